@@ -1,0 +1,31 @@
+"""Every error that Windlass raises on purpose descends from one class, so that a program can tell ours from a bug.
+
+WindlassError
+├── statemachine: MachineError
+│   ├── InvalidMachine        the table itself is wrong; raised where the machine is defined
+│   └── IllegalTransition     the event is not allowed in this state; nothing has changed
+├── informers:   windlass.informers.errors
+├── manifests:   windlass.manifests.errors
+├── controller:  windlass.controller.errors
+├── serving:     windlass.serving.errors
+├── envtest:     windlass.envtest.errors
+└── operators:   windlass.operators.errors
+"""
+
+__all__ = ("IllegalTransition", "InvalidMachine", "MachineError", "WindlassError")
+
+
+class WindlassError(Exception):
+    """The root. Its message is one sentence fit to be shown to a user as it stands."""
+
+
+class MachineError(WindlassError):
+    """A state machine was defined or used wrongly."""
+
+
+class InvalidMachine(MachineError):
+    """The transition table breaks a rule; the message names the machine, the state or event, and the rule."""
+
+
+class IllegalTransition(MachineError):
+    """The event has no transition from this state. Nothing has changed."""

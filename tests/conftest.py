@@ -1,0 +1,29 @@
+"""Coroutine tests run on a virtual-time loop; those marked `realtime` run on the ordinary loop with a limit."""
+
+import asyncio
+import inspect
+
+import pytest
+
+from windlass.envtest.virtualtime import run_virtual
+
+REALTIME_LIMIT_SECONDS = 60
+VIRTUAL_LIMIT_SECONDS = 30 * 24 * 3600
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    marker = pyfuncitem.get_closest_marker("realtime")
+    if marker is not None:
+        asyncio.run(_limited(pyfuncitem.obj(**arguments), marker.kwargs.get("limit", REALTIME_LIMIT_SECONDS)))
+    else:
+        run_virtual(_limited(pyfuncitem.obj(**arguments), VIRTUAL_LIMIT_SECONDS))
+    return True
+
+
+async def _limited(test, seconds):
+    async with asyncio.timeout(seconds):
+        await test
