@@ -1,0 +1,51 @@
+# Each target that runs code makes its own virtual environment under .venv/; nothing but Python 3.11+ with venv is needed.
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?=
+PACKAGES := statemachine informers manifests controller serving envtest operators cli
+SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name '*.pyc' -not -name '.*')
+BIN := .venv/test/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check unit bench crds clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+up: .venv/up/.installed ## train, validate and serve a model on this machine (ARGS=--once to stop after one checked prediction)
+	@exec .venv/up/bin/windlass up $(ARGS)
+
+test: check unit ## everything: the checks, then the tests against the installed wheel
+
+check: .venv/test/.installed ## lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(foreach package,$(PACKAGES),-p windlass.$(package))
+	$(BIN)/mypy tests/typing docs
+	$(BIN)/lint-imports
+
+unit: .venv/test/.installed
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: .venv/test/.installed ## the measurements behind our claims
+	@for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+crds: .venv/test/.installed ## write manifests/generated/ anew from the code
+	$(BIN)/windlass crd generate
+
+clean: ## remove what the other targets made
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# `build/` is removed first because setuptools would pack files that have been deleted since.
+.venv/wheel/.built: $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "windlass needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@rm -rf build .venv/wheel && mkdir -p .venv/wheel
+	@test -x .venv/build/bin/python || $(PYTHON) -m venv .venv/build
+	.venv/build/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheel .
+	@rm -rf build && touch $@
+
+.venv/%/.installed: .venv/wheel/.built
+	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls $(CURDIR)/.venv/wheel/*.whl)[$*]"
+	@.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .venv/wheel/*.whl
+	@touch $@

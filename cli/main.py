@@ -1,0 +1,64 @@
+"""The entry point: every command is found by name and imported only when it is used.
+
+Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 130 interrupted twice. A failure that Windlass
+foresaw is one line on stderr; a traceback is a bug of ours.
+"""
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+from windlass.statemachine.errors import WindlassError
+
+__all__ = ("main", "windlass")
+
+_COMMANDS: Final = {
+    "up": ("windlass.cli.up", "Train, validate and serve a model on this machine."),
+    "run": ("windlass.cli.run", "Run operators against a cluster."),
+    "serve": ("windlass.cli.serve", "Serve models over HTTP, and nothing else."),
+    "crd": ("windlass.cli.crd", "Write or check the CustomResourceDefinitions."),
+    "envtest": ("windlass.cli.envtest", "A control plane for tests."),
+    "diagram": ("windlass.cli.diagram", "Draw a state machine."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose members are imported when they are asked for: `windlass --help` need not import a web server."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("windlass"), prog_name="windlass")
+def windlass() -> None:
+    """Controllers for Kubernetes in asyncio, AI operators, and an inference endpoint."""
+
+
+def main() -> None:
+    """Run the program and exit with its code."""
+    try:
+        code = windlass.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except WindlassError as error:
+        click.echo(f"windlass: {error}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
