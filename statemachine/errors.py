@@ -3,7 +3,8 @@
 WindlassError
 ├── statemachine: MachineError
 │   ├── InvalidMachine        the table itself is wrong; raised where the machine is defined
-│   └── IllegalTransition     the event is not allowed in this state; nothing has changed
+│   ├── IllegalTransition     the event is not allowed in this state; nothing has changed
+│   └── InvalidCondition      a condition breaks the API conventions; also a ValueError
 ├── informers:   windlass.informers.errors
 ├── manifests:   windlass.manifests.errors
 ├── controller:  windlass.controller.errors
@@ -12,7 +13,7 @@ WindlassError
 └── operators:   windlass.operators.errors
 """
 
-__all__ = ("IllegalTransition", "InvalidMachine", "MachineError", "WindlassError")
+__all__ = ("IllegalTransition", "InvalidCondition", "InvalidMachine", "MachineError", "WindlassError")
 
 
 class WindlassError(Exception):
@@ -29,3 +30,7 @@ class InvalidMachine(MachineError):
 
 class IllegalTransition(MachineError):
     """The event has no transition from this state. Nothing has changed."""
+
+
+class InvalidCondition(MachineError, ValueError):
+    """A condition, or a list of them, breaks the API conventions; the message names field, rule, found and expected."""
