@@ -1,0 +1,49 @@
+"""The inference endpoint: models from a folder or from code, over HTTP, in protocols that existing clients speak."""
+
+from windlass.serving.endpoint import Endpoint, EndpointOptions
+from windlass.serving.errors import (
+    BadRequest,
+    EndpointError,
+    ModelError,
+    ModelFailed,
+    NotAllowed,
+    NotFound,
+    NotReady,
+    Overloaded,
+    RuntimeMissing,
+    ServingError,
+    TooLarge,
+    UnsupportedMedia,
+)
+from windlass.serving.model import LoadedModel, Model
+from windlass.serving.repository import IndexEntry, ModelRepository
+from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
+from windlass.serving.tensors import DATATYPES, TensorSpec
+
+__all__ = (
+    "DATATYPES",
+    "RUNTIMES",
+    "BadRequest",
+    "Endpoint",
+    "EndpointError",
+    "EndpointOptions",
+    "IndexEntry",
+    "LinearModel",
+    "LoadedModel",
+    "Model",
+    "ModelError",
+    "ModelFailed",
+    "ModelRepository",
+    "NotAllowed",
+    "NotFound",
+    "NotReady",
+    "OnnxRuntime",
+    "Overloaded",
+    "Runtime",
+    "RuntimeMissing",
+    "ServingError",
+    "Source",
+    "TensorSpec",
+    "TooLarge",
+    "UnsupportedMedia",
+)

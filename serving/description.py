@@ -1,0 +1,65 @@
+"""`model.json` says what a version folder holds.
+
+A folder is complete when it is there, and its file is used only if its digest agrees.
+
+    {"format": "onnx", "file": "model.onnx", "sha256": "<hex>", "labels": ["0", "1"], "metadata": {"job":
+    "default/digits"}}
+
+`labels` and `metadata` may be left out. The writer fills a folder whose name starts with a dot and renames it when it
+is complete.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from windlass.serving.errors import BadRequest, ModelError
+from windlass.serving.tensors import parse_json
+
+__all__ = ("DESCRIPTION_FILE", "Description", "read_description", "read_verified")
+
+DESCRIPTION_FILE = "model.json"
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `model.json`. Fields that are not listed here are ignored, so that newer writers can add some."""
+
+    format: str
+    file: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
+    labels: tuple[str, ...] = ()
+    metadata: Mapping[str, str | int | float | bool] = {}
+
+
+_DESCRIPTION = msgspec.json.Decoder(Description)
+
+
+def read_description(folder: Path) -> Description:
+    """Read `model.json`. Raises ModelError naming the field that is wrong, OSError when the file cannot be read."""
+    try:
+        description: Description = parse_json((folder / DESCRIPTION_FILE).read_bytes(), _DESCRIPTION, "")
+    except BadRequest as error:
+        raise ModelError(f"{DESCRIPTION_FILE}: {error}") from error
+    # The file lies in the folder: a description must not be able to point at anything else.
+    if Path(description.file).name != description.file or description.file in {"", ".", ".."}:
+        raise ModelError(f"{DESCRIPTION_FILE}: file: expected a plain file name, found {description.file!r}")
+    return description
+
+
+def read_verified(folder: Path, description: Description) -> bytes:
+    """The bytes of the model file.
+
+    Raises ModelError unless their SHA-256 is the one described, OSError when it cannot be read.
+    """
+    try:
+        content = (folder / description.file).read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{DESCRIPTION_FILE} names {description.file!r}, which is not in the folder") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != description.sha256.lower():
+        raise ModelError(
+            f"{description.file}: its SHA-256 is {digest}, but {DESCRIPTION_FILE} says {description.sha256.lower()}"
+        )
+    return content

@@ -1,0 +1,197 @@
+"""An endpoint is inert until it is started, and after `stop()` nothing is left of it: no socket, no task, no thread.
+
+Stopping goes in order (DB23): not ready at once, still serving for the lame-duck time, then no new connections, then
+the requests under way finish, within a limit, then everything is closed. This module knows life cycles; what a path
+answers is `routes.py`.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import attrs
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from windlass.serving.errors import EndpointError
+from windlass.serving.execution import Execution
+from windlass.serving.http import Handler, errors_as_json
+from windlass.serving.metrics import Metrics
+from windlass.serving.repository import ModelRepository
+from windlass.serving.routes import Routes
+
+__all__ = ("Endpoint", "EndpointOptions")
+
+# Longer than the idle time of the proxies in common use, so that they, not we, end an idle connection (DB26).
+_KEEPALIVE_SECONDS = 75.0
+
+
+# An address that means "all of them" cannot be connected to.
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+@attrs.frozen
+class EndpointOptions:
+    """What rarely needs to be changed.
+
+    `plain_model` is the model behind `/predict`; times are in seconds, sizes in bytes.
+
+    `drain_seconds` limits the wait for requests under way. `lame_duck_seconds` is the time during which a stopping
+    endpoint still accepts; 0 suits an endpoint inside another program, 5 to 15 one behind a Kubernetes Service.
+    """
+
+    plain_model: str = "linear"
+    max_body_bytes: int = 64 * 1024 * 1024
+    drain_seconds: float = 10.0
+    lame_duck_seconds: float = 0.0
+    threads: int = 4
+    waiting_max: int = 256
+
+
+class Endpoint:
+    """The inference endpoint over a repository.
+
+    Three ways to run it: `async with endpoint:` inside a running loop; `await endpoint.run()` until cancelled; or
+    `endpoint.app` mounted into an aiohttp application of one's own, which then starts and stops it (mounted, it has
+    no address, and `start` must not be called). It starts once.
+    """
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        registry: CollectorRegistry | None = None,
+        options: EndpointOptions | None = None,
+    ) -> None:
+        self.repository = repository
+        self.host = host
+        self.port = port
+        self.options = options or EndpointOptions()
+        self.metrics = Metrics(registry)
+        self.metrics.watch_models(
+            lambda: len(repository.models()), lambda: sum(entry.state == "UNAVAILABLE" for entry in repository.index())
+        )
+        self._draining = False
+        self._runner: web.AppRunner | None = None
+        self._address: tuple[str, int] | None = None
+        self._stopping = asyncio.Lock()
+        self.app = self._application()
+
+    def __repr__(self) -> str:
+        state = "draining" if self._draining else "listening" if self._address else "inert"
+        return f"<Endpoint {self.host}:{self._address[1] if self._address else self.port} {state}>"
+
+    @property
+    def url(self) -> str:
+        """`http://host:port` without a slash at the end, with the real port when 0 was asked for.
+
+        Raises EndpointError before `start`.
+        """
+        if self._address is None:
+            raise EndpointError("the endpoint has no address before it is started")
+        host, port = self._address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def not_ready_because(self) -> str | None:
+        """None when requests should be sent here, otherwise the reason (R2)."""
+        return "draining" if self._draining else self.repository.not_ready_because()
+
+    async def start(self) -> None:
+        """Listen, then load models in the background.
+
+        Raises EndpointError naming the address that cannot be listened on.
+        """
+        if self._runner is not None or self._draining:
+            raise EndpointError("an endpoint starts once")
+        self._runner = web.AppRunner(
+            self.app,
+            handler_cancellation=True,  # a client that hung up must not be computed for (DB21)
+            shutdown_timeout=self.options.drain_seconds,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            access_log=None,
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except OSError as error:
+            await self.stop()
+            raise EndpointError(f"cannot listen on {self.host}:{self.port}: {_why(error)}") from error
+        host, port = self._runner.addresses[0][:2]
+        self._address = (_REACHABLE.get(host, host), port)
+
+    async def stop(self) -> None:
+        """Drain and close. A second call waits for the first; on an endpoint that is not started it does nothing."""
+        async with self._stopping:
+            runner = self._runner
+            if runner is None:
+                return
+            self._draining = True
+            if self._address is not None and self.options.lame_duck_seconds > 0:
+                await asyncio.sleep(self.options.lame_duck_seconds)
+            try:
+                await runner.cleanup()
+            finally:
+                self._runner = self._address = None
+
+    async def run(self) -> None:
+        """Serve until cancelled, then drain."""
+        async with self:
+            await asyncio.Event().wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _application(self) -> web.Application:
+        execution = Execution(threads=self.options.threads, waiting_max=self.options.waiting_max)
+        routes = Routes(
+            repository=self.repository,
+            execution=execution,
+            metrics=self.metrics,
+            not_ready_because=self.not_ready_because,
+            plain_model=self.options.plain_model,
+            max_body_bytes=self.options.max_body_bytes,
+        )
+        app = web.Application(middlewares=[self._close_when_draining, errors_as_json])
+        app.add_routes(routes.table())
+        app.on_shutdown.append(self._drain)
+
+        async def background(_: web.Application) -> AsyncIterator[None]:
+            watch = asyncio.create_task(self.repository.run(), name="windlass-serving-watch")
+            try:
+                yield
+            finally:
+                watch.cancel()
+                await asyncio.wait({watch})
+                execution.close()
+
+        app.cleanup_ctx.append(background)
+        return app
+
+    @web.middleware
+    async def _close_when_draining(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if self._draining:
+            response.force_close()  # so that the client opens its next connection elsewhere (DB23)
+        return response
+
+    async def _drain(self, _: web.Application) -> None:
+        self._draining = True
+
+
+def _why(error: OSError) -> str:
+    # asyncio wraps the system's words into its own ("[Errno 98] error while attempting to bind on address …"); the
+    # system's are enough.
+    with contextlib.suppress(TypeError, ValueError):
+        if error.errno is not None and error.errno > 0:
+            return os.strerror(error.errno).lower()
+    return str(error.strerror or error)

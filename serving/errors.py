@@ -1,0 +1,138 @@
+"""Every error of the endpoint carries the HTTP status it turns into, so that no layer guesses a status from a message.
+
+WindlassError
+└── ServingError              500
+    ├── EndpointError         the endpoint itself: its address, its life cycle
+    ├── BadRequest            400  the message names the input and says what was expected (R9)
+    │   └── UnsupportedMedia  415
+    ├── NotFound              404  no such model, version or path
+    ├── NotAllowed            405  with the methods that are allowed
+    ├── TooLarge              413
+    ├── Overloaded            429  with Retry-After
+    ├── NotReady              503  known, but it cannot answer now; with Retry-After
+    ├── ModelFailed           500  the model raised, or what it returned breaks its own description
+    └── ModelError            loading: the folder, its description, its digest, the runtime
+        └── RuntimeMissing    the runtime's library is not installed
+"""
+
+from typing import ClassVar
+
+from windlass.statemachine.errors import WindlassError
+
+__all__ = (
+    "BadRequest",
+    "EndpointError",
+    "ModelError",
+    "ModelFailed",
+    "NotAllowed",
+    "NotFound",
+    "NotReady",
+    "Overloaded",
+    "RuntimeMissing",
+    "ServingError",
+    "TooLarge",
+    "UnsupportedMedia",
+)
+
+
+class ServingError(WindlassError):
+    """The root of this package.
+
+    `status` is the HTTP status, `headers` what the response must carry besides the body.
+    """
+
+    status: ClassVar[int] = 500
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response headers that belong to this error; none by default."""
+        return {}
+
+
+class EndpointError(ServingError):
+    """The endpoint cannot be started or used as asked."""
+
+
+class BadRequest(ServingError):
+    """The request is wrong; sending it again unchanged will fail again."""
+
+    status = 400
+
+
+class UnsupportedMedia(BadRequest):
+    """The body is of a content type that this path does not read."""
+
+    status = 415
+
+
+class NotFound(ServingError):
+    """There is no such model, version or path."""
+
+    status = 404
+
+
+class NotAllowed(ServingError):
+    """The path exists, the method does not. `allowed` lists the methods that do."""
+
+    status = 405
+
+    def __init__(self, method: str, path: str, *, allowed: tuple[str, ...]) -> None:
+        self.allowed = allowed
+        super().__init__(f"{method} is not allowed on {path}; allowed: {', '.join(allowed)}")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Allow`, which RFC 9110 §15.5.6 demands with a 405."""
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class TooLarge(ServingError):
+    """The body, after decompression, is over the limit (in bytes)."""
+
+    status = 413
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"the body is larger than the limit of {limit} bytes")
+
+
+class _RetryLater(ServingError):
+    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` in whole seconds (R11)."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class Overloaded(_RetryLater):
+    """Too many requests wait already; the client should come back later (R11)."""
+
+    status = 429
+
+
+class NotReady(_RetryLater):
+    """The model or the server is known but cannot answer now."""
+
+    status = 503
+
+
+class ModelFailed(ServingError):
+    """The model raised, or returned something that its own description forbids."""
+
+
+class ModelError(ServingError):
+    """A model cannot be loaded; the message says at which step and why."""
+
+
+class RuntimeMissing(ModelError):
+    """The library that runs this format is not installed."""
+
+    def __init__(self, format_name: str, *, extra: str) -> None:
+        self.format_name = format_name
+        self.extra = extra
+        super().__init__(
+            f"models of format {format_name!r} need a library that is missing: pip install 'windlass[{extra}]'"
+        )

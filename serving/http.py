@@ -1,0 +1,96 @@
+"""Every error leaves as JSON `{"error": "<why>"}` with the status of its class, whatever went wrong (R10, R11).
+
+The parts of HTTP that all paths share: reading a body within a limit, content types, JSON answers, the translation of
+errors. It does not know models or protocols.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
+from windlass.serving.errors import BadRequest, NotAllowed, NotFound, ServingError, TooLarge, UnsupportedMedia
+
+__all__ = ("JSON", "Handler", "answer", "error_answer", "errors_as_json", "read_body")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON = {"Content-Type": "application/json"}
+
+# JSON, and what common clients (curl -d; HTTP libraries given text or bytes) send when nobody chose a type.
+_JSON_KINDS = frozenset(
+    ("application/json", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream")
+)
+
+_log = logging.getLogger(__name__)
+
+
+def answer(content: object, *, status: int = 200) -> web.Response:
+    """A JSON response."""
+    return web.Response(body=msgspec.json.encode(content), status=status, headers=JSON)
+
+
+def error_answer(error: ServingError) -> web.Response:
+    """The error as a response."""
+    return web.Response(
+        body=msgspec.json.encode({"error": str(error)}), status=error.status, headers={**JSON, **error.headers}
+    )
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every exception of a handler, and aiohttp's own 404 and 405, into a JSON error."""
+    try:
+        return await handler(request)
+    except ServingError as error:
+        return error_answer(error)
+    except HTTPException as error:
+        return error_answer(_translated(error, request))
+    except Exception:
+        _log.exception("%s %s failed", request.method, request.path)
+        return answer({"error": "internal error; the server's log has the details"}, status=500)
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The whole body, decompressed.
+
+    Raises TooLarge over `limit` bytes, UnsupportedMedia for a content type that was chosen and is not JSON.
+    """
+    _check_content_type(request)
+    if request.content_length is not None and request.content_length > limit:
+        raise TooLarge(limit)
+    # Not request.read(): its limit is that of the application at the root, which is not ours when we are mounted.
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await request.content.readany():
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(limit)
+            chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"the body cannot be read: {error}") from error
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _check_content_type(request: web.Request) -> None:
+    header = request.headers.get("Content-Type")
+    if header is None or header == "application/json":
+        return
+    kind = header.partition(";")[0].strip().lower()
+    if kind in _JSON_KINDS or (kind.startswith("application/") and kind.endswith("+json")):
+        return
+    raise UnsupportedMedia(f"content type {kind!r} is not supported here; send application/json")
+
+
+def _translated(error: HTTPException, request: web.Request) -> ServingError:
+    match error:
+        case HTTPMethodNotAllowed():
+            return NotAllowed(request.method, request.path, allowed=tuple(sorted(error.allowed_methods)))
+        case HTTPNotFound():
+            return NotFound(f"there is no path {request.path}")
+        case _:
+            translated = BadRequest(error.reason)
+            translated.status = error.status  # type: ignore[misc]  # an error of aiohttp's that has no class of ours
+            return translated

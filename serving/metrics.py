@@ -1,0 +1,98 @@
+"""Every request for a prediction is counted exactly once, with its outcome, whoever ends it.
+
+Labels come from known models only.
+
+Metrics (prefix `windlass_serving_`): `requests_total{model,protocol,code}`,
+`request_duration_seconds{model,protocol}`, `requests_in_flight`, `models_loaded`, `models_unavailable`. A client that
+hung up counts as code 499; a name that is no model's counts under the model "".
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from windlass.serving.errors import ServingError
+
+__all__ = ("DURATION_BUCKETS", "Metrics")
+
+# 0.8 is there because a goal of "p95 below 800 ms" is exact only on a bucket's edge.
+DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
+
+_CLIENT_GONE = 499
+
+
+class Metrics:
+    """The endpoint's metrics in one registry, its own by default.
+
+    Two endpoints cannot share a registry: the names would collide.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._clock = clock
+        self._requests = Counter(
+            "windlass_serving_requests",
+            "Requests for a prediction.",
+            ("model", "protocol", "code"),
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "windlass_serving_request_duration_seconds",
+            "From the request's headers to its answer.",
+            ("model", "protocol"),
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._in_flight = Gauge(
+            "windlass_serving_requests_in_flight", "Requests being answered.", registry=self.registry
+        )
+        # labels() costs more than counting does, so each child is looked up once.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._durations: dict[tuple[str, str], Histogram] = {}
+
+    def watch_models(self, loaded: Callable[[], int], unavailable: Callable[[], int]) -> None:
+        """Read these two numbers at each scrape."""
+        Gauge("windlass_serving_models_loaded", "Models that serve.", registry=self.registry).set_function(loaded)
+        Gauge(
+            "windlass_serving_models_unavailable", "Versions found that did not load.", registry=self.registry
+        ).set_function(unavailable)
+
+    @contextmanager
+    def request(self, model: str, protocol: str) -> Iterator[None]:
+        """Count one request; its code is 200 unless an error passes through."""
+        before = self._clock()
+        self._in_flight.inc()
+        code = 200
+        try:
+            yield
+        except ServingError as error:
+            code = error.status
+            raise
+        except asyncio.CancelledError:
+            code = _CLIENT_GONE
+            raise
+        except BaseException:
+            code = 500
+            raise
+        finally:
+            self._in_flight.dec()
+            self._counter(model, protocol, code).inc()
+            self._histogram(model, protocol).observe(self._clock() - before)
+
+    def _counter(self, model: str, protocol: str, code: int) -> Counter:
+        key = (model, protocol, code)
+        child = self._counters.get(key)
+        if child is None:
+            child = self._counters[key] = self._requests.labels(model, protocol, str(code))
+        return child
+
+    def _histogram(self, model: str, protocol: str) -> Histogram:
+        key = (model, protocol)
+        child = self._durations.get(key)
+        if child is None:
+            child = self._durations[key] = self._duration.labels(model, protocol)
+        return child

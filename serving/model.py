@@ -1,0 +1,100 @@
+"""A model is a name, a version, a description of its tensors and one synchronous function.
+
+Every protocol is spoken over that alone.
+
+This module does not know where a model comes from, who runs it, or which protocol asks.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import attrs
+from windlass.serving.errors import ModelFailed
+from windlass.serving.tensors import DATATYPES, Array, TensorSpec
+
+__all__ = ("LoadedModel", "Model", "checked", "size")
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What every runtime produces.
+
+    `predict` is synchronous, may be slow, may be called from several threads at once, and must neither keep nor
+    change the arrays it gets. It receives every input of `inputs`, already checked, and returns every output of
+    `outputs`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name given by whoever made the model; the repository may serve it under another."""
+
+    @property
+    def version(self) -> str:
+        """A decimal such as `"3"`; built-in models are `"1"`."""
+
+    @property
+    def platform(self) -> str:
+        """`<project>_<format>`, for example `onnx_onnxv1` (R6)."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs, all of them required."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs, in the order in which they are answered."""
+
+    def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
+        """Compute. Any exception becomes a 500 of this request alone."""
+
+
+@attrs.frozen
+class LoadedModel:
+    """A model that was warmed up and may serve.
+
+    Frozen: a request that took it keeps the same instance until its answer is written (W8).
+    """
+
+    name: str
+    version: str
+    model: Model = attrs.field(repr=False)
+    inline_elements: int = (
+        -1
+    )  # inputs of up to this many numbers run on the event loop; larger ones, or all at -1, in a thread
+    labels: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The model's inputs."""
+        return self.model.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The model's outputs."""
+        return self.model.outputs
+
+    @property
+    def platform(self) -> str:
+        """The model's platform."""
+        return self.model.platform
+
+
+def size(inputs: Mapping[str, Array]) -> int:
+    """How many elements the inputs have in all; the measure by which a request is small or not."""
+    return sum(array.size for array in inputs.values())
+
+
+def checked(model: LoadedModel, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The outputs, after proving that the model kept its own description; ModelFailed otherwise."""
+    for spec in model.outputs:
+        array = outputs.get(spec.name)
+        if array is None:
+            raise ModelFailed(f"model {model.name!r} did not return its output {spec.name!r}")
+        if array.dtype != DATATYPES[spec.datatype]:
+            raise ModelFailed(f"model {model.name!r}: output {spec.name!r} is {array.dtype}, expected {spec.datatype}")
+        if len(array.shape) != len(spec.shape):
+            raise ModelFailed(
+                f"model {model.name!r}: output {spec.name!r} has shape {array.shape}, expected {spec.shape}"
+            )
+    return outputs

@@ -1,0 +1,203 @@
+"""The v2 protocol: a request names every input once, and gets the outputs it asked for, in that order (R7-R9, R14).
+
+It is the Open Inference Protocol over HTTP.
+
+Decisions the specification leaves open: `id` is always answered, echoed or made up (D3); `null` for an optional field
+counts as absent; a requested output of a kind we do not have (`classification`) is refused rather than ignored.
+"""
+
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+import attrs
+import msgspec
+from windlass.serving.errors import BadRequest
+from windlass.serving.model import LoadedModel
+from windlass.serving.protocols import binary
+from windlass.serving.tensors import Array, TensorSpec, decode_json, encode_json, parse_json
+
+__all__ = ("HEADER_LENGTH", "InferRequest", "Rendered", "metadata", "parse", "render")
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+_Parameters = dict[str, str | int | float | bool] | None
+
+
+class _Input(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    parameters: _Parameters = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: _Parameters = None
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | None = None
+    outputs: list[_Output] | None = None
+    parameters: _Parameters = None
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
+
+
+@attrs.frozen
+class InferRequest:
+    """A checked request.
+
+    `outputs` are what to answer, each with whether it travels as raw bytes; `id` is None when the client gave none.
+    """
+
+    inputs: Mapping[str, Array] = attrs.field(repr=False)
+    outputs: tuple[tuple[TensorSpec, bool], ...]
+    id: str | None = None
+
+
+@attrs.frozen
+class Rendered:
+    """A response body.
+
+    `header_length` is the length of its JSON part when raw tensors follow it, None when it is JSON alone (B6).
+    """
+
+    body: bytes = attrs.field(repr=False)
+    header_length: int | None = None
+
+
+def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> InferRequest:
+    """Check and decode.
+
+    Raises BadRequest: `<which input>: <why>` (R9). `header_length` is the extension's header, None without it.
+    """
+    blobs = memoryview(b"")
+    if header_length is not None:
+        body, blobs = binary.split(body, header_length)
+        if not body:
+            return InferRequest(binary.raw_request(blobs, model.inputs), tuple((spec, True) for spec in model.outputs))
+    request: _Request = parse_json(body, _REQUEST, "")
+    inputs = _inputs(request.inputs, model, blobs)
+    return InferRequest(inputs, _outputs(request, model), request.id)
+
+
+def render(
+    model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = uuid4
+) -> Rendered:
+    """The response. Raises ModelFailed for what JSON cannot carry."""
+    tensors: list[dict[str, object]] = []
+    blobs: list[bytes] = []
+    for spec, raw in request.outputs:
+        array = outputs[spec.name]
+        tensor: dict[str, object] = {"name": spec.name, "datatype": spec.datatype, "shape": array.shape}
+        if raw:
+            blobs.append(binary.encode(array, spec))
+            tensor["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            tensor["data"] = encode_json(array, spec)
+        tensors.append(tensor)
+    identifier = request.id if request.id is not None else str(new_id())
+    header = msgspec.json.encode(
+        {"id": identifier, "model_name": model.name, "model_version": model.version, "outputs": tensors}
+    )
+    if not blobs:
+        return Rendered(header)
+    return Rendered(b"".join((header, *blobs)), len(header))
+
+
+def metadata(model: LoadedModel) -> dict[str, object]:
+    """The model's metadata (R6). Labels and the metadata of its folder are `properties`."""
+    properties = dict(model.metadata)
+    if model.labels:
+        properties["labels"] = ",".join(model.labels)
+    answer: dict[str, object] = {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": model.platform,
+        "inputs": [spec.to_dict() for spec in model.inputs],
+        "outputs": [spec.to_dict() for spec in model.outputs],
+    }
+    return {**answer, "properties": properties} if properties else answer
+
+
+def _inputs(tensors: list[_Input], model: LoadedModel, blobs: memoryview) -> dict[str, Array]:
+    specs = {spec.name: spec for spec in model.inputs}
+    inputs: dict[str, Array] = {}
+    position = 0
+    for tensor in tensors:
+        where = f"input {tensor.name!r}"
+        spec = specs.get(tensor.name)
+        if spec is None:
+            raise BadRequest(f"{where}: unknown; model {model.name!r} takes {', '.join(map(repr, specs))}")
+        if tensor.name in inputs:
+            raise BadRequest(f"{where}: given twice")
+        if tensor.datatype != spec.datatype:
+            raise BadRequest(f"{where}: datatype {tensor.datatype!r}, expected {spec.datatype!r}")
+        size = _blob_size(tensor, where)
+        shape = tuple(tensor.shape)
+        if size is None:
+            assert tensor.data is not msgspec.UNSET
+            inputs[tensor.name] = decode_json(tensor.data, spec, shape, where=where)
+        elif position + size > len(blobs):
+            raise BadRequest(f"{where}: binary_data_size {size} reaches beyond the end of the body")
+        else:
+            inputs[tensor.name] = binary.decode(blobs[position : position + size], spec, shape, where=where)
+            position += size
+    missing = [name for name in specs if name not in inputs]
+    if missing:
+        raise BadRequest(f"input {missing[0]!r}: missing")
+    if position != len(blobs):
+        raise BadRequest(f"{len(blobs) - position} bytes of the body belong to no input")
+    _check_rows(inputs, model)
+    return inputs
+
+
+def _check_rows(inputs: Mapping[str, Array], model: LoadedModel) -> None:
+    counts = {spec.name: inputs[spec.name].shape[0] for spec in model.inputs if spec.batched}
+    if len(counts) > 1 and len(set(counts.values())) > 1:
+        described = ", ".join(f"{name!r} has {count}" for name, count in counts.items())
+        raise BadRequest(f"the inputs have different numbers of rows: {described}")
+
+
+def _blob_size(tensor: _Input, where: str) -> int | None:
+    """The size of the tensor's raw buffer; None when its data is in the JSON.
+
+    Exactly one of the two must be there (B3).
+    """
+    size = (tensor.parameters or {}).get("binary_data_size")
+    if (size is None) == (tensor.data is msgspec.UNSET):
+        raise BadRequest(f"{where}: expected exactly one of data and binary_data_size")
+    if size is None:
+        return None
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadRequest(f"{where}: binary_data_size: expected a number of bytes, found {size!r}")
+    return size
+
+
+def _outputs(request: _Request, model: LoadedModel) -> tuple[tuple[TensorSpec, bool], ...]:
+    all_raw = _flag(request.parameters, "binary_data_output", "parameters") or False
+    if not request.outputs:
+        return tuple((spec, all_raw) for spec in model.outputs)
+    specs = {spec.name: spec for spec in model.outputs}
+    chosen: dict[str, tuple[TensorSpec, bool]] = {}
+    for output in request.outputs:
+        where = f"output {output.name!r}"
+        if output.name not in specs:
+            raise BadRequest(f"{where}: unknown; model {model.name!r} returns {', '.join(map(repr, specs))}")
+        if output.name in chosen:
+            raise BadRequest(f"{where}: asked for twice")
+        if output.parameters and "classification" in output.parameters:
+            raise BadRequest(f"{where}: the classification extension is not supported")
+        raw = _flag(output.parameters, "binary_data", where)
+        chosen[output.name] = (specs[output.name], all_raw if raw is None else raw)
+    return tuple(chosen.values())
+
+
+def _flag(parameters: _Parameters, name: str, where: str) -> bool | None:
+    value = (parameters or {}).get(name)
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(f"{where}: {name}: expected true or false, found {value!r}")
+    return value

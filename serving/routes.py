@@ -1,0 +1,189 @@
+"""Which path answers what: each handler reads a request, calls one protocol over one model, and answers.
+
+Decisions are made elsewhere.
+
+A model is taken from the repository once per request, so that no request sees two versions (W8).
+"""
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
+from urllib.parse import unquote
+
+import attrs
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+from windlass.serving.errors import NotAllowed, NotFound, NotReady
+from windlass.serving.execution import Execution
+from windlass.serving.http import JSON, answer, read_body
+from windlass.serving.metrics import Metrics
+from windlass.serving.model import LoadedModel
+from windlass.serving.protocols import predict, v1, v2
+from windlass.serving.repository import ModelRepository
+from windlass.serving.tensors import parse_json
+
+__all__ = ("EXTENSIONS", "Routes")
+
+# Exactly what is implemented, in Triton's spelling, which clients look for (R5).
+EXTENSIONS = ("binary_tensor_data",)
+
+
+class _IndexRequest(msgspec.Struct):
+    ready: bool | None = None
+
+
+_INDEX_REQUEST = msgspec.json.Decoder(_IndexRequest)
+
+
+@attrs.frozen(eq=False)
+class Routes:
+    """The handlers. `not_ready_because` gives the reason why the server is not ready, or None."""
+
+    repository: ModelRepository
+    execution: Execution
+    metrics: Metrics
+    not_ready_because: Callable[[], str | None]
+    plain_model: str
+    max_body_bytes: int
+
+    def table(self) -> list[web.RouteDef]:
+        """All routes, for `Application.add_routes`."""
+        get, post = web.get, web.post
+        routes = [
+            get("/", self.alive),
+            get("/healthz", self.live),
+            get("/readyz", self.ready),
+            get("/metrics", self.scrape),
+            post("/predict", self.predict),
+            get("/v1/models", self.list_models),
+            get("/v1/models/{target}", self.v1_model),
+            post("/v1/models/{target}", self.v1_predict),
+            get("/v1/models/{model}/versions/{target}", self.v1_model),
+            post("/v1/models/{model}/versions/{target}", self.v1_predict),
+            get("/v2", self.server_metadata),
+            get("/v2/", self.server_metadata),  # the YAML of the specification writes the slash (D6)
+            get("/v2/health/live", self.live),
+            get("/v2/health/ready", self.ready),
+            get("/v2/models", self.list_models),
+            post("/v2/repository/index", self.index),
+        ]
+        for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+            routes += [
+                get(prefix, self.model_metadata),
+                get(f"{prefix}/ready", self.model_ready),
+                post(f"{prefix}/infer", self.infer),
+            ]
+        return routes
+
+    async def alive(self, _: web.Request) -> web.Response:
+        """`GET /` (V1-5)."""
+        return answer({"status": "alive"})
+
+    async def live(self, _: web.Request) -> web.Response:
+        """Always 200: it says that the event loop turns, nothing about models (R1)."""
+        return answer({"live": True})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """200 or 503 with the reason (R2, D1, D2)."""
+        reason = self.not_ready_because()
+        if reason is not None:
+            return answer({"ready": False, "error": reason}, status=503)
+        return answer({"ready": True})
+
+    async def scrape(self, request: web.Request) -> web.Response:
+        """The metrics, as text or OpenMetrics, whichever the scraper accepts."""
+        encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encoder(self.metrics.registry), headers={"Content-Type": content_type})
+
+    async def server_metadata(self, _: web.Request) -> web.Response:
+        """`GET /v2` (R5)."""
+        return answer({"name": "windlass", "version": _version(), "extensions": EXTENSIONS})
+
+    async def list_models(self, _: web.Request) -> web.Response:
+        """The names of the models that serve (V1-1; under /v2 not part of the specification)."""
+        return answer({"models": [model.name for model in self.repository.models()]})
+
+    async def index(self, request: web.Request) -> web.Response:
+        """Every version known, with its state and the reason; `{"ready": true}` keeps those that serve."""
+        body = await read_body(request, self.max_body_bytes)
+        wanted: _IndexRequest = parse_json(body, _INDEX_REQUEST, "") if body.strip() else _IndexRequest()
+        entries = self.repository.index()
+        if wanted.ready is not None:
+            entries = [entry for entry in entries if (entry.state == "READY") == wanted.ready]
+        return answer([attrs.asdict(entry) for entry in entries])
+
+    async def model_metadata(self, request: web.Request) -> web.Response:
+        """R6."""
+        return answer(v2.metadata(self._model(request)))
+
+    async def model_ready(self, request: web.Request) -> web.Response:
+        """R3."""
+        return answer({"name": self._model(request).name, "ready": True})
+
+    async def infer(self, request: web.Request) -> web.Response:
+        """The v2 prediction."""
+        with self.metrics.request(self._label(request.match_info["model"]), "v2"):
+            model = self._model(request)
+            header_length = request.headers.get(v2.HEADER_LENGTH)
+            body = await read_body(request, self.max_body_bytes)
+            parsed = v2.parse(body, model, header_length)
+            rendered = v2.render(model, parsed, await self.execution.run(model, parsed.inputs))
+        if rendered.header_length is None:
+            return web.Response(body=rendered.body, headers=JSON)
+        headers = {"Content-Type": "application/octet-stream", v2.HEADER_LENGTH: str(rendered.header_length)}
+        return web.Response(body=rendered.body, headers=headers)
+
+    async def v1_model(self, request: web.Request) -> web.Response:
+        """`GET /v1/models/{m}` (V1-1)."""
+        name, version, verb = _target(request)
+        if verb is not None:
+            raise NotAllowed("GET", request.path, allowed=("POST",))
+        return answer({"name": self.repository.get(name, version).name, "ready": True})
+
+    async def v1_predict(self, request: web.Request) -> web.Response:
+        """The v1 prediction: `{m}:predict` (V1-2, V1-4)."""
+        name, version, verb = _target(request)
+        if verb is None:
+            raise NotAllowed("POST", request.path, allowed=("GET", "HEAD"))
+        if verb != "predict":
+            raise NotFound(f"model {name!r} offers no {verb!r}; it offers 'predict'")
+        with self.metrics.request(self._label(name), "v1"):
+            model = self.repository.get(name, version)
+            inputs = v1.parse(await read_body(request, self.max_body_bytes), model)
+            body = v1.render(model, await self.execution.run(model, inputs))
+        return web.Response(body=body, headers=JSON)
+
+    async def predict(self, request: web.Request) -> web.Response:
+        """The plain prediction of the one model that is configured for it."""
+        with self.metrics.request(self._label(self.plain_model), "predict"):
+            if not self.repository.knows(self.plain_model):
+                raise NotReady(f"model {self.plain_model!r}, which answers here, is not loaded")
+            model = self.repository.get(self.plain_model)
+            inputs = predict.parse(await read_body(request, self.max_body_bytes), model)
+            body = predict.render(model, await self.execution.run(model, inputs))
+        return web.Response(body=body, headers=JSON)
+
+    def _model(self, request: web.Request) -> LoadedModel:
+        return self.repository.get(request.match_info["model"], request.match_info.get("version"))
+
+    def _label(self, name: str) -> str:
+        return name if self.repository.knows(name) else ""
+
+
+def _target(request: web.Request) -> tuple[str, str | None, str | None]:
+    """The name, version and verb of `/v1/models/{name}:{verb}` and `/v1/models/{name}/versions/{version}:{verb}`.
+
+    Some clients send the colon as `%3A`, a few encode twice over a proxy, so the segment is decoded before it is split.
+    """
+    head, colon, verb = unquote(request.match_info["target"]).partition(":")
+    name = request.match_info.get("model")
+    target = (head, None) if name is None else (name, head)
+    return *target, (verb if colon else None)
+
+
+def _version() -> str:
+    try:
+        return distribution_version("windlass")
+    except PackageNotFoundError:
+        return "unknown"

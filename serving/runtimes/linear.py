@@ -1,0 +1,65 @@
+"""`prediction = bias + weight · x`, row by row: the smallest model there is, and the one that `/predict` answers with.
+
+In a model folder it is a JSON file: `{"bias": 1.5, "weight": -0.8}`; a list of weights makes `x` a vector.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import msgspec
+import numpy as np
+from windlass.serving.errors import BadRequest, ModelError
+from windlass.serving.model import Model
+from windlass.serving.runtimes.base import Source
+from windlass.serving.tensors import Array, TensorSpec, parse_json
+
+__all__ = ("LinearModel", "LinearRuntime")
+
+
+@attrs.frozen
+class LinearModel:
+    """A linear model over one number a row, or over one vector a row when `weight` is a sequence. FP64 throughout."""
+
+    bias: float
+    weight: float | Sequence[float]
+    name: str = "linear"
+    version: str = "1"
+    platform: str = attrs.field(default="numpy_linear", init=False)
+    inputs: tuple[TensorSpec, ...] = attrs.field(init=False)
+    outputs: tuple[TensorSpec, ...] = attrs.field(default=(TensorSpec("prediction", "FP64", (-1,)),), init=False)
+    _weight: Array = attrs.field(init=False, repr=False, eq=False)
+
+    @inputs.default
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        shape = (-1,) if isinstance(self.weight, (int, float)) else (-1, len(self.weight))
+        return (TensorSpec("x", "FP64", shape),)
+
+    @_weight.default
+    def _weight_array(self) -> Array:
+        return np.asarray(self.weight, dtype=np.float64)
+
+    def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
+        """The prediction of each row."""
+        x = inputs["x"]
+        product = x @ self._weight if self._weight.ndim else x * self._weight
+        return {"prediction": product + self.bias}
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    bias: float
+    weight: float | list[float]
+
+
+_FILE = msgspec.json.Decoder(_File)
+
+
+class LinearRuntime:
+    """The format `linear`."""
+
+    def load(self, source: Source) -> Model:
+        """See Runtime.load."""
+        try:
+            file = parse_json(source.content, _FILE, source.path.name)
+        except BadRequest as error:
+            raise ModelError(str(error)) from error
+        return LinearModel(file.bias, file.weight, name=source.name, version=source.version)

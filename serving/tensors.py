@@ -1,0 +1,270 @@
+"""A tensor that leaves this module agrees with its description: datatype, rank, dimensions and element count.
+
+All checks on numbers that come from outside happen here, before anything is allocated (R9, D4, D7, R12, R13, R15).
+This module knows neither HTTP nor the protocols' envelopes: it gets the bytes of one JSON array, or one raw buffer,
+and a description.
+
+Decisions the Open Inference Protocol leaves open: a dimension of 0 is refused; BOOL takes `true` and `false` only;
+FP16 does not travel as JSON; BYTES elements that are not UTF-8 do not travel as JSON; NaN and infinity in a result do
+not travel as JSON (an error of the model, not `null`); a number too large for the datatype is an error, never
+infinity.
+"""
+
+import math
+import re
+from functools import lru_cache
+from typing import Annotated, Any, TypeAlias
+
+import attrs
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from windlass.serving.errors import BadRequest, ModelFailed
+
+__all__ = (
+    "DATATYPES",
+    "Array",
+    "TensorSpec",
+    "check_shape",
+    "datatype_of",
+    "decode_json",
+    "decode_rows",
+    "encode_json",
+    "encode_rows",
+    "parse_json",
+)
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_Meta = msgspec.Meta
+
+# BYTES has no fixed width: its arrays hold `bytes` objects.
+DATATYPES: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype("?"),
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "BYTES": np.dtype(object),
+}
+
+# msgspec bounds integers up to 63 bits only; the 64-bit types are bounded by numpy's own OverflowError.
+_ELEMENTS: dict[str, Any] = {
+    "BOOL": bool,
+    "UINT8": Annotated[int, _Meta(ge=0, le=2**8 - 1)],
+    "UINT16": Annotated[int, _Meta(ge=0, le=2**16 - 1)],
+    "UINT32": Annotated[int, _Meta(ge=0, le=2**32 - 1)],
+    "UINT64": int,
+    "INT8": Annotated[int, _Meta(ge=-(2**7), le=2**7 - 1)],
+    "INT16": Annotated[int, _Meta(ge=-(2**15), le=2**15 - 1)],
+    "INT32": Annotated[int, _Meta(ge=-(2**31), le=2**31 - 1)],
+    "INT64": int,
+    "FP32": float,
+    "FP64": float,
+    "BYTES": str,
+}
+
+# Above this many elements a FP32 result is written with the digits of the double it widens to: the same value for a
+# reader, longer, but ten times cheaper than the shortest digits (measured: 0.4 µs against 0.03 µs an element).
+_SHORTEST_DIGITS_UP_TO = 256
+
+
+@attrs.frozen
+class TensorSpec:
+    """One input or output of a model.
+
+    `shape` has -1 for a dimension that varies; the first dimension is the batch where it is -1.
+    """
+
+    name: str
+    datatype: str = attrs.field(validator=attrs.validators.in_(DATATYPES))
+    shape: tuple[int, ...] = ()
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first dimension counts rows."""
+        return bool(self.shape) and self.shape[0] == -1
+
+    def to_dict(self) -> dict[str, object]:
+        """The form of v2 metadata (R6)."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+
+def datatype_of(dtype: np.dtype[Any]) -> str:
+    """The protocol's name of a numpy dtype; KeyError for one it has no name for."""
+    return _NAMES[dtype]
+
+
+_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
+
+
+def parse_json(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Any], where: str) -> Any:
+    """Decode, or raise BadRequest with `where` and the path inside it: `data[2]: expected number, got string`."""
+    try:
+        if not raw:
+            raise BadRequest(f"{where or 'body'}: empty; expected JSON")
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        # msgspec ends its sentence with the path: "Expected `int`, got `str` - at `$[1]`"
+        text, _, path = str(error).partition(" - at `$")
+        place = where + path.rstrip("`")
+        raise BadRequest(f"{place.lstrip('.') or 'body'}: {_plain(text)}") from error
+    except RecursionError as error:
+        raise BadRequest(f"{where or 'body'}: nested too deeply") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{where or 'body'}: not JSON: {error}") from error
+
+
+# msgspec speaks of Python's types; the client speaks JSON.
+_WORDS = {"float": "number", "int": "integer", "str": "string", "bool": "boolean"}
+
+
+def _plain(text: str) -> str:
+    words = re.sub(
+        r"`([^`]*)`", lambda found: " or ".join(_WORDS.get(word, word) for word in found[1].split(" | ")), text
+    )
+    return words[:1].lower() + words[1:]
+
+
+def check_shape(spec: TensorSpec, shape: tuple[int, ...], where: str) -> None:
+    """Raise BadRequest unless `shape` fits: same rank, equal dimensions where the spec fixes one, none below 1."""
+    if len(shape) != len(spec.shape):
+        raise BadRequest(f"{where}: shape {list(shape)} has {len(shape)} dimensions, expected {list(spec.shape)}")
+    for found, expected in zip(shape, spec.shape, strict=True):
+        if found < 1 or expected not in (-1, found):
+            raise BadRequest(
+                f"{where}: shape {list(shape)} does not fit {list(spec.shape)}; -1 stands for any number from 1 up"
+            )
+
+
+def decode_json(raw: bytes | msgspec.Raw, spec: TensorSpec, shape: tuple[int, ...], *, where: str) -> Array:
+    """The array of `shape` from a JSON array, nested or flat (D7).
+
+    The count is compared before anything is allocated.
+    """
+    check_shape(spec, shape, where)
+    text = bytes(raw).lstrip()
+    if not text.startswith(b"["):
+        raise BadRequest(f"{where}: data must be a JSON array")
+    nested = len(shape) > 1 and text[1:64].lstrip().startswith(b"[")
+    values = parse_json(raw, _decoder(spec.datatype, len(shape) if nested else 1, where), f"{where}: data")
+    if nested:
+        values = _flatten(values, shape, f"{where}: data")
+    expected = math.prod(shape)
+    if len(values) != expected:
+        raise BadRequest(f"{where}: data has {len(values)} elements, but shape {list(shape)} needs {expected}")
+    return _array(values, spec.datatype, where).reshape(shape)
+
+
+def decode_rows(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array:
+    """The array whose shape is that of the nesting: for a batch, one element of the JSON array is one row (V1-2)."""
+    rank = len(spec.shape)
+    values = parse_json(raw, _decoder(spec.datatype, rank, where), where)
+    shape: list[int] = []
+    level = values
+    for _ in range(rank):
+        shape.append(len(level))
+        if not level:
+            break
+        level = level[0]
+    if len(shape) < rank or 0 in shape:
+        raise BadRequest(f"{where}: expected at least one element")
+    check_shape(spec, tuple(shape), where)
+    flat = _flatten(values, tuple(shape), where) if rank > 1 else values if rank else [values]
+    return _array(flat, spec.datatype, where).reshape(shape)
+
+
+def encode_json(array: Array, spec: TensorSpec) -> list[object] | msgspec.Raw:
+    """The flat, row-major form that msgspec writes (R15): a list, or ready-made JSON for FP32.
+
+    The shape travels beside it.
+
+    Raises ModelFailed for what JSON cannot carry: NaN, infinity, FP16, and BYTES that are not UTF-8.
+    """
+    if spec.datatype == "BYTES":
+        return [_text(element, spec.name) for element in array.ravel().tolist()]
+    if array.dtype.kind == "f":
+        if spec.datatype == "FP16":
+            raise ModelFailed(f"output {spec.name!r}: FP16 does not travel as JSON; ask for binary_data")
+        if not np.isfinite(array).all():
+            raise ModelFailed(
+                f"output {spec.name!r}: holds NaN or infinity, which JSON cannot carry; ask for binary_data"
+            )
+        if array.itemsize == 4 and array.size <= _SHORTEST_DIGITS_UP_TO:
+            return msgspec.Raw(b"[" + b",".join(array.ravel().astype("S32").tolist()) + b"]")
+    flat: list[object] = array.ravel().tolist()
+    return flat
+
+
+def encode_rows(array: Array, spec: TensorSpec) -> list[object]:
+    """One JSON value for each row of a batch: a number for `[-1]`, a list for `[-1, n]`, and so on.
+
+    Raises as encode_json does.
+    """
+    flat = encode_json(array, spec)
+    if isinstance(flat, msgspec.Raw):
+        flat = [msgspec.Raw(text) for text in bytes(flat)[1:-1].split(b",")]
+    rows: list[object] = flat
+    for dimension in reversed(array.shape[1:]):
+        rows = [rows[start : start + dimension] for start in range(0, len(rows), dimension)]
+    return rows
+
+
+def _text(element: object, name: str) -> str:
+    try:
+        return element.decode() if isinstance(element, bytes) else str(element)
+    except UnicodeDecodeError as error:
+        raise ModelFailed(f"output {name!r}: holds bytes that are not UTF-8; ask for binary_data") from error
+
+
+@lru_cache(maxsize=256)
+def _cached_decoder(datatype: str, depth: int) -> msgspec.json.Decoder[Any]:
+    expected = _ELEMENTS[datatype]
+    for _ in range(depth):
+        expected = list.__class_getitem__(expected)
+    return msgspec.json.Decoder(expected)
+
+
+def _decoder(datatype: str, depth: int, where: str) -> msgspec.json.Decoder[Any]:
+    if datatype not in _ELEMENTS:
+        raise BadRequest(f"{where}: {datatype} does not travel as JSON; send it with the binary tensor extension")
+    return _cached_decoder(datatype, depth)
+
+
+def _flatten(values: list[Any], shape: tuple[int, ...], where: str) -> list[Any]:
+    """Join the nested rows after proving that no row differs in length from its neighbours."""
+    rows = values
+    if len(rows) != shape[0]:
+        raise BadRequest(f"{where}: has {len(rows)} rows, but shape {list(shape)} needs {shape[0]}")
+    for dimension in shape[1:]:
+        for index, row in enumerate(rows):
+            if len(row) != dimension:
+                raise BadRequest(f"{where}: row {index} has {len(row)} elements where {dimension} are expected")
+        rows = [element for row in rows for element in row]
+    return rows
+
+
+def _array(values: list[Any], datatype: str, where: str) -> Array:
+    dtype = DATATYPES[datatype]
+    if datatype == "BYTES":
+        array = np.empty(len(values), dtype=object)
+        array[:] = [value.encode() for value in values]
+        return array
+    try:
+        if datatype != "FP32":
+            return np.array(values, dtype=dtype)
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=dtype)
+    except OverflowError as error:
+        raise BadRequest(f"{where}: a number does not fit into {datatype}") from error
+    # JSON has no infinity, so one that appears here was a number too large for 32 bits.
+    if not np.isfinite(array).all():
+        raise BadRequest(f"{where}: a number does not fit into {datatype}")
+    return array

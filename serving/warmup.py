@@ -1,0 +1,62 @@
+"""No model serves before it has answered synthetic inputs of every batch size tried here.
+
+The same runs decide where it will run (W2, W3, W4).
+
+Synthetic inputs are zeros of the declared shapes, with every varying dimension other than the batch set to 1.
+Synchronous: the repository calls it in a thread.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+import attrs
+import numpy as np
+from windlass.serving.errors import ModelError
+from windlass.serving.execution import INLINE_SECONDS
+from windlass.serving.model import LoadedModel, Model, checked, size
+from windlass.serving.tensors import DATATYPES, Array, TensorSpec
+
+__all__ = ("synthetic", "warm_up")
+
+_BATCHES = (1, 16, 256)
+_RUNS = 5
+
+
+def synthetic(specs: tuple[TensorSpec, ...], rows: int) -> dict[str, Array]:
+    """An input of zeros (empty strings for BYTES) with `rows` rows."""
+    inputs: dict[str, Array] = {}
+    for spec in specs:
+        shape = tuple((rows if index == 0 else 1) if size == -1 else size for index, size in enumerate(spec.shape))
+        fill = b"" if spec.datatype == "BYTES" else 0
+        inputs[spec.name] = np.full(shape, fill, dtype=DATATYPES[spec.datatype])
+    return inputs
+
+
+def warm_up(name: str, model: Model, *, clock: Callable[[], float] = time.perf_counter) -> LoadedModel:
+    """The model, ready to serve under `name`. Raises ModelError when it fails on zeros or breaks its own description.
+
+    `inline_elements` becomes the size of the largest batch whose median run stays within `INLINE_SECONDS`; the first
+    run of each batch allocates and is many times slower (W3), so it does not count.
+    """
+    loaded = LoadedModel(name, model.version, model)
+    batched = any(spec.batched for spec in model.inputs)
+    for rows in _BATCHES if batched else (1,):
+        inputs = synthetic(model.inputs, rows)
+        if _median_seconds(loaded, inputs, clock) > INLINE_SECONDS:
+            break
+        loaded = attrs.evolve(loaded, inline_elements=size(inputs))
+    return loaded
+
+
+def _median_seconds(loaded: LoadedModel, inputs: Mapping[str, Array], clock: Callable[[], float]) -> float:
+    durations: list[float] = []
+    for _ in range(1 + _RUNS):
+        before = clock()
+        try:
+            checked(loaded, loaded.model.predict(inputs))
+        except Exception as error:
+            raise ModelError(f"warm-up with zeros failed: {type(error).__name__}: {error}") from error
+        durations.append(clock() - before)
+        if durations[0] > 100 * INLINE_SECONDS:
+            return durations[0]  # far too slow for the loop: no need to find out how slow
+    return sorted(durations[1:])[_RUNS // 2]
