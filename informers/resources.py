@@ -1,0 +1,69 @@
+"""A resource is the address of one kind of object: everything needed to build its URL, and nothing about its contents.
+
+This module does not know requests, clients or typed classes; it only recognises a class that names its resource.
+"""
+
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote
+
+import attrs
+
+from windlass.informers.errors import UnregisteredKind
+
+if TYPE_CHECKING:
+    from windlass.informers.typed import CustomResource
+
+__all__ = ("Kind", "Resource", "resource_of")
+
+Kind: TypeAlias = "Resource | type[CustomResource]"
+"""What every function that reads or writes objects accepts: a resource, or a class registered for one."""
+
+
+@attrs.frozen
+class Resource:
+    """One kind as the API server serves it; `group` is "" for the core group, `plural` its lower-case URL segment."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """`v1` for the core group, `group/version` for all others."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL path of the collection, of one object, or of its subresource.
+
+        The namespace is left out for cluster-scoped resources and for a list across all namespaces (None or "").
+        """
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", quote(namespace, safe=":")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=":"))
+            if subresource:
+                parts.append(subresource)
+        return "/".join(parts)
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.version}.{self.group}" if self.group else f"{self.plural}.{self.version}"
+
+
+def resource_of(kind: Kind) -> Resource:
+    """The resource of a kind; a class must carry `__windlass_resource__` of its own or by inheritance.
+
+    Raises UnregisteredKind, naming the class and the remedy.
+    """
+    if isinstance(kind, Resource):
+        return kind
+    resource = getattr(kind, "__windlass_resource__", None)
+    if isinstance(resource, Resource):
+        return resource
+    name = getattr(kind, "__qualname__", repr(kind))
+    raise UnregisteredKind(
+        f"{name} is not registered as a kind: decorate the class with @kind('group/version') or pass a Resource"
+    )
