@@ -44,6 +44,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except ServingError as error:
+        if error.status == 500:
+            _log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
         return error_answer(error)
     except HTTPException as error:
         return error_answer(_translated(error, request))
@@ -69,7 +71,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
             if size > limit:
                 raise TooLarge(limit)
             chunks.append(chunk)
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, ConnectionError) as error:
         raise BadRequest(f"the body cannot be read: {error}") from error
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -93,7 +93,9 @@ def checked(model: LoadedModel, outputs: Mapping[str, Array]) -> Mapping[str, Ar
             raise ModelFailed(f"model {model.name!r} did not return its output {spec.name!r}")
         if array.dtype != DATATYPES[spec.datatype]:
             raise ModelFailed(f"model {model.name!r}: output {spec.name!r} is {array.dtype}, expected {spec.datatype}")
-        if len(array.shape) != len(spec.shape):
+        if len(array.shape) != len(spec.shape) or any(
+            expected not in (-1, found) for found, expected in zip(array.shape, spec.shape, strict=True)
+        ):
             raise ModelFailed(
                 f"model {model.name!r}: output {spec.name!r} has shape {array.shape}, expected {spec.shape}"
             )

@@ -131,6 +131,8 @@ class ModelRepository:
 
         Without a path there is nothing to watch, and it only waits.
         """
+        if self.path is None:
+            await asyncio.Event().wait()
         while True:
             try:
                 await self.refresh()

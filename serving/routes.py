@@ -151,7 +151,7 @@ class Routes:
         with self.metrics.request(self._label(name), "v1"):
             model = self.repository.get(name, version)
             inputs = v1.parse(await read_body(request, self.max_body_bytes), model)
-            body = v1.render(model, await self.execution.run(model, inputs))
+            body = v1.render(model, inputs, await self.execution.run(model, inputs))
         return web.Response(body=body, headers=JSON)
 
     async def predict(self, request: web.Request) -> web.Response:

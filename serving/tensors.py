@@ -26,7 +26,6 @@ __all__ = (
     "Array",
     "TensorSpec",
     "check_shape",
-    "datatype_of",
     "decode_json",
     "decode_rows",
     "encode_json",
@@ -95,14 +94,6 @@ class TensorSpec:
     def to_dict(self) -> dict[str, object]:
         """The form of v2 metadata (R6)."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
-
-
-def datatype_of(dtype: np.dtype[Any]) -> str:
-    """The protocol's name of a numpy dtype; KeyError for one it has no name for."""
-    return _NAMES[dtype]
-
-
-_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 
 
 def parse_json(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Any], where: str) -> Any:

@@ -42,14 +42,18 @@ def parse(body: bytes, model: LoadedModel) -> dict[str, Array]:
     return {model.inputs[0].name: decode_rows(instances, model.inputs[0], "instances")}
 
 
-def render(model: LoadedModel, outputs: Mapping[str, Array]) -> bytes:
+def render(model: LoadedModel, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> bytes:
     """`{"predictions": [...]}`.
 
     Raises ModelFailed when an output has another number of rows, or for what JSON cannot carry.
     """
     columns = [encode_rows(outputs[spec.name], spec) for spec in model.outputs]
-    if len({len(column) for column in columns}) != 1:
-        raise ModelFailed(f"model {model.name!r} returned outputs with different numbers of rows")
+    instances = len(inputs[model.inputs[0].name])
+    for spec, column in zip(model.outputs, columns, strict=True):
+        if len(column) != instances:
+            raise ModelFailed(
+                f"model {model.name!r}: output {spec.name!r} has {len(column)} rows for {instances} instances"
+            )
     if len(columns) == 1:
         return msgspec.json.encode({"predictions": columns[0]})
     names = [spec.name for spec in model.outputs]

