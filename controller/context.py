@@ -1,0 +1,258 @@
+"""A reconciler's hands: reads come from the cache, writes go straight to the server and are remembered.
+
+Each write tells the cache which version to expect, and the controller does not run the key again before the cache has
+caught up (F9); that holds for writes through `ctx.api` too. A context belongs to one run and is of no use after it.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import attrs
+import msgspec
+from windlass.controller import finalizers, owners
+from windlass.controller.recorder import EventType, Recorder
+from windlass.controller.request import Request
+from windlass.controller.scheme import Scheme
+from windlass.controller.status import status_patch
+from windlass.controller.subject import AnyObject, Subject, subject_of
+from windlass.informers.api import Api, PatchType
+from windlass.informers.cache import Cache
+from windlass.informers.converter import json_names
+from windlass.informers.errors import Conflict, Invalid, NotFound
+from windlass.informers.keys import Key
+from windlass.informers.objects import Object
+from windlass.informers.resources import Kind, Resource
+from windlass.informers.typed import CustomResource, unstructure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("Context", "Services")
+
+T = TypeVar("T", bound=CustomResource)
+
+# A concurrent writer of the same list or status can be faster a few times; more often is a fight worth an error.
+_TRIES_MAX = 5
+
+
+@attrs.frozen
+class Services:
+    """What contexts of one manager share."""
+
+    cache: Cache
+    scheme: Scheme
+    recorder: Recorder
+    field_manager: str
+    clock: "Callable[[], datetime]"
+
+
+@attrs.define(eq=False, repr=False)
+class Context:
+    """One run's view of the cluster.
+
+    Every method that writes raises `ApiError` when the server refuses and `ConnectionFailed` when it cannot be reached;
+    a reconciler lets both pass: the key is then tried again with backoff.
+    """
+
+    request: Request
+    log: "logging.LoggerAdapter[logging.Logger]"
+    api: Api
+    services: Services
+
+    # Reading.
+
+    @overload
+    async def get(self, kind: type[T], key: Key) -> T | None: ...
+    @overload
+    async def get(self, kind: Resource, key: Key) -> Object | None: ...
+
+    async def get(self, kind: Kind, key: Key) -> AnyObject | None:
+        """The object from the cache: an instance for a class, an Object for a Resource, None when there is none.
+
+        Raises UnregisteredKind for a kind that no controller watches or reads: there are no hidden watches.
+        """
+        obj = self.services.cache.get(kind, key)
+        return obj if obj is None or isinstance(kind, Resource) else obj.as_(kind)
+
+    @overload
+    async def list(self, kind: type[T], *, namespace: str | None = None, owner: AnyObject | None = None) -> list[T]: ...
+    @overload
+    async def list(
+        self, kind: Resource, *, namespace: str | None = None, owner: AnyObject | None = None
+    ) -> list[Object]: ...
+
+    async def list(
+        self, kind: Kind, *, namespace: str | None = None, owner: AnyObject | None = None
+    ) -> Sequence[AnyObject]:
+        """The objects from the cache, of one namespace or all, and of one owner (by uid) or any."""
+        uid = None if owner is None else subject_of(owner).uid
+        found = self.services.cache.list(kind, namespace=namespace, owner_uid=uid)
+        return found if isinstance(kind, Resource) else [obj.as_(kind) for obj in found]
+
+    # Writing.
+
+    async def apply(self, body: Mapping[str, Any], *, owner: AnyObject | None = None) -> Object:
+        """Server-side apply of `body`, which names the fields that this controller wants to own.
+
+        With `owner`, that object becomes the controller of what is written, and its namespace the default. Raises
+        OwnerError for an owner that Kubernetes would not honour.
+        """
+        resource, body = self._prepare(body, owner)
+        return await self.api.apply(resource, body, field_manager=self.services.field_manager)
+
+    async def create(self, body: Mapping[str, Any], *, owner: AnyObject | None = None) -> Object:
+        """Create the object; raises AlreadyExists if there is one. `owner` as in `apply`."""
+        resource, body = self._prepare(body, owner)
+        return await self.api.create(resource, body)
+
+    async def delete(self, kind: Kind, key: Key, *, uid: str | None = None) -> bool:
+        """Ask for the object's deletion; returns False if it was gone already. `uid` guards against a namesake."""
+        try:
+            await self.api.delete(kind, key, uid=uid)
+        except NotFound:
+            return False
+        return True
+
+    async def status(
+        self, obj: AnyObject, /, *, on_conflict: Literal["raise", "retry"] = "raise", **changes: object
+    ) -> bool:
+        """Make the named fields of `.status` what `changes` says; returns whether anything was written.
+
+        Nothing is sent when all are so already. What is sent holds only what differs, and the object's
+        resourceVersion: if somebody wrote the object since it was read, that is a Conflict, and the key's next run
+        decides anew; "retry" instead computes the difference against the object as it is now, a few times. None removes
+        a field. An instance takes the class's field names, an Object the names in JSON. A condition keeps its
+        transition time for as long as its status does. False when the object is gone.
+        """
+        desired = _desired_status(obj, changes)
+        subject = subject_of(obj)
+        resource = self.services.scheme.named(subject.api_version, subject.kind)
+        current = self._status_of(obj, resource)
+        for attempt in itertools.count(1):
+            patch = status_patch(subject, current, desired, now=self.services.clock())
+            if patch is None:
+                return False
+            try:
+                await self.api.patch(
+                    resource,
+                    subject.key,
+                    patch,
+                    type=PatchType.MERGE,
+                    subresource="status",
+                    field_manager=self.services.field_manager,
+                )
+            except NotFound:
+                return False
+            except Conflict:
+                if on_conflict == "raise" or attempt == _TRIES_MAX:
+                    raise
+                live = await self._live(resource, subject)
+                if live is None:
+                    return False
+                subject, current = subject_of(live), _status_in(live)
+            else:
+                return True
+
+    def event(
+        self,
+        obj: AnyObject,
+        *,
+        reason: str,
+        message: str,
+        type: EventType = "Normal",  # noqa: A002  # the field's own name
+        dedupe: str | None = None,
+    ) -> "asyncio.Future[bool]":
+        """Record a Kubernetes Event about `obj`. Returns at once; the future may be awaited, or ignored.
+
+        `dedupe` names the occurrence: the same text for the same object is recorded once, whoever records it again.
+        """
+        return self.services.recorder.event(obj, type=type, reason=reason, message=message, dedupe=dedupe)
+
+    async def add_finalizer(self, obj: AnyObject, name: str) -> bool:
+        """Add the finalizer; returns whether it was this call that did.
+
+        False also when deletion has begun, when it is too late. After True a reconciler returns and waits for the
+        change to come back before it does anything outside the cluster (F1).
+        """
+        return await self._edit_finalizers(obj, name, finalizers.adding)
+
+    async def remove_finalizer(self, obj: AnyObject, name: str) -> bool:
+        """Remove the finalizer; returns whether it was this call that did. Everything it stood for must be gone."""
+        return await self._edit_finalizers(obj, name, finalizers.removing)
+
+    def __repr__(self) -> str:
+        return f"<Context {self.request.key} {self.request.reconcile_id}>"
+
+    async def _edit_finalizers(
+        self, obj: AnyObject, name: str, edit: "Callable[[Subject, str], list[dict[str, Any]]]"
+    ) -> bool:
+        subject = subject_of(obj)
+        resource = self.services.scheme.named(subject.api_version, subject.kind)
+        for attempt in itertools.count(1):
+            patch = edit(subject, name)
+            if not patch:
+                return False
+            try:
+                await self.api.patch(resource, subject.key, patch, type=PatchType.JSON)
+            except NotFound:
+                return False
+            except (Conflict, Invalid):
+                # The test in the patch failed: somebody was faster. Look again, and do not fail for ever (F4).
+                if attempt == _TRIES_MAX:
+                    raise
+                live = await self._live(resource, subject)
+                if live is None:
+                    return False
+                subject = subject_of(live)
+            else:
+                return True
+
+    def _prepare(self, body: Mapping[str, Any], owner: AnyObject | None) -> tuple[Resource, Mapping[str, Any]]:
+        resource = self.services.scheme.named(str(body.get("apiVersion", "")), str(body.get("kind", "")))
+        if owner is not None:
+            body = owners.set_controller(body, subject_of(owner), namespaced=resource.namespaced)
+        return resource, body
+
+    async def _live(self, resource: Resource, subject: Subject) -> Object | None:
+        """The object as the server has it now; None if it is gone or another has taken its name."""
+        try:
+            live = await self.api.get(resource, subject.key)
+        except NotFound:
+            return None
+        return live if live.uid == subject.uid else None
+
+    def _status_of(self, obj: AnyObject, resource: Resource) -> dict[str, Any]:
+        """The status that the object had when it was read, with all that the class does not know, if it can be found."""
+        if isinstance(obj, Object):
+            return _status_in(obj)
+        cached = self.services.cache.get(resource, obj.key) if resource in self.services.cache else None
+        if cached is not None and cached.resource_version == obj.metadata.resource_version:
+            return _status_in(cached)
+        status: dict[str, Any] = _plain(unstructure(obj)).get("status") or {}
+        return status
+
+
+def _desired_status(obj: AnyObject, changes: Mapping[str, object]) -> dict[str, Any]:
+    """The changes under their names in JSON, as JSON values; None where a field is to go."""
+    if isinstance(obj, Object):
+        return dict(_plain(changes))
+    status = getattr(obj, "status", None)
+    if status is None:
+        raise TypeError(f"{type(obj).__qualname__} has no status to write")
+    written = _plain(unstructure(attrs.evolve(status, **changes)))
+    names = json_names(type(status))
+    return {names[attribute]: written.get(names[attribute]) for attribute in changes}
+
+
+def _status_in(obj: Object) -> dict[str, Any]:
+    status: dict[str, Any] = msgspec.json.decode(obj.status) if obj.status else {}
+    return status
+
+
+def _plain(value: Any) -> Any:
+    """The JSON value as a reader would see it: tuples are lists, so that equal statuses compare equal."""
+    return msgspec.json.decode(msgspec.json.encode(value))

@@ -1,0 +1,111 @@
+"""Everything the controller runtime raises on purpose descends from `ControllerError`.
+
+ControllerError
+├── ManagerError             the manager cannot be built, started or stopped as asked
+│   ├── KindNotRegistered    a controller uses a kind that was not given to `Manager(kinds=…)`
+│   ├── DuplicateName        two controllers, or two components, with one name
+│   └── GraceExceeded        a part was still running when the time for an orderly stop was over
+├── TerminalError            raised by a reconciler: trying again cannot help until the object changes
+├── OwnerError               an owner reference that Kubernetes would refuse or misread
+├── QueueShutDown            the work queue hands out nothing more
+└── ExecutorError
+    ├── ExecutorNotFound     no executor of that name; the message lists those there are
+    ├── DuplicateExecutor    one name, two executors
+    └── BrokenExecutor       an executor that cannot be imported or does not keep the contract
+"""
+
+from collections.abc import Iterable
+
+from windlass.statemachine.errors import WindlassError
+
+__all__ = (
+    "BrokenExecutor",
+    "ControllerError",
+    "DuplicateExecutor",
+    "DuplicateName",
+    "ExecutorError",
+    "ExecutorNotFound",
+    "GraceExceeded",
+    "KindNotRegistered",
+    "ManagerError",
+    "OwnerError",
+    "QueueShutDown",
+    "TerminalError",
+)
+
+
+class ControllerError(WindlassError):
+    """The root of this package's errors."""
+
+
+class ManagerError(ControllerError):
+    """The manager cannot be built, started or stopped as asked; the message says which part and what to do."""
+
+
+class KindNotRegistered(ManagerError):
+    """A kind is used that the manager was not told of; raised before anything runs, never inside a reconcile."""
+
+    def __init__(self, kind: str, used_by: str) -> None:
+        super().__init__(f"{used_by} uses the kind {kind}, which is not registered: add it to Manager(kinds=[…])")
+        self.kind = kind
+        self.used_by = used_by
+
+
+class DuplicateName(ManagerError):
+    """Two controllers, or two components, of one manager have the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the name {name!r} is already used in this manager: give one of the two another name=…")
+        self.name = name
+
+
+class GraceExceeded(ManagerError):
+    """The orderly stop took longer than `Settings.grace_seconds`; what was left has been cancelled."""
+
+    def __init__(self, grace_seconds: float, unfinished: Iterable[str]) -> None:
+        self.unfinished = tuple(unfinished)
+        names = ", ".join(self.unfinished) or "a part"
+        super().__init__(f"the orderly stop took longer than {grace_seconds:g} s; still running: {names}")
+
+
+class TerminalError(ControllerError):
+    """Raised by a reconciler: trying again cannot help. The key runs again only when an event wakes it (C6)."""
+
+
+class OwnerError(ControllerError):
+    """An owner reference that the server would refuse, or that its garbage collector would take for an orphan's."""
+
+
+class QueueShutDown(ControllerError):
+    """The work queue has been shut down and hands out nothing more."""
+
+
+class ExecutorError(ControllerError):
+    """Something is wrong with an executor or with the registry of executors."""
+
+
+class ExecutorNotFound(ExecutorError):
+    """No executor has this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        there_are = ", ".join(self.known) if self.known else "none at all"
+        super().__init__(f"there is no executor named {name!r}; known executors: {there_are}")
+
+
+class DuplicateExecutor(ExecutorError):
+    """One name stands for two executors."""
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        super().__init__(f"two executors are named {name!r}: {first} and {second}; rename or remove one of them")
+        self.name = name
+
+
+class BrokenExecutor(ExecutorError):
+    """An executor cannot be imported, or lacks a part of the contract."""
+
+    def __init__(self, name: str, origin: str, problem: str) -> None:
+        super().__init__(f"the executor {name!r} from {origin} cannot be used: {problem}")
+        self.name = name
+        self.origin = origin

@@ -1,0 +1,196 @@
+"""Recording an event never delays a reconcile and never fails it: it is put in a bounded queue, or dropped (E3).
+
+One task writes the queue to the server. Refusals of the server are final (E5); what may pass, no connection or a server
+in trouble, is tried again. An event with a `dedupe` text has a name computed from it, so that recording it again, also by
+another process after a crash, finds it recorded already. Events are written to core/v1 with the fields that `kubectl
+describe` shows. This module does not know reconcilers.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import attrs
+from windlass.controller.status import rfc3339
+from windlass.controller.subject import AnyObject, Subject, subject_of
+from windlass.informers.builtins import Event
+from windlass.informers.errors import (
+    AlreadyExists,
+    ApiError,
+    ConnectionFailed,
+    InformersError,
+    ServerError,
+    TooManyRequests,
+)
+from windlass.informers.resources import Resource
+
+__all__ = ("EventType", "EventWriter", "Recorder", "event_body")
+
+EventType = Literal["Normal", "Warning"]
+
+_LOG = logging.getLogger("windlass.controller.recorder")
+
+QUEUE_LENGTH_MAX = 1000  # as client-go; an event is about 1 KB
+TRIES_MAX = 12
+RETRY_SECONDS = 10.0
+MESSAGE_BYTES_MAX = 1024  # what events.k8s.io accepts for a note
+_NAME_LENGTH_MAX = 230  # an event's name is the object's, a dot and 16 characters, 253 in all at most
+
+
+class EventWriter(Protocol):
+    """The one request that the recorder makes; `Api` fits."""
+
+    async def create(self, kind: Resource, body: Mapping[str, Any], *, namespace: str | None = None) -> object:
+        """Create the event."""
+
+
+@attrs.frozen
+class _Pending:
+    body: dict[str, Any]
+    recorded: "asyncio.Future[bool]"
+
+
+class Recorder:
+    """Records Kubernetes Events about objects. Inert until `run`; what is recorded before waits in the queue.
+
+    `component` is who reports, `instance` which process of it. Counters: `recorded`, `dropped`, `refused`.
+    """
+
+    name = "recorder"
+
+    def __init__(
+        self, component: str, *, instance: str, clock: Callable[[], datetime], rng: random.Random | None = None
+    ) -> None:
+        self._component = component
+        self._instance = instance
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311  # names and jitter, not secrets
+        self._queue: asyncio.Queue[_Pending] = asyncio.Queue(maxsize=QUEUE_LENGTH_MAX)
+        self.recorded = 0
+        self.dropped = 0
+        self.refused = 0
+
+    def event(
+        self,
+        obj: AnyObject,
+        *,
+        reason: str,
+        message: str,
+        type: EventType = "Normal",  # noqa: A002  # the field's own name
+        dedupe: str | None = None,
+    ) -> "asyncio.Future[bool]":
+        """Record an event about `obj`; returns at once.
+
+        Whoever must know awaits the future: True when the server has the event, False when it was dropped or refused.
+        It never raises. With `dedupe`, an event of the same object and text is recorded once, for as long as the
+        server keeps events.
+        """
+        now = self._clock()
+        reporter = {"component": self._component, "instance": self._instance}
+        subject = subject_of(obj)
+        body = event_body(subject, type=type, reason=reason, message=message)
+        body["metadata"]["name"] = _event_name(subject, dedupe, self._rng)
+        body |= {
+            "source": {"component": reporter["component"]},
+            "reportingComponent": reporter["component"],
+            "reportingInstance": reporter["instance"],
+            "firstTimestamp": rfc3339(now),
+            "lastTimestamp": rfc3339(now),
+            "count": 1,
+        }
+        pending = _Pending(body, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(pending)
+        except asyncio.QueueFull:
+            self.dropped += 1
+            _LOG.warning("event %s about %s dropped: %d events wait already", reason, subject, QUEUE_LENGTH_MAX)
+            pending.recorded.set_result(False)
+        return pending.recorded
+
+    async def run(self, writer: EventWriter) -> None:
+        """Write events until cancelled."""
+        while True:
+            pending = await self._queue.get()
+            written = False
+            try:
+                written = await self._write(writer, pending.body)
+            finally:
+                if not pending.recorded.done():
+                    pending.recorded.set_result(written)
+                self._queue.task_done()
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far has been written, refused or given up."""
+        await self._queue.join()
+
+    def __repr__(self) -> str:
+        return f"<Recorder waiting={self._queue.qsize()} recorded={self.recorded} dropped={self.dropped}>"
+
+    async def _write(self, writer: EventWriter, body: dict[str, Any]) -> bool:
+        for attempt in range(TRIES_MAX):
+            try:
+                await writer.create(Event, body, namespace=body["metadata"]["namespace"])
+            except AlreadyExists:
+                return True
+            except (ConnectionFailed, ServerError, TooManyRequests) as error:
+                # The first wait is random, so that many processes cut off together do not return together.
+                seconds = RETRY_SECONDS if attempt else self._rng.uniform(0.0, RETRY_SECONDS)
+                _LOG.debug("event %s not written, again in %.1f s: %s", body["reason"], seconds, error)
+                await asyncio.sleep(seconds)
+            except InformersError as error:
+                self.refused += 1
+                level = logging.WARNING if isinstance(error, ApiError) else logging.ERROR
+                _LOG.log(level, "event %s about %s refused: %s", body["reason"], _about(body), error)
+                return False
+            else:
+                self.recorded += 1
+                return True
+        self.dropped += 1
+        _LOG.warning("event %s about %s dropped after %d tries", body["reason"], _about(body), TRIES_MAX)
+        return False
+
+
+def event_body(subject: Subject, *, type: EventType, reason: str, message: str) -> dict[str, Any]:  # noqa: A002
+    """The Event about `subject`, without name, times and reporter. Cluster-scoped subjects report to `default` (E6)."""
+    namespace = subject.key.namespace or "default"
+    regarding = {
+        "apiVersion": subject.api_version,
+        "kind": subject.kind,
+        "name": subject.key.name,
+        "namespace": subject.key.namespace,
+        "uid": subject.uid,
+        "resourceVersion": subject.resource_version,
+    }
+    return {
+        "apiVersion": Event.api_version,
+        "kind": Event.kind,
+        "metadata": {"namespace": namespace},
+        "involvedObject": {name: value for name, value in regarding.items() if value},
+        "type": type,
+        "reason": reason,
+        "message": _shorten(message),
+    }
+
+
+def _event_name(subject: Subject, dedupe: str | None, rng: random.Random) -> str:
+    if dedupe is None:
+        suffix = f"{rng.getrandbits(64):016x}"
+    else:
+        suffix = hashlib.sha256(f"{subject.uid}\n{dedupe}".encode()).hexdigest()[:16]
+    return f"{subject.key.name[:_NAME_LENGTH_MAX].rstrip('-.')}.{suffix}"
+
+
+def _shorten(message: str) -> str:
+    raw = message.encode()
+    if len(raw) <= MESSAGE_BYTES_MAX:
+        return message
+    return raw[: MESSAGE_BYTES_MAX - 3].decode(errors="ignore") + "…"
+
+
+def _about(body: Mapping[str, Any]) -> str:
+    regarding = body["involvedObject"]
+    return f"{regarding['kind']} {regarding['name']}"

@@ -1,0 +1,52 @@
+"""Every kind that a controller uses is registered here before anything runs, so a typo is not found by a reconcile (M10).
+
+The built-in kinds are always known. The scheme knows addresses of kinds, nothing of their contents.
+"""
+
+from collections.abc import Iterable
+
+from windlass.controller.errors import KindNotRegistered, ManagerError
+from windlass.informers import builtins
+from windlass.informers.resources import Kind, Resource, resource_of
+
+__all__ = ("Scheme",)
+
+_BUILTIN: tuple[Resource, ...] = tuple(getattr(builtins, name) for name in builtins.__all__)
+
+
+class Scheme:
+    """The kinds of one manager: classes declared with `@kind`, and Resources of other people's kinds."""
+
+    def __init__(self, kinds: Iterable[Kind] = ()) -> None:
+        self._by_name: dict[tuple[str, str], Resource] = {}
+        for resource in (*_BUILTIN, *(resource_of(kind) for kind in kinds)):
+            known = self._by_name.setdefault((resource.api_version, resource.kind), resource)
+            if known != resource:
+                raise ManagerError(
+                    f"Manager(kinds=[…]) describes {resource.api_version} {resource.kind} twice and differently: "
+                    f"{known!r} and {resource!r}"
+                )
+
+    def require(self, kind: Kind, *, used_by: str) -> Resource:
+        """The resource of a registered kind.
+
+        Raises KindNotRegistered, naming the kind and who uses it; UnregisteredKind if it is no kind at all.
+        """
+        resource = resource_of(kind)
+        if self._by_name.get((resource.api_version, resource.kind)) != resource:
+            name = kind.__qualname__ if isinstance(kind, type) else resource.kind
+            raise KindNotRegistered(f"{name} ({resource})", used_by)
+        return resource
+
+    def named(self, api_version: str, kind: str) -> Resource:
+        """The resource of an object's `apiVersion` and `kind`. Raises KindNotRegistered."""
+        resource = self._by_name.get((api_version, kind))
+        if resource is None:
+            raise KindNotRegistered(f"{kind} ({api_version or 'no apiVersion'})", "a written object")
+        return resource
+
+    def __contains__(self, resource: object) -> bool:
+        return resource in self._by_name.values()
+
+    def __repr__(self) -> str:
+        return f"<Scheme {len(self._by_name)} kinds>"

@@ -1,0 +1,83 @@
+"""A status write carries only what differs, and the version it was computed from; when nothing differs there is none (F8).
+
+Pure: computes merge patches; `Context.status` sends them. A condition keeps its `lastTransitionTime` for as long as its
+`status` does, so a reconciler that sets the same condition each run with a fresh time writes nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeGuard
+
+from windlass.controller.errors import ControllerError
+from windlass.controller.subject import Subject
+
+__all__ = ("difference", "keep_transition_times", "rfc3339", "status_patch")
+
+
+def status_patch(
+    subject: Subject, current: Mapping[str, Any], desired: Mapping[str, Any], *, now: datetime
+) -> dict[str, Any] | None:
+    """The merge patch that makes the fields of `desired` true of a status that is `current`; None if they are.
+
+    Fields that `desired` does not name stay as they are; None removes a field. Conditions (`now` is the time of those
+    that flip) keep their transition times. The patch carries the subject's resourceVersion (F6); without one it would
+    overwrite whatever came between, so that is a ControllerError.
+    """
+    aligned = {
+        name: keep_transition_times(current.get(name), value, now=now) if _are_conditions(value) else value
+        for name, value in desired.items()
+    }
+    changes = difference(current, aligned)
+    if not changes:
+        return None
+    if not subject.resource_version:
+        raise ControllerError(f"the status of {subject} cannot be written: the object has no resourceVersion")
+    return {"metadata": {"resourceVersion": subject.resource_version}, "status": changes}
+
+
+def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:
+    """The smallest JSON merge patch after which the fields named in `desired` are as it says.
+
+    Nested mappings are compared field by field, and only the fields named; lists as wholes, since a merge patch
+    replaces them.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in desired.items():
+        present = name in current
+        if value is None:
+            if present:
+                changes[name] = None
+        elif isinstance(value, Mapping) and isinstance(current.get(name), Mapping):
+            inner = difference(current[name], value)
+            if inner:
+                changes[name] = inner
+        elif not present or current[name] != value:
+            changes[name] = value
+    return changes
+
+
+def keep_transition_times(current: object, desired: list[dict[str, Any]], *, now: datetime) -> list[dict[str, Any]]:
+    """`desired` conditions with the times of `current` ones of the same type and status; others get theirs or `now`."""
+    known = {one["type"]: one for one in current} if _are_conditions(current) else {}
+    kept: list[dict[str, Any]] = []
+    for condition in desired:
+        before = known.get(condition["type"])
+        if before is not None and before["status"] == condition["status"] and before.get("lastTransitionTime"):
+            time = before["lastTransitionTime"]
+        else:
+            time = condition.get("lastTransitionTime") or rfc3339(now)
+        kept.append({**condition, "lastTransitionTime": time})
+    return kept
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-08-01T12:00:00Z`: whole seconds, as metav1.Time is written."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _are_conditions(value: object) -> TypeGuard[list[dict[str, Any]]]:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(one, Mapping) and "type" in one and "status" in one for one in value)
+    )
