@@ -1,0 +1,262 @@
+"""A client sends request values to one server and gives back bytes; whatever goes wrong is a member of our error tree.
+
+Two pools of connections: watches, each of which holds its connection for minutes, can never starve calls. Connecting is
+bounded, and so is silence between bytes; the whole of a response is not, for a large list may take its time (R17).
+
+This module does not know what the bytes mean.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from windlass.informers.cluster import Cluster
+from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, TooManyRequests, Unauthorized
+from windlass.informers.requests import Request
+
+__all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
+
+
+def _version() -> str:
+    try:
+        return version("windlass")
+    except PackageNotFoundError:
+        return "dev"
+
+
+@attrs.frozen
+class Timeouts:
+    """Seconds. `silence_seconds` bounds the wait for the first byte and between bytes; there is no total."""
+
+    connect_seconds: float = 10.0
+    silence_seconds: float = 60.0
+
+
+@attrs.frozen
+class Response:
+    """An answer of the 2xx range, complete."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+
+
+class CallObserver(Protocol):
+    """Who wants to know of every exchange: metrics."""
+
+    def called(self, request: Request, code: str, seconds: float) -> None:
+        """One exchange is over; `code` is the HTTP status, or `<error>` when there was none."""
+
+
+@attrs.frozen
+class Stream:
+    """An answer whose body is still coming."""
+
+    status: int
+    headers: Mapping[str, str]
+    request: Request
+    _content: aiohttp.StreamReader
+    _address: str
+
+    async def read(self, silence_seconds: float) -> bytes:
+        """The next bytes, as many as there are; b"" at the clean end.
+
+        Raises ConnectionFailed when the connection breaks or nothing comes for `silence_seconds`.
+        """
+        try:
+            async with asyncio.timeout(silence_seconds):
+                return await self._content.readany()
+        except TimeoutError as error:
+            message = f"{self.request.what}: {self._address} was silent for {silence_seconds:.0f} s"
+            raise ConnectionFailed(message, request=self.request) from error
+        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+            message = f"{self.request.what}: the stream from {self._address} broke: {_reason(error)}"
+            raise ConnectionFailed(message, request=self.request) from error
+
+
+class Client:
+    """The way to one API server. Inert until entered: `async with client: …`.
+
+    Guarantees: an answer outside 2xx is raised as ApiError, never returned; a 401 is tried once more with fresh
+    credentials; 429 with Retry-After is waited out and tried again, `retries` times (the server has done nothing), and
+    so are 502, 503 and 504 for reads.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        user_agent: str | None = None,
+        timeouts: Timeouts = Timeouts(),
+        retries: int = 4,
+        observer: CallObserver | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.user_agent = user_agent or f"windlass/{_version()}"  # the server names field managers after its first word
+        self.observer = observer
+        self.streaming_lists: bool | None = None  # learnt by informers: does this server offer sendInitialEvents?
+        self._timeouts = timeouts
+        self._retries = retries
+        self._calls: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+        self._certificate: tuple[str, str] | None = None
+        self._retired: list[aiohttp.ClientSession] = []
+
+    async def __aenter__(self) -> Self:
+        await self.cluster.credentials.header()
+        self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sessions = [session for session in (self._calls, self._streams, *self._retired) if session is not None]
+        self._calls = self._streams = None
+        self._retired = []
+        for session in sessions:
+            await session.close()
+
+    async def send(self, request: Request, *, retries: int | None = None) -> Response:
+        """Send, and return the complete answer.
+
+        Raises ApiError for a refusal, ConnectionFailed when there is no answer.
+        """
+        left = self._retries if retries is None else retries
+        while True:
+            try:
+                async with self.stream(request, calls=True) as stream:
+                    parts = []
+                    while part := await stream.read(self._timeouts.silence_seconds):
+                        parts.append(part)
+                    return Response(stream.status, stream.headers, b"".join(parts))
+            except ApiError as error:
+                delay = _retry_after(request, error)
+                if delay is None or left <= 0:
+                    raise
+            left -= 1
+            await asyncio.sleep(delay)
+
+    @asynccontextmanager
+    async def stream(self, request: Request, *, calls: bool = False) -> AsyncIterator[Stream]:
+        """Send, and hand out the body as it comes. No retries but one after a 401. Raises as `send` does."""
+        header = await self.cluster.credentials.header()
+        try:
+            response = await self._exchange(request, header, calls=calls)
+        except Unauthorized:
+            fresh = await self.cluster.credentials.header(refused=header)
+            if fresh is None or fresh == header:
+                raise
+            response = await self._exchange(request, fresh, calls=calls)
+        try:
+            yield Stream(response.status, response.headers, request, response.content, self.cluster.server)
+        finally:
+            response.close() if not response.content.at_eof() else response.release()
+
+    async def _exchange(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        code = "<error>"
+        try:
+            response = await self._request(request, authorization, calls=calls)
+            code = str(response.status)
+            if response.status >= 300:
+                raise await self._refusal(request, response)
+            return response
+        finally:
+            if self.observer is not None:
+                self.observer.called(request, code, loop.time() - started)
+
+    async def _request(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
+        session = self._session(calls=calls)
+        headers = {"Accept": request.accept}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        try:
+            # Connecting has its own, shorter limit; a peer that accepts and then says nothing runs into this one (R16).
+            async with asyncio.timeout(self._timeouts.connect_seconds + self._timeouts.silence_seconds):
+                return await session.request(
+                    request.method,
+                    URL(self.cluster.server + request.target, encoded=True),
+                    data=request.body,
+                    headers=headers,
+                    proxy=self.cluster.proxy,
+                    server_hostname=self.cluster.tls_server_name,
+                    allow_redirects=False,
+                )
+        except aiohttp.ClientConnectorError as error:
+            raise self._failed(request, error, sent=False) from error
+        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
+            raise self._failed(request, error, sent=True) from error
+
+    async def _refusal(self, request: Request, response: aiohttp.ClientResponse) -> ApiError:
+        try:
+            async with asyncio.timeout(self._timeouts.silence_seconds):
+                body = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failed(request, error, sent=True) from error
+        finally:
+            response.release()
+        after = response.headers.get("Retry-After", "")
+        seconds = float(after) if after.isdigit() else None
+        return ApiError.of(response.status, body, request=request, retry_after_seconds=seconds)
+
+    def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
+        message = f"{request.what}: no answer from {self.cluster.server}: {_reason(error)}"
+        return ConnectionFailed(message, request=request, sent=sent)
+
+    def _session(self, *, calls: bool) -> aiohttp.ClientSession:
+        if self._calls is None or self._streams is None:
+            raise RuntimeError("the client is not open: use `async with client:`")
+        if self.cluster.credentials.certificate != self._certificate:
+            # An exec plugin has issued a new certificate; running streams keep their connections until they end.
+            self._retired += [self._calls, self._streams]
+            self._open()
+        return self._calls if calls else self._streams
+
+    def _open(self) -> None:
+        self._certificate = self.cluster.credentials.certificate
+        self._calls, self._streams = self._new_session(), self._new_session()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        tls = self.cluster.ssl_context()
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True, keepalive_timeout=30.0),
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=None,
+                sock_connect=self._timeouts.connect_seconds,
+                sock_read=None,
+            ),
+            # Inflating costs more than a cluster's network does, and on this loop.
+            headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
+            trust_env=self.cluster.proxy is None,
+            read_bufsize=2**18,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client {self.cluster.server} {'open' if self._calls is not None else 'closed'}>"
+
+
+def _retry_after(request: Request, error: ApiError) -> float | None:
+    """Seconds to wait before another attempt; None when there must not be one."""
+    if isinstance(error, TooManyRequests):
+        if any(cause.reason == "DisruptionBudget" for cause in error.causes):
+            return None  # an eviction held back by a budget is an answer, not congestion (E-18)
+        return error.retry_after_seconds if error.retry_after_seconds is not None else 1.0
+    if isinstance(error, ServerError) and error.status_code in (502, 503, 504) and request.is_safe:
+        return error.retry_after_seconds
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

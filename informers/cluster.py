@@ -1,0 +1,199 @@
+"""A cluster is everything needed to reach one API server: its address, how to trust it, how to be trusted.
+
+kubernetes-asyncio reads the configuration. It is imported inside the functions, for it brings hundreds of modules that
+nothing else here needs.
+"""
+
+import asyncio
+import os
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile
+from windlass.informers.errors import ConfigError
+
+__all__ = ("Cluster",)
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@attrs.frozen
+class Cluster:
+    """One API server. `server` is its URL without a trailing slash; `namespace` is the context's, "" when unnamed."""
+
+    server: str
+    credentials: Credentials = attrs.field(factory=Anonymous)
+    ca_file: str | None = None
+    verify: bool = True
+    tls_server_name: str | None = None
+    certificate: tuple[str, str] | None = None
+    proxy: str | None = None
+    namespace: str = ""
+
+    @classmethod
+    async def load(cls, kubeconfig: Path | None = None, context: str | None = None) -> "Cluster":
+        """The given kubeconfig, else $KUBECONFIG (a list is merged), else ~/.kube/config, else the pod's own account.
+
+        Raises ConfigError, naming the files that were looked for.
+        """
+        if kubeconfig is not None:
+            paths = [kubeconfig]
+        elif os.environ.get("KUBECONFIG"):
+            paths = [Path(part) for part in os.environ["KUBECONFIG"].split(os.pathsep) if part]
+        else:
+            paths = [Path("~/.kube/config")]
+        present = [path.expanduser() for path in paths if path.expanduser().is_file()]
+        if present:
+            return await _from_files(present, context)
+        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return cls.in_cluster()
+        looked = ", ".join(str(path) for path in paths)
+        raise ConfigError(f"no cluster is configured: {looked} does not exist, and this is not a pod of a cluster")
+
+    @classmethod
+    def in_cluster(cls, folder: Path = SERVICE_ACCOUNT) -> "Cluster":
+        """The cluster that this process is a pod of. Raises ConfigError when it is not one."""
+        from kubernetes_asyncio.client import Configuration  # noqa: PLC0415
+        from kubernetes_asyncio.config import ConfigException, load_incluster_config  # noqa: PLC0415
+
+        configuration = Configuration()
+        try:
+            load_incluster_config(
+                configuration, token_filename=str(folder / "token"), cert_filename=str(folder / "ca.crt")
+            )
+        except (ConfigException, OSError) as error:
+            raise ConfigError(f"the pod's service account: {error}") from error
+        namespace = folder / "namespace"
+        return cls(
+            server=configuration.host,
+            credentials=TokenFile(folder / "token"),
+            ca_file=configuration.ssl_ca_cert,
+            namespace=namespace.read_text("utf-8").strip() if namespace.is_file() else "",
+        )
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any], context: str | None = None) -> "Cluster":
+        """The cluster of a kubeconfig that is already a dict. Raises ConfigError, naming the entry."""
+        return _at_once(_from_loader(_loader_of(config, context), context))
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """A fresh TLS context for this cluster; None for plain HTTP. Raises ConfigError for unusable files."""
+        if not self.server.startswith("https"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if not self.verify:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            certificate = self.credentials.certificate or self.certificate
+            if certificate is not None:
+                context.load_cert_chain(*certificate)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"TLS for {self.server}: {error}") from error
+        return context
+
+    def __repr__(self) -> str:
+        return f"<Cluster {self.server}>"
+
+
+async def _from_files(paths: list[Path], context: str | None) -> Cluster:
+    from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: PLC0415
+
+    def read() -> Any:
+        merged = KubeConfigMerger(os.pathsep.join(str(path) for path in paths)).config
+        return KubeConfigLoader(config_dict=merged, config_base_path=None, active_context=context)
+
+    name = os.pathsep.join(str(path) for path in paths)
+    return await _from_loader(lambda: asyncio.to_thread(read), context, name)
+
+
+def _loader_of(config: Mapping[str, Any], context: str | None) -> Callable[[], Awaitable[Any]]:
+    async def load() -> Any:
+        from kubernetes_asyncio.config.kube_config import KubeConfigLoader  # noqa: PLC0415
+
+        return KubeConfigLoader(config_dict=dict(config), config_base_path="", active_context=context)
+
+    return load
+
+
+async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, name: str = "kubeconfig") -> Cluster:
+    from kubernetes_asyncio.client import Configuration  # noqa: PLC0415
+
+    configuration = Configuration(host="")
+    where = f"{name}, context {context}" if context else name
+    try:
+        loader = await load()
+        user = _plain(loader._user)  # no public way to ask what the context's user is
+        plugin = _plugin(loader) if "exec" in user else None
+        if plugin is not None or loader._user is None:
+            # The plugin is ours to run, again and again; the loader would run it once, now, and keep the answer.
+            loader._user = type(loader._cluster)("user", {k: v for k, v in user.items() if k != "exec"})
+        await loader.load_and_set(configuration)
+        namespace = _plain(loader.current_context).get("context", {}).get("namespace", "")
+    except ConfigError:
+        raise
+    except Exception as error:  # the loader raises anything, from AssertionError to yaml's own
+        raise ConfigError(f"{where}: {str(error) or type(error).__name__}") from error
+    if not configuration.host:
+        raise ConfigError(f"{where}: the cluster names no server")
+    header = configuration.api_key.get("BearerToken")
+    return Cluster(
+        server=configuration.host,
+        credentials=plugin or _credentials(loader, user, header),
+        ca_file=configuration.ssl_ca_cert,
+        verify=configuration.verify_ssl,
+        tls_server_name=getattr(configuration, "tls_server_name", None),
+        certificate=(configuration.cert_file, configuration.key_file) if configuration.cert_file else None,
+        proxy=configuration.proxy,
+        namespace=namespace or "",
+    )
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    value = getattr(node, "value", node)
+    return value if isinstance(value, dict) else {}
+
+
+def _credentials(loader: Any, user: Mapping[str, Any], header: str | None) -> Credentials:
+    if header is None:
+        return Anonymous()
+    if user.get("tokenFile") and not user.get("token"):
+        return TokenFile(Path(loader._get_base_path(loader._user.path), user["tokenFile"]))
+    return StaticHeader(header.strip())
+
+
+def _plugin(loader: Any) -> ExecPlugin:
+    from kubernetes_asyncio.config import ConfigException  # noqa: PLC0415
+    from kubernetes_asyncio.config.exec_provider import ExecProvider  # noqa: PLC0415
+
+    spec = loader._user["exec"]
+
+    async def run() -> Mapping[str, Any]:
+        try:
+            return _plain(await ExecProvider(spec).run())
+        except ConfigException as error:
+            raise ConfigError(f"exec plugin {spec.safe_get('command')}: {error}") from error
+
+    return ExecPlugin(run, _store)
+
+
+def _store(text: str) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="windlass-", suffix=".pem", delete=False) as file:
+        file.write(text)
+    return file.name
+
+
+def _at_once(coroutine: Coroutine[Any, Any, Cluster]) -> Cluster:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]  # the coroutine's own return type
+    finally:
+        coroutine.close()
+    raise ConfigError("kubeconfig: this user's credentials need the network; use `await Cluster.load(path)`")
