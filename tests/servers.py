@@ -1,0 +1,102 @@
+"""The API servers that tests run against, by name; and the real programs, whose absence skips a test or fails it.
+
+A test module writes `from servers import open_server`. Tests that call it are marked `realtime`.
+"""
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import pytest
+
+from windlass.envtest.controlplane import ControlPlane, find_binaries
+
+__all__ = ("Server", "control_plane_binaries", "kubectl_binary", "open_server")
+
+
+class Server(Protocol):
+    """An API server that runs, whatever it is."""
+
+    @property
+    def url(self) -> str: ...
+
+    def kubeconfig(self) -> dict[str, Any]: ...
+
+    def write_kubeconfig(self, path: Path) -> None: ...
+
+
+def control_plane_binaries() -> Path:
+    """The folder with etcd, kube-apiserver and kube-controller-manager."""
+    return find_binaries(controller_manager=True) or _absent("a control plane", ".ci/kubernetes")
+
+
+def kubectl_binary() -> Path:
+    """Debian's unmodified kubectl."""
+    cache = os.environ.get("WINDLASS_CACHE") or "~/.cache/windlass"
+    program = Path(cache).expanduser() / "kubectl-1.20.2" / "kubectl"
+    return program if os.access(program, os.X_OK) else _absent("kubectl", ".ci/kubectl")
+
+
+def _absent(what: str, script: str) -> NoReturn:
+    message = f"{what} is not on this machine; {script} brings it"
+    if os.environ.get("WINDLASS_REQUIRE_KUBERNETES") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextlib.asynccontextmanager
+async def open_server(kind: str) -> AsyncIterator[Server]:
+    """`embedded`: a new, empty server. `kubernetes`: the control plane that all tests of this process share.
+
+    On the shared one a test makes namespaces and kinds of its own, and neither stops nor restarts anything.
+    """
+    if kind == "embedded":
+        from windlass.envtest.apiserver import ApiServer
+
+        async with ApiServer(database=None, host="127.0.0.1", port=0, token="windlass-tests") as server:
+            yield server
+    elif kind == "kubernetes":
+        # Shielded: a test that runs into its limit must not cancel the start on which others wait.
+        yield await asyncio.shield(asyncio.wrap_future(_shared_control_plane(control_plane_binaries())))
+    else:
+        raise ValueError(f"no server is called {kind!r}: embedded, kubernetes")
+
+
+@functools.cache
+def _shared_control_plane(binaries: Path) -> concurrent.futures.Future[ControlPlane]:
+    thread = _ControlPlaneThread(binaries)
+    thread.start()
+    atexit.register(thread.end)
+    return thread.plane
+
+
+class _ControlPlaneThread(threading.Thread):
+    """Starts the control plane, keeps it, and stops it: its processes end with the thread that started them."""
+
+    def __init__(self, binaries: Path) -> None:
+        super().__init__(name="control-plane", daemon=True)
+        self.plane = concurrent.futures.Future[ControlPlane]()
+        self._binaries = binaries
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        plane = ControlPlane(self._binaries, controller_manager=True)
+        try:
+            asyncio.run(plane.start())
+        except BaseException as error:
+            self.plane.set_exception(error)
+            return
+        self.plane.set_result(plane)
+        self._over.wait()
+        asyncio.run(plane.stop())
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
