@@ -1,0 +1,99 @@
+"""A generated file is written whole or not at all, and the difference between code and files is named, line by line.
+
+This module does not know kinds beyond their definitions, nor any cluster.
+"""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from windlass.informers.typed import CustomResource
+from windlass.manifests.crd import HEADER, crd, to_yaml
+from windlass.manifests.errors import Drift, InvalidKind
+from windlass.manifests.kinds import info_of
+
+__all__ = ("check", "drift", "render", "write")
+
+
+def render(kinds: Iterable[type[CustomResource]]) -> dict[str, str]:
+    """Return what the files should hold: ``<group>_<plural>.yaml`` → text, sorted by name.
+
+    Raises ``InvalidKind`` if two classes claim one definition.
+    """
+    texts: dict[str, str] = {}
+    for cls in kinds:
+        info = info_of(cls)
+        name = f"{info.resource.group}_{info.resource.plural}.yaml"
+        if name in texts:
+            raise InvalidKind(
+                cls.__name__,
+                rule="one class for each kind",
+                found=f"another class for {info.crd_name}",
+                expected="another group or plural",
+            )
+        texts[name] = to_yaml([crd(cls)])
+    return dict(sorted(texts.items()))
+
+
+def write(kinds: Iterable[type[CustomResource]], folder: Path) -> list[Path]:
+    """Write the files that differ, each atomically, and return their paths; the folder is made if need be.
+
+    Raises ``OSError`` if the folder cannot be written.
+    """
+    texts = render(kinds)
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = [folder / name for name, text in texts.items() if _read(folder / name) != text]
+    for path in changed:
+        _replace(path, texts[path.name])
+    return changed
+
+
+def drift(kinds: Iterable[type[CustomResource]], folder: Path) -> list[str]:
+    """Return the differences between code and files, one or more lines for each file; empty if there are none.
+
+    A generated file that no kind accounts for is a difference too; files of other origin are not looked at.
+    """
+    texts = render(kinds)
+    differences: list[str] = []
+    for name, text in texts.items():
+        found = _read(folder / name)
+        if found is None:
+            differences.append(f"{folder / name}: missing")
+        elif found != text:
+            lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "file", "code", lineterm="", n=0)
+            changes = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+            differences += [f"{folder / name}: {line}" for line in changes or ["line endings differ"]]
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name not in texts and (_read(path) or "").startswith(HEADER):
+            differences.append(f"{path}: no kind generates this file any more")
+    return differences
+
+
+def check(kinds: Iterable[type[CustomResource]], folder: Path) -> None:
+    """Raise ``Drift`` with every difference, if there is any."""
+    if differences := drift(kinds, folder):
+        raise Drift(differences)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    # In the same folder, because a rename is atomic only within one file system.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp keeps it to its owner, and a manifest is for everyone
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,380 @@
+"""A marker says one thing about a field that its type cannot say, in the words of the API server's schema.
+
+Markers stand in ``Annotated[...]`` next to the type they are about, or in ``@marked(...)`` for a whole class. Each
+knows the JSON types it makes sense on and the keywords it stands for; whether it fits is decided in ``keywords``.
+
+This module does not know fields, classes or where in a schema a marker ends up.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+
+import attrs
+
+from windlass.manifests.patterns import re2_fault
+
+__all__ = (
+    "Atomic",
+    "Description",
+    "EmbeddedResource",
+    "ExclusiveMaximum",
+    "ExclusiveMinimum",
+    "Format",
+    "Immutable",
+    "IntOrString",
+    "ListMap",
+    "ListSet",
+    "Marker",
+    "MaxItems",
+    "MaxLength",
+    "MaxProperties",
+    "Maximum",
+    "MinItems",
+    "MinLength",
+    "MinProperties",
+    "Minimum",
+    "MultipleOf",
+    "Nullable",
+    "Pattern",
+    "PreserveUnknownFields",
+    "Rule",
+    "marked",
+    "markers_of",
+)
+
+IntOrString: TypeAlias = int | str
+"""A value that may be either, such as a port number or its name."""
+
+Number: TypeAlias = int | float
+_T = TypeVar("_T", bound=type[Any])
+
+# The names of JSON types as `schema` uses them; "any" is a field without a type, "int-or-string" the one legal union.
+_NUMBERS: Final = frozenset({"integer", "number", "int-or-string"})
+_STRINGS: Final = frozenset({"string", "int-or-string"})
+_ARRAYS: Final = frozenset({"array"})
+_OBJECTS: Final = frozenset({"object"})
+_EVERYTHING: Final = _NUMBERS | _STRINGS | _ARRAYS | _OBJECTS | {"boolean", "any"}
+
+_REASONS: Final = ("FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate")
+
+
+@attrs.frozen
+class Marker:
+    """The base of all markers. ``types`` are the JSON types it may stand on."""
+
+    types: ClassVar[frozenset[str]] = _EVERYTHING
+
+    def keywords(self, json_type: str) -> Mapping[str, Any]:  # noqa: ARG002 - some markers depend on it
+        """The schema keywords this marker stands for on a value of that type."""
+        return self._keywords()
+
+    def fault(self, json_type: str) -> str | None:  # noqa: ARG002 - some markers depend on it
+        """What the marker's own values should have been, or None if they are right."""
+        return self._fault()
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {}
+
+    def _fault(self) -> str | None:
+        return None
+
+
+@attrs.frozen
+class _Bound(Marker):
+    """A bound on numbers: whole on an integer, finite everywhere."""
+
+    types: ClassVar[frozenset[str]] = _NUMBERS
+    value: Number
+
+    def fault(self, json_type: str) -> str | None:
+        """A bound is finite, and whole on an integer."""
+        if not _is_number(self.value):
+            return "a finite number"
+        whole = isinstance(self.value, int)
+        if not whole and json_type != "number":
+            return "a whole number, as the field is one"
+        return self._fault()
+
+
+@attrs.frozen
+class Minimum(_Bound):
+    """The value is at least this."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"minimum": self.value}
+
+
+@attrs.frozen
+class Maximum(_Bound):
+    """The value is at most this."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"maximum": self.value}
+
+
+@attrs.frozen
+class ExclusiveMinimum(_Bound):
+    """The value is greater than this."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        # The API server knows the older form, a boolean beside the bound (S-07).
+        return {"minimum": self.value, "exclusiveMinimum": True}
+
+
+@attrs.frozen
+class ExclusiveMaximum(_Bound):
+    """The value is less than this."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"maximum": self.value, "exclusiveMaximum": True}
+
+
+@attrs.frozen
+class MultipleOf(_Bound):
+    """The value is a whole multiple of this, which is greater than zero."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"multipleOf": self.value}
+
+    def _fault(self) -> str | None:
+        return None if self.value > 0 else "a number greater than 0"
+
+
+@attrs.frozen
+class _Count(Marker):
+    """A bound on how many of something there may be: an integer from 0 up."""
+
+    keyword: ClassVar[str]
+    value: int
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {self.keyword: self.value}
+
+    def _fault(self) -> str | None:
+        whole = _is_number(self.value) and type(self.value) is int
+        return None if whole and self.value >= 0 else "an integer from 0 up"
+
+
+@attrs.frozen
+class MinLength(_Count):
+    """The text has at least this many characters."""
+
+    types: ClassVar[frozenset[str]] = _STRINGS
+    keyword: ClassVar[str] = "minLength"
+
+
+@attrs.frozen
+class MaxLength(_Count):
+    """The text has at most this many characters."""
+
+    types: ClassVar[frozenset[str]] = _STRINGS
+    keyword: ClassVar[str] = "maxLength"
+
+
+@attrs.frozen
+class MinItems(_Count):
+    """The list has at least this many items."""
+
+    types: ClassVar[frozenset[str]] = _ARRAYS
+    keyword: ClassVar[str] = "minItems"
+
+
+@attrs.frozen
+class MaxItems(_Count):
+    """The list has at most this many items."""
+
+    types: ClassVar[frozenset[str]] = _ARRAYS
+    keyword: ClassVar[str] = "maxItems"
+
+
+@attrs.frozen
+class MinProperties(_Count):
+    """The mapping has at least this many entries."""
+
+    types: ClassVar[frozenset[str]] = _OBJECTS
+    keyword: ClassVar[str] = "minProperties"
+
+
+@attrs.frozen
+class MaxProperties(_Count):
+    """The mapping has at most this many entries."""
+
+    types: ClassVar[frozenset[str]] = _OBJECTS
+    keyword: ClassVar[str] = "maxProperties"
+
+
+@attrs.frozen
+class Pattern(Marker):
+    """The text contains a match of this expression; anchor it with ``^`` and ``$`` to match the whole.
+
+    The API server is written in Go, whose expressions have no look-around and no back-references (S-10).
+    """
+
+    types: ClassVar[frozenset[str]] = _STRINGS
+    expression: str
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"pattern": self.expression}
+
+    def _fault(self) -> str | None:
+        trouble = re2_fault(self.expression)
+        return None if trouble is None else f"an expression that Go and Python both read alike: {trouble} (S-10)"
+
+
+@attrs.frozen
+class Format(Marker):
+    """A named format, such as ``ipv4``, ``uuid`` or ``int32``. Servers ignore those they do not know (S-19)."""
+
+    types: ClassVar[frozenset[str]] = frozenset({"string", "integer", "number"})
+    name: str
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"format": self.name}
+
+
+def _names(keys: str | Iterable[str]) -> tuple[str, ...]:
+    return (keys,) if isinstance(keys, str) else tuple(keys)
+
+
+@attrs.frozen
+class ListMap(Marker):
+    """The list is a map: its items are told apart by these fields, named as in JSON (S-15)."""
+
+    types: ClassVar[frozenset[str]] = _ARRAYS
+    keys: tuple[str, ...] = attrs.field(converter=_names)
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
+
+    def _fault(self) -> str | None:
+        return None if self.keys and len(set(self.keys)) == len(self.keys) else "one key or more, each once (S-15)"
+
+
+@attrs.frozen
+class ListSet(Marker):
+    """The list is a set: no item occurs twice (S-16)."""
+
+    types: ClassVar[frozenset[str]] = _ARRAYS
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"x-kubernetes-list-type": "set"}
+
+
+@attrs.frozen
+class Atomic(Marker):
+    """The list or object is always replaced as a whole, and has one owner under server-side apply."""
+
+    types: ClassVar[frozenset[str]] = _ARRAYS | _OBJECTS
+
+    def keywords(self, json_type: str) -> Mapping[str, Any]:
+        """The list type of an array, the map type of an object."""
+        return {"x-kubernetes-list-type" if json_type == "array" else "x-kubernetes-map-type": "atomic"}
+
+
+@attrs.frozen
+class Nullable(Marker):
+    """The value may be an explicit null, which is then kept; the type must allow None."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"nullable": True}
+
+
+@attrs.frozen
+class Description(Marker):
+    """What ``kubectl explain`` says about the field. For a class, its docstring says it."""
+
+    text: str
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"description": self.text}
+
+
+@attrs.frozen
+class PreserveUnknownFields(Marker):
+    """Fields that the schema does not name are kept instead of pruned."""
+
+    types: ClassVar[frozenset[str]] = _OBJECTS | {"any"}
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"x-kubernetes-preserve-unknown-fields": True}
+
+
+@attrs.frozen
+class EmbeddedResource(Marker):
+    """The value is a whole Kubernetes object with apiVersion, kind and metadata of its own (S-12)."""
+
+    types: ClassVar[frozenset[str]] = frozenset({"any"})
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
+
+
+@attrs.frozen(kw_only=True)
+class Rule(Marker):
+    """A CEL rule that is true of every valid value; ``self`` is the value, ``oldSelf`` the one it replaces (L-01)."""
+
+    rule: str = attrs.field(kw_only=False)
+    message: str = ""
+    message_expression: str = ""
+    reason: str = ""
+    field_path: str = ""
+    optional_old_self: bool = False
+
+    def _keywords(self) -> Mapping[str, Any]:
+        stated = {
+            "rule": self.rule,
+            "message": self.message,
+            "messageExpression": self.message_expression,
+            "reason": self.reason,
+            "fieldPath": self.field_path,
+            "optionalOldSelf": self.optional_old_self,
+        }
+        return {"x-kubernetes-validations": [{name: value for name, value in stated.items() if value}]}
+
+    def _fault(self) -> str | None:
+        if not self.rule.strip():
+            return "a rule that is not blank (L-01)"
+        if _many_lines(self.message) or _many_lines(self.field_path):
+            return "a message and a field path of one line (L-01)"
+        if any(text and not text.strip() for text in (self.message, self.message_expression, self.field_path)):
+            return "a message, message expression and field path that are absent or not blank (L-01)"
+        if _many_lines(self.rule) and not self.message:
+            return "a message, because the rule has several lines (L-01)"
+        if self.reason and self.reason not in _REASONS:
+            return f"a reason out of {', '.join(_REASONS)} (L-01)"
+        return None
+
+
+@attrs.frozen
+class Immutable(Marker):
+    """The value cannot change once it is set; whether it may be set later or removed is for a rule on the parent."""
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return Rule("self == oldSelf", message="the field is immutable")._keywords()
+
+
+def marked(*markers: Marker) -> Callable[[_T], _T]:
+    """Class decorator: markers for every value of the class, such as ``Rule``, ``Atomic`` or ``PreserveUnknownFields``.
+
+    Markers of base classes apply as well, before the class's own.
+    """
+
+    def decorate(cls: _T) -> _T:
+        cls.__windlass_markers__ = (*vars(cls).get("__windlass_markers__", ()), *markers)
+        return cls
+
+    return decorate
+
+
+def markers_of(cls: type) -> tuple[Marker, ...]:
+    """The markers of a class, those of its bases first."""
+    return tuple(marker for base in reversed(cls.__mro__) for marker in vars(base).get("__windlass_markers__", ()))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _many_lines(text: str) -> bool:
+    return "\n" in text or "\r" in text
