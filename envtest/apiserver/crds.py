@@ -1,0 +1,271 @@
+"""A CustomResourceDefinition is checked, completed and turned into the kinds it defines; all of it pure.
+
+Who writes the result into the store and the registry is `definitions`. Rules R-01 … R-11 and K-06; schemas themselves are judged in `schemas`.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from windlass.envtest.apiserver.errors import Fault
+from windlass.envtest.apiserver.kinds import Column, Resource, Scale
+from windlass.envtest.apiserver.pruning import has_defaults
+from windlass.envtest.apiserver.schemas import schema_faults
+from windlass.envtest.apiserver.values import Json, json_type
+
+__all__ = ("CLEANUP_FINALIZER", "CRD", "complete", "crd_faults", "resources_of", "set_condition", "with_status")
+
+CRD = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+
+_LABEL = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
+_GROUP = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)+\Z")
+_SIMPLE_PATH = re.compile(r"(?:\.[A-Za-z_][-A-Za-z0-9_]*)+\Z")
+_COLUMN_TYPES = ("integer", "number", "string", "boolean", "date")
+
+
+def complete(crd: Json) -> None:
+    """Fill in what may be left out: singular, listKind, conversion. Changes `crd`."""
+    spec = crd.get("spec")
+    names = spec.get("names") if isinstance(spec, dict) else None
+    if isinstance(spec, dict) and isinstance(names, dict) and isinstance(names.get("kind"), str):
+        names.setdefault("singular", names["kind"].lower())
+        names.setdefault("listKind", f"{names['kind']}List")
+        spec.setdefault("conversion", {"strategy": "None"})
+
+
+def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
+    """Everything that is wrong with a definition."""
+    spec = crd.get("spec")
+    if not isinstance(spec, dict):
+        return [Fault.required("spec")]
+    names, versions = spec.get("names"), spec.get("versions")
+    if not isinstance(names, dict):
+        return [Fault.required("spec.names")]
+    if not isinstance(versions, list) or not all(isinstance(version, dict) for version in versions):
+        return [Fault.required("spec.versions")]
+    faults = _identity(crd, spec, names) + _versions(versions)
+    for index, version in enumerate(versions):
+        faults += _version(version, f"spec.versions[{index}]")
+    if old is not None:
+        faults += _immutable(spec, old["spec"])
+        stored = old.get("status", {}).get("storedVersions") or []
+        missing = [name for name in stored if name not in {version.get("name") for version in versions}]
+        if missing:
+            detail = f"missing from spec.versions; {missing} was previously a storage version, and must remain in spec.versions"
+            faults.append(Fault.invalid("status.storedVersions[0]", missing[0], detail))
+    return faults
+
+
+def _identity(crd: Json, spec: Json, names: Json) -> list[Fault]:
+    faults = []
+    group, plural, kind = (str(value or "") for value in (spec.get("group"), names.get("plural"), names.get("kind")))
+    if not _GROUP.match(group):
+        faults.append(Fault.invalid("spec.group", group, "should be a domain with at least one dot"))
+    if crd["metadata"].get("name") != f"{plural}.{group}":
+        detail = "must be spec.names.plural+'.'+spec.group"
+        faults.append(Fault.invalid("metadata.name", crd["metadata"].get("name"), detail))
+    if spec.get("scope") not in ("Namespaced", "Cluster"):
+        choices = ("Cluster", "Namespaced")
+        missing = not spec.get("scope")
+        faults.append(
+            Fault.required("spec.scope") if missing else Fault.unsupported("spec.scope", spec["scope"], choices)
+        )
+    words = {"plural": plural, "singular": str(names.get("singular", "")), "kind": kind.lower()}
+    words["listKind"] = str(names.get("listKind", "")).lower()
+    for field, word in words.items():
+        if not word:
+            faults.append(Fault.required(f"spec.names.{field}"))
+        elif not _LABEL.match(word):
+            faults.append(Fault.invalid(f"spec.names.{field}", names.get(field), "a DNS-1035 label is required"))
+    for field in ("shortNames", "categories"):
+        for index, word in enumerate(names.get(field) or []):
+            if not isinstance(word, str) or not _LABEL.match(word):
+                faults.append(Fault.invalid(f"spec.names.{field}[{index}]", word, "a DNS-1035 label is required"))
+    if kind and kind == names.get("listKind"):
+        faults.append(Fault.invalid("spec.names.listKind", kind, "kind and listKind may not be the same"))
+    return faults
+
+
+def _versions(versions: list[Json]) -> list[Fault]:
+    names = [version.get("name") for version in versions]
+    faults = [] if versions else [Fault.required("spec.versions")]
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not _LABEL.match(name):
+            faults.append(Fault.invalid(f"spec.versions[{index}].name", name, "a DNS-1035 label is required"))
+        elif name in names[:index]:
+            faults.append(Fault.duplicate(f"spec.versions[{index}].name", name))
+    if sum(version.get("storage") is True for version in versions) != 1:
+        faults.append(Fault.invalid("spec.versions", names, "must have exactly one version marked as storage version"))
+    return faults
+
+
+def _version(version: Json, path: str) -> list[Fault]:
+    holder = version.get("schema")
+    schema = holder.get("openAPIV3Schema") if isinstance(holder, dict) else None
+    faults = schema_faults(schema, f"{path}.schema.openAPIV3Schema")
+    for flag in ("served", "storage"):
+        if not isinstance(version.get(flag), bool):
+            faults.append(Fault.required(f"{path}.{flag}"))
+    subresources = version.get("subresources") or {}
+    if "status" in subresources and isinstance(schema, dict):
+        faults += [
+            Fault.invalid(
+                f"{path}.schema.openAPIV3Schema", keyword, "is not allowed at the root with the status subresource"
+            )
+            for keyword in ("allOf", "anyOf", "oneOf", "not")
+            if keyword in schema
+        ]  # R-04
+    if "scale" in subresources:
+        faults += _scale(subresources["scale"] or {}, f"{path}.subresources.scale")
+    for index, column in enumerate(version.get("additionalPrinterColumns") or []):
+        faults += _column(column, f"{path}.additionalPrinterColumns[{index}]")
+    return faults
+
+
+def _scale(scale: Json, path: str) -> list[Fault]:
+    faults = []
+    for field, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
+        found = scale.get(field)
+        if not found:
+            faults.append(Fault.required(f"{path}.{field}"))
+        elif not isinstance(found, str) or not _SIMPLE_PATH.match(found) or not found.startswith(root):
+            faults.append(Fault.invalid(f"{path}.{field}", found, f"should be a json path under {root[:-1]}"))
+    return faults
+
+
+def _column(column: Any, path: str) -> list[Fault]:
+    if not isinstance(column, dict):
+        return [Fault.wrong_type(path, json_type(column), "object")]
+    faults = [Fault.required(f"{path}.{field}") for field in ("name", "type", "jsonPath") if not column.get(field)]
+    if column.get("type") and column["type"] not in _COLUMN_TYPES:
+        faults.append(Fault.unsupported(f"{path}.type", column["type"], _COLUMN_TYPES))
+    return faults
+
+
+def _immutable(spec: Json, old: Json) -> list[Fault]:
+    faults = []
+    for field in ("group", "scope"):
+        if spec.get(field) != old.get(field):
+            faults.append(Fault.invalid(f"spec.{field}", spec.get(field), "field is immutable"))
+    for field in ("plural", "kind"):
+        if spec["names"].get(field) != old["names"].get(field):
+            faults.append(Fault.invalid(f"spec.names.{field}", spec["names"].get(field), "field is immutable"))
+    return faults
+
+
+def with_status(crd: Json, others: Iterable[Json], now: str) -> Json:
+    """The definition with the status that the server gives it: accepted names, conditions, stored versions (K-06)."""
+    names, status = crd["spec"]["names"], dict(crd.get("status") or {})
+    clash = _clash(crd, others)
+    conditions = list(status.get("conditions") or [])
+    if clash:
+        set_condition(conditions, "NamesAccepted", ("False", clash[0], clash[1]), now)
+        set_condition(conditions, "Established", ("False", "NotAccepted", "not all names are accepted"), now)
+    else:
+        status["acceptedNames"] = dict(names)
+        set_condition(conditions, "NamesAccepted", ("True", "NoConflicts", "no conflicts found"), now)
+        message = "the initial names have been accepted"
+        set_condition(conditions, "Established", ("True", "InitialNamesAccepted", message), now)
+    storage = next(version["name"] for version in crd["spec"]["versions"] if version["storage"])
+    stored = list(status.get("storedVersions") or [])
+    status["storedVersions"] = stored if storage in stored else [*stored, storage]
+    status["conditions"] = conditions
+    return crd | {"status": status}
+
+
+def _clash(crd: Json, others: Iterable[Json]) -> tuple[str, str] | None:
+    names = crd["spec"]["names"]
+    for other in others:
+        if other["spec"]["group"] != crd["spec"]["group"] or other["metadata"]["name"] == crd["metadata"]["name"]:
+            continue
+        taken = other.get("status", {}).get("acceptedNames") or {}
+        words = {taken.get("plural"), taken.get("singular"), *(taken.get("shortNames") or [])}
+        for word in (names["plural"], names.get("singular"), *(names.get("shortNames") or [])):
+            if word and word in words:
+                return "NamesConflict", f'"{word}" is already in use'
+        if names["kind"] in (taken.get("kind"), taken.get("listKind")):
+            return "KindConflict", f'"{names["kind"]}" is already in use'
+    return None
+
+
+def set_condition(conditions: list[Json], kind: str, state: tuple[str, str, str], now: str) -> None:
+    """Set a condition to (status, reason, message); its transition time moves with its status only. Changes the list."""
+    status, reason, message = state
+    old = next((condition for condition in conditions if condition["type"] == kind), None)
+    since = old["lastTransitionTime"] if old is not None and old["status"] == status else now
+    new = {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
+    if old is None:
+        conditions.append(new)
+    else:
+        conditions[conditions.index(old)] = new
+
+
+def established(crd: Json) -> bool:
+    """Whether the kinds are served."""
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
+
+
+def resources_of(crd: Json, revision: int) -> list[Resource]:
+    """The kinds of an established definition, one for each served version; `revision` is when it took effect."""
+    if not established(crd):
+        return []
+    spec, names = crd["spec"], crd["spec"]["names"]
+    storage = next(version["name"] for version in spec["versions"] if version["storage"])
+    return [
+        Resource(
+            spec["group"],
+            version["name"],
+            names["kind"],
+            names["plural"],
+            namespaced=spec["scope"] == "Namespaced",
+            singular=names.get("singular", ""),
+            list_kind=names.get("listKind", ""),
+            short_names=tuple(names.get("shortNames") or ()),
+            categories=tuple(names.get("categories") or ()),
+            status="status" in (version.get("subresources") or {}),
+            scale=_scale_of(version),
+            columns=_columns_of(version),
+            conditional=True,
+            custom=True,
+            schema=version["schema"]["openAPIV3Schema"],
+            storage_version=storage,
+            defined_at=revision if has_defaults(version["schema"]) else 0,
+            terminating=bool(crd["metadata"].get("deletionTimestamp")),
+            warning=_warning(version, spec, names),
+            selectable=tuple(field["jsonPath"] for field in version.get("selectableFields") or []),
+        )
+        for version in spec["versions"]
+        if version["served"]
+    ]
+
+
+def _warning(version: Json, spec: Json, names: Json) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return str(version.get("deprecationWarning") or f"{spec['group']}/{version['name']} {names['kind']} is deprecated")
+
+
+def _scale_of(version: Json) -> Scale | None:
+    scale = (version.get("subresources") or {}).get("scale")
+    if scale is None:
+        return None
+    return Scale(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
+
+
+def _columns_of(version: Json) -> tuple[Column, ...]:
+    columns = version.get("additionalPrinterColumns")
+    if not columns:
+        return (Column("Age", "date", ".metadata.creationTimestamp"),)
+    return tuple(
+        Column(
+            column["name"],
+            column["type"],
+            column["jsonPath"],
+            column.get("priority", 0),
+            column.get("description", ""),
+            column.get("format", ""),
+        )
+        for column in columns
+    )

@@ -1,0 +1,416 @@
+"""The HTTP room: a request is read, handed to the rooms that decide, and answered; no rule of Kubernetes is decided here.
+
+`Handlers.handle` is one aiohttp handler for every path, because the set of paths changes while the server runs. Middlewares of aiohttp may be
+put around it (the seam for fault injection). Writes run to their end without an await, so a client that goes away cannot cut one in half.
+"""
+
+import asyncio
+import hmac
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+import msgspec
+import yaml
+from aiohttp import web
+from multidict import MultiMapping
+from windlass.envtest.apiserver import discovery, openapi, scaling
+from windlass.envtest.apiserver.errors import (
+    ApiError,
+    Fault,
+    bad_request,
+    internal_error,
+    invalid,
+    method_not_allowed,
+    too_large_version,
+    unsupported_media_type,
+)
+from windlass.envtest.apiserver.listing import list_page
+from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions
+from windlass.envtest.apiserver.patching import apply_patch, patch_types
+from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
+from windlass.envtest.apiserver.rendering import Renderer, accepted
+from windlass.envtest.apiserver.routing import find_target, missing_path
+from windlass.envtest.apiserver.storage import Stored
+from windlass.envtest.apiserver.values import Json, decode, encode
+from windlass.envtest.apiserver.watchcache import WatchCache
+from windlass.envtest.apiserver.watching import Watch, WatchTimes, error_line, length_of, stream
+
+__all__ = ("BODY_MAX", "Handlers", "Surroundings")
+
+BODY_MAX = 3 * 1024 * 1024  # bytes (E-14)
+GZIP_MIN = 128 * 1024  # bytes (L-09)
+FUTURE_WAIT_SECONDS = 3.0  # L-06
+OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+BODY_TYPES = ("application/json", "application/yaml")
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Surroundings:
+    """What the handlers need from outside: the token (empty admits everybody), times, clock and chance.
+
+    `anonymous` admits requests without credentials: kubectl withholds its token from a server without TLS.
+    """
+
+    token: str
+    anonymous: bool
+    times: WatchTimes
+    clock: Callable[[], datetime]
+    rng: random.Random
+
+
+class Handlers:
+    """Answers requests from the operations and the watch cache."""
+
+    def __init__(self, operations: Operations, cache: WatchCache, surroundings: Surroundings) -> None:
+        self._operations = operations
+        self._store = operations.store
+        self._registry = operations.registry
+        self._cache = cache
+        self._around = surroundings
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<Handlers{' closing' if self._closing else ''}>"
+
+    def close(self) -> None:
+        """End every open watch; new ones end at once."""
+        self._closing = True
+        for resource in {resource.qualified for resource in self._registry}:
+            self._cache.end_watches(resource)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request; every refusal becomes a Status document here."""
+        try:
+            self._authenticate(request)
+            return await self._dispatch(request)
+        except ApiError as error:
+            return _refusal(error)
+        except web.HTTPRequestEntityTooLarge:
+            return _refusal(ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {BODY_MAX}"))
+        except (RecursionError, UnicodeError) as error:
+            return _refusal(bad_request(f"the request cannot be read: {error}"))
+        except Exception as error:
+            logger.exception("%s %s failed", request.method, request.path)
+            return _refusal(internal_error(f"{type(error).__name__}: {error}"))
+
+    def _authenticate(self, request: web.Request) -> None:
+        """E-08, A-01."""
+        token, header = self._around.token, request.headers.get("Authorization", "")
+        if not token or request.path in OPEN_PATHS or (not header and self._around.anonymous):
+            return
+        given = header.removeprefix("Bearer ").strip()
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+
+    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        document = self._document(request, path.rstrip("/") or "/")
+        if document is not None:
+            if request.method not in ("GET", "HEAD"):
+                raise method_not_allowed()
+            return document
+        target = find_target(path, self._registry)
+        act = self._action(request, target)
+        if act is None:
+            raise method_not_allowed()
+        response = await act(request, target)
+        if target.resource.warning and not response.prepared:
+            response.headers.add("Warning", _warning(target.resource.warning))
+        return response
+
+    def _action(
+        self, request: web.Request, target: Target
+    ) -> Callable[[web.Request, Target], Awaitable[web.StreamResponse]] | None:
+        named: dict[str, Callable[[web.Request, Target], Awaitable[web.StreamResponse]]] = {
+            "GET": self._get,
+            "PUT": self._put,
+            "PATCH": self._patch,
+        }
+        if target.name:
+            if not target.subresource:
+                named["DELETE"] = self._delete
+            return named.get(request.method)
+        unnamed = {"GET": self._list, "DELETE": self._delete_collection}
+        if target.namespace or not target.resource.namespaced:
+            unnamed["POST"] = self._post
+        return unnamed.get(request.method)
+
+    def _document(self, request: web.Request, path: str) -> web.Response | None:
+        """Everything that is not an object: health, version, discovery, OpenAPI."""
+        if path in ("/healthz", "/livez", "/readyz"):
+            return web.Response(text="ok")
+        if path == "/version":
+            return _json(discovery.version_info())
+        parts = path.strip("/").split("/")
+        found: Json | None = None
+        match parts:
+            case ["api"]:
+                found = discovery.api_versions(request.host)
+            case ["apis"]:
+                found = discovery.group_list(self._registry)
+            case ["api", version]:
+                found = discovery.resource_list(self._registry, "", version)
+            case ["apis", group]:
+                found = discovery.group(self._registry, group)
+            case ["apis", group, version]:
+                found = discovery.resource_list(self._registry, group, version)
+            case ["openapi", *rest]:
+                return self._openapi(request, rest)
+            case _:
+                return None
+        if found is None:
+            raise missing_path()
+        return _json(found)
+
+    def _openapi(self, request: web.Request, rest: list[str]) -> web.Response:
+        found: Json | None = None
+        match rest:
+            case ["v2"]:
+                # Clients ask for `v2@v1.0`; an answer under that name breaks Go's own media type parser.
+                if openapi.PROTOBUF_V2 in request.headers.get("Accept", "").replace("@", "."):
+                    return web.Response(body=openapi.SWAGGER_V2_PROTOBUF, headers={"Content-Type": openapi.PROTOBUF_V2})
+                found = openapi.swagger_v2()
+            case ["v3"]:
+                found = openapi.paths_v3(self._registry, self._store.revision)
+            case ["v3", "api", version]:
+                found = openapi.group_version_v3(self._registry, "", version)
+            case ["v3", "apis", group, version]:
+                found = openapi.group_version_v3(self._registry, group, version)
+        if found is None:
+            raise missing_path()
+        return _json(found)
+
+    def _renderer(self, request: web.Request, target: Target) -> Renderer:
+        representation = accepted(request.headers.get("Accept", ""), request.query.get("includeObject", ""))
+        return Renderer(target.resource, representation, self._around.clock)
+
+    async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
+        renderer = self._renderer(request, target)
+        if flag(request.query, "watch") and not target.subresource:
+            return await self._watch(request, target)
+        await self._reached(parse_version(request.query.get("resourceVersion", "")))
+        stored = self._operations.get(target)
+        if target.subresource == "scale":
+            return _raw(encode(scaling.get_scale(self._operations, target)))
+        return _raw(renderer.one(stored))
+
+    async def _list(self, request: web.Request, target: Target) -> web.StreamResponse:
+        query = parse_query(request.query, target.resource)
+        if query.watch:
+            return await self._watch(request, target)
+        renderer = self._renderer(request, target)
+        await self._reached(parse_version(query.version))
+        page = list_page(self._store, self._cache, target, query)
+        metadata: Json = {"resourceVersion": str(page.revision)}
+        if page.continue_token:
+            metadata["continue"] = page.continue_token
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+        response = _raw(renderer.many(page.items, metadata))
+        if page.items and "gzip" in request.headers.get("Accept-Encoding", "") and response.content_length is not None:
+            if response.content_length > GZIP_MIN:
+                response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async def _reached(self, version: int) -> None:
+        """Wait a little for a version of the near future, then refuse it (L-06)."""
+        if version <= self._store.revision:
+            return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + FUTURE_WAIT_SECONDS
+        while loop.time() < end and not self._closing:
+            await asyncio.sleep(0.05)
+            if version <= self._store.revision:
+                return
+        raise too_large_version(version, self._store.revision)
+
+    async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        query = parse_query(request.query, target.resource)
+        await self._reached(parse_version(query.version))
+        wake = asyncio.Event()
+        subscription = self._cache.subscribe(target.resource.qualified, wake.set)
+        if self._closing:
+            subscription.end()
+        try:
+            watch = Watch(self._store, self._cache, target, query, renderer=self._renderer(request, target))
+            try:
+                first, failed = watch.start(), False
+            except ApiError as error:
+                first, failed = error_line(error), True
+            response = web.StreamResponse(
+                headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+            )
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            if first:
+                await response.write(first)
+            if not failed:
+                length = length_of(query, self._around.times, self._around.rng.uniform)
+                await stream(response, watch, subscription, wake, times=(length, self._around.times))
+            await response.write_eof()
+        except ConnectionError:
+            logger.debug("the client of %s has gone", request.path_qs)
+        finally:
+            self._cache.unsubscribe(target.resource.qualified, subscription)
+        return response
+
+    async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options, body = _write_options(request), await _body(request)
+        renderer = self._renderer(request, target)
+        return _written(renderer, self._operations.create(target, body, options), options, code=201)
+
+    async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options, body = _write_options(request), await _body(request)
+        if target.subresource == "scale":
+            return _raw(encode(scaling.put_scale(self._operations, target, body, options)))
+        return _written(self._renderer(request, target), self._operations.update(target, body, options), options)
+
+    async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        supported = patch_types(target.resource)
+        if request.content_type not in supported:
+            raise unsupported_media_type(request.content_type, supported)
+        options, raw = _write_options(request), await request.read()
+        patch = _parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
+        if target.subresource == "scale":
+            return _raw(encode(scaling.patch_scale(self._operations, target, patch, (request.content_type, options))))
+        stored, created = apply_patch(self._operations, target, patch, request.content_type, options=options)
+        return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
+
+    async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _delete_options(request.query, await _optional_body(request))
+        stored, gone = self._operations.delete(target, options)
+        if not gone:
+            return _raw(self._renderer(request, target).one(stored))
+        resource = target.resource
+        details: Json = {"name": target.name, "kind": resource.plural, "uid": stored.metadata["uid"]}
+        if resource.group:
+            details["group"] = resource.group
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        return _json(status)
+
+    async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _delete_options(request.query, await _optional_body(request))
+        query = parse_query(request.query, target.resource)
+        renderer = self._renderer(request, target)
+        deleted = self._delete_selected(target, query, options)
+        return _raw(renderer.many(deleted, {"resourceVersion": str(self._store.revision)}))
+
+    def _delete_selected(self, target: Target, query: ListQuery, options: DeleteOptions) -> list[Stored]:
+        """D-08."""
+        selects, deleted = selector(query, target.namespace), []
+        for stored in self._store.items(target.resource.qualified, target.namespace):
+            if selects(stored):
+                one = attrs.evolve(target, namespace=stored.key.namespace, name=stored.key.name)
+                deleted.append(self._operations.delete(one, options)[0])
+        return deleted
+
+
+def _raw(body: bytes, code: int = 200) -> web.Response:
+    return web.Response(body=body, status=code, content_type="application/json")
+
+
+def _json(document: Json, code: int = 200) -> web.Response:
+    return _raw(encode(document), code)
+
+
+def _refusal(error: ApiError) -> web.Response:
+    if not error.reason and error.code == 404:
+        return web.Response(text=error.message + "\n", status=404)
+    response = _json(error.status(), error.code)
+    retry = error.details.get("retryAfterSeconds")
+    if retry is not None:
+        response.headers["Retry-After"] = str(retry)
+    return response
+
+
+def _warning(text: str) -> str:
+    cleaned = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{cleaned}"'
+
+
+def _written(renderer: Renderer, stored: Stored, options: WriteOptions, *, code: int = 200) -> web.Response:
+    response = _raw(renderer.one(stored), code)
+    for warning in options.warnings:
+        response.headers.add("Warning", _warning(warning))
+    return response
+
+
+def _dry_run(values: list[str]) -> bool:
+    if not values:
+        return False
+    if values != ["All"]:
+        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("dryRun", values[0], ("All",))])
+    return True
+
+
+def _write_options(request: web.Request) -> WriteOptions:
+    query = request.query
+    agent = request.headers.get("User-Agent", "").partition("/")[0]
+    validation = query.get("fieldValidation") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        choices = ("Ignore", "Strict", "Warn")
+        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("fieldValidation", validation, choices)])
+    manager = query.get("fieldManager", "")
+    if len(manager) > 128:
+        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.too_long("fieldManager", 128)])
+    if request.content_type == "application/apply-patch+yaml" and not manager:  # P-07
+        raise invalid(
+            "PatchOptions", "meta.k8s.io", "", [Fault.required("fieldManager", "is required for apply patch")]
+        )
+    return WriteOptions(
+        dry_run=_dry_run(query.getall("dryRun", [])),
+        manager=manager or agent or "unknown",
+        validation=validation,
+        force=flag(query, "force"),
+    )
+
+
+async def _body(request: web.Request) -> Any:
+    if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
+        raise unsupported_media_type(request.content_type, BODY_TYPES)
+    return _parsed(await request.read(), request.content_type)
+
+
+async def _optional_body(request: web.Request) -> Json:
+    raw = await request.read()
+    body = _parsed(raw, request.content_type) if raw.strip() else {}
+    if not isinstance(body, dict):
+        raise bad_request("DeleteOptions must be an object")
+    return body
+
+
+def _parsed(raw: bytes, content_type: str) -> Any:
+    try:
+        if content_type == "application/yaml":
+            return decode(encode(yaml.safe_load(raw)))  # through JSON, so that dates become strings
+        return decode(raw)
+    except (msgspec.MsgspecError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise bad_request(f"error decoding the body: {error}") from None
+
+
+def _delete_options(query: MultiMapping[str], body: Json) -> DeleteOptions:
+    preconditions = body.get("preconditions") or {}
+    policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
+    orphan = body.get("orphanDependents")
+    if orphan is not None and policy:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        raise invalid("DeleteOptions", "meta.k8s.io", "", [Fault.forbidden("propagationPolicy", detail)])
+    if orphan is not None:
+        policy = "Orphan" if orphan else "Background"
+    if policy not in ("", "Foreground", "Background", "Orphan"):
+        fault = Fault.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))
+        raise invalid("DeleteOptions", "meta.k8s.io", "", [fault])
+    if not isinstance(preconditions, dict):
+        raise bad_request("preconditions must be an object")
+    return DeleteOptions(
+        dry_run=_dry_run(body.get("dryRun") or query.getall("dryRun", [])),
+        policy=policy,
+        uid=preconditions.get("uid"),
+        resource_version=preconditions.get("resourceVersion"),
+    )

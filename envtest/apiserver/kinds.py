@@ -1,0 +1,304 @@
+"""What the server knows of a kind is one frozen value; the built-in ones are a table, a CRD adds further rows of the same type.
+
+Light type knowledge only: scope, names, subresources, printer columns, what may be updated how. `builtins` holds the few defaults and
+rules of the built-in kinds, `schemas` the rules of custom ones. Storage does not know kinds.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+from windlass.envtest.apiserver.values import Json
+
+__all__ = ("BUILT_IN", "VERBS", "Column", "Registry", "Resource", "Scale", "version_order")
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@attrs.frozen
+class Column:
+    """A printer column: either a path into the object, or a function for the ones that are computed."""
+
+    name: str
+    type: str = "string"
+    path: str = ""
+    priority: int = 0
+    description: str = ""
+    format: str = ""
+    compute: Callable[[Json], Any] | None = None
+
+
+@attrs.frozen
+class Scale:
+    """Where a kind keeps what the scale subresource shows."""
+
+    spec_replicas: str
+    status_replicas: str
+    label_selector: str = ""
+
+
+@attrs.frozen(eq=False)
+class Resource:
+    """One served version of one kind."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    singular: str = ""
+    list_kind: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    status: bool = False  # the status subresource
+    scale: Scale | None = None
+    columns: tuple[Column, ...] = ()
+    generation: bool = True  # metadata.generation counts
+    conditional: bool = False  # a PUT must name the resource version (U-02)
+    create_on_update: bool = False
+    custom: bool = False
+    schema: Json | None = None  # of a custom kind
+    storage_version: str = ""
+    defined_at: int = 0  # the revision at which this definition took effect; older objects are defaulted when read
+    terminating: bool = False
+    warning: str = ""
+    selectable: tuple[str, ...] = ()
+
+    @property
+    def qualified(self) -> str:
+        """The plural with its group, as in messages and storage keys: `widgets.ex.dev`, `pods`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or just the version in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def listing(self) -> str:
+        """The kind of a list."""
+        return self.list_kind or f"{self.kind}List"
+
+    def header(self) -> bytes:
+        """How the JSON of every object of this version begins."""
+        return f'{{"apiVersion":"{self.api_version}","kind":"{self.kind}",'.encode()
+
+
+def _path(path: str) -> Callable[[Json], Any]:
+    def read(obj: Json) -> Any:
+        current: Any = obj
+        for part in path.split("."):
+            current = current.get(part) if isinstance(current, dict) else None
+        return current
+
+    return read
+
+
+def _ready_containers(pod: Json) -> str:
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    ready = sum(status.get("ready") is True for status in statuses)
+    return f"{ready}/{len(pod.get('spec', {}).get('containers') or [])}"
+
+
+def _pod_status(pod: Json) -> str:
+    if pod["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    status = pod.get("status", {})
+    return str(status.get("reason") or status.get("phase") or "Unknown")
+
+
+def _restarts(pod: Json) -> str:
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return str(sum(status.get("restartCount", 0) for status in statuses))
+
+
+def _size(field: str) -> Callable[[Json], Any]:
+    return lambda obj: len(obj.get(field) or ())
+
+
+def _fraction(top: str, bottom: str) -> Callable[[Json], Any]:
+    return lambda obj: f"{_path(top)(obj) or 0}/{_path(bottom)(obj) or 0}"
+
+
+def _node_status(node: Json) -> str:
+    conditions = node.get("status", {}).get("conditions") or []
+    ready = next((condition.get("status") for condition in conditions if condition.get("type") == "Ready"), "Unknown")
+    text = {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
+    return text + (",SchedulingDisabled" if node.get("spec", {}).get("unschedulable") else "")
+
+
+def _roles(node: Json) -> str:
+    prefix = "node-role.kubernetes.io/"
+    roles = sorted(label[len(prefix) :] for label in node["metadata"].get("labels") or {} if label.startswith(prefix))
+    return ",".join(roles) or "<none>"
+
+
+def _job_status(job: Json) -> str:
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed", "Suspended"):
+            return str(condition["type"])
+    return "Running"
+
+
+def _service_ports(service: Json) -> str:
+    ports = service.get("spec", {}).get("ports") or []
+    return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
+
+
+def _event_object(event: Json) -> str:
+    involved = event.get("involvedObject", {})
+    return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
+
+
+def _last_seen(event: Json) -> Any:
+    first = event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
+    return first or event["metadata"].get("creationTimestamp")
+
+
+_AGE = Column("Age", "date", ".metadata.creationTimestamp")
+
+
+def _columns(*columns: Column) -> tuple[Column, ...]:
+    return (*columns, _AGE)
+
+
+BUILT_IN: tuple[Resource, ...] = (
+    Resource(
+        "", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), status=True, generation=False,
+        columns=_columns(Column("Status", path=".status.phase")),
+    ),
+    Resource(
+        "", "v1", "ConfigMap", "configmaps", short_names=("cm",), generation=False,
+        columns=_columns(Column("Data", compute=_size("data"))),
+    ),
+    Resource(
+        "", "v1", "Secret", "secrets", generation=False,
+        columns=_columns(Column("Type", path=".type"), Column("Data", compute=_size("data"))),
+    ),
+    Resource(
+        "", "v1", "Event", "events", short_names=("ev",), generation=False, create_on_update=True,
+        columns=(
+            Column("Last Seen", "date", compute=_last_seen),
+            Column("Type", path=".type"),
+            Column("Reason", path=".reason"),
+            Column("Object", compute=_event_object),
+            Column("Message", path=".message"),
+        ),
+    ),
+    Resource(
+        "", "v1", "Pod", "pods", short_names=("po",), categories=("all",), status=True,
+        columns=(
+            Column("Ready", compute=_ready_containers),
+            Column("Status", compute=_pod_status),
+            Column("Restarts", compute=_restarts),
+            _AGE,
+            Column("IP", path=".status.podIP", priority=1),
+            Column("Node", path=".spec.nodeName", priority=1),
+        ),
+    ),
+    Resource(
+        "", "v1", "Node", "nodes", namespaced=False, short_names=("no",), status=True, generation=False,
+        columns=(
+            Column("Status", compute=_node_status),
+            Column("Roles", compute=_roles),
+            _AGE,
+            Column("Version", path=".status.nodeInfo.kubeletVersion"),
+        ),
+    ),
+    Resource(
+        "", "v1", "Service", "services", short_names=("svc",), categories=("all",), status=True, generation=False,
+        columns=_columns(
+            Column("Type", path=".spec.type"),
+            Column("Cluster-IP", path=".spec.clusterIP"),
+            Column("Port(s)", compute=_service_ports),
+        ),
+    ),
+    Resource("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), generation=False, columns=_columns()),
+    Resource(
+        "batch", "v1", "Job", "jobs", categories=("all",), status=True,
+        columns=(
+            Column("Status", compute=_job_status),
+            Column("Completions", compute=_fraction("status.succeeded", "spec.completions")),
+            _AGE,
+        ),
+    ),
+    Resource(
+        "apps", "v1", "Deployment", "deployments", short_names=("deploy",), categories=("all",), status=True,
+        scale=Scale(".spec.replicas", ".status.replicas"),
+        columns=_columns(
+            Column("Ready", compute=_fraction("status.readyReplicas", "spec.replicas")),
+            Column("Up-to-date", "integer", compute=lambda obj: _path("status.updatedReplicas")(obj) or 0),
+            Column("Available", "integer", compute=lambda obj: _path("status.availableReplicas")(obj) or 0),
+        ),
+    ),
+    Resource(
+        "apps", "v1", "StatefulSet", "statefulsets", short_names=("sts",), categories=("all",), status=True,
+        scale=Scale(".spec.replicas", ".status.replicas"),
+        columns=_columns(Column("Ready", compute=_fraction("status.readyReplicas", "spec.replicas"))),
+    ),
+    Resource(
+        "coordination.k8s.io", "v1", "Lease", "leases", generation=False, conditional=True, create_on_update=True,
+        columns=_columns(Column("Holder", path=".spec.holderIdentity")),
+    ),
+    Resource(
+        "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
+        short_names=("crd", "crds"), categories=("api-extensions",), status=True, conditional=True,
+        columns=(Column("Created At", "string", ".metadata.creationTimestamp"),),
+    ),
+)  # fmt: skip
+
+
+class Registry:
+    """The kinds that are served at this moment."""
+
+    def __init__(self, resources: tuple[Resource, ...] = BUILT_IN) -> None:
+        self._served: dict[tuple[str, str, str], Resource] = {}
+        for resource in resources:
+            self.add(resource)
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._served.values())
+
+    def __repr__(self) -> str:
+        return f"<Registry kinds={len(self._served)}>"
+
+    def add(self, resource: Resource) -> None:
+        """Serve a version of a kind, in place of an earlier definition of it."""
+        self._served[(resource.group, resource.version, resource.plural)] = resource
+
+    def drop(self, group: str, plural: str) -> None:
+        """Stop serving every version of a kind."""
+        for place in [place for place in self._served if (place[0], place[2]) == (group, plural)]:
+            del self._served[place]
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """The resource of a URL."""
+        return self._served.get((group, version, plural))
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        """The resource of an object's apiVersion and kind; another served version of the kind will do."""
+        group = api_version.rpartition("/")[0]
+        return next((resource for resource in self if (resource.group, resource.kind) == (group, kind)), None)
+
+    def any_version(self, qualified: str) -> Resource | None:
+        """Some served version of a stored resource."""
+        return next((resource for resource in self if resource.qualified == qualified), None)
+
+    def groups(self) -> dict[str, list[str]]:
+        """Group names (the core group is empty) and their versions, the preferred one first."""
+        found: dict[str, list[str]] = {}
+        for resource in self:
+            versions = found.setdefault(resource.group, [])
+            if resource.version not in versions:
+                versions.append(resource.version)
+        return {group: sorted(versions, key=version_order) for group, versions in found.items()}
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """R-11: GA before beta before alpha, then the higher numbers; other names last, by the alphabet."""
+    found = re.match(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?\Z", version)
+    if found is None:
+        return (3, 0, 0, version)
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return (stage, -int(found[1]), -int(found[3] or 0), "")

@@ -1,0 +1,190 @@
+"""The rules of metadata: what the server sets, what a client may change, when the generation counts. Pure.
+
+Each function takes what was sent and what is stored and returns the object to store, or raises the refusal. The body belongs to the caller and
+may be changed; the stored object is never touched. Kinds' own rules are in `builtins` and `validation`.
+"""
+
+import datetime
+import random
+import re
+from typing import Any
+
+from windlass.envtest.apiserver.errors import Fault
+from windlass.envtest.apiserver.kinds import Resource
+from windlass.envtest.apiserver.values import Json, same
+
+__all__ = (
+    "GC_FINALIZERS",
+    "begin_deletion",
+    "generated_name",
+    "metadata_faults",
+    "restore_on_update",
+    "shape_faults",
+    "spec_changed",
+    "timestamp",
+)
+
+GC_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+ANNOTATIONS_MAX = 262_144  # bytes (U-11)
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
+_LABEL_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
+_QUALIFIED = re.compile(
+    r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z"
+)
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
+_STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp", "creationTimestamp")
+
+SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def timestamp(now: datetime.datetime) -> str:
+    """Seconds and Z, as in creationTimestamp."""
+    return now.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def generated_name(base: str, rng: random.Random) -> str:
+    """CR-03: the base cut to 58 and five characters that spell no words."""
+    return base[:58] + "".join(rng.choices(_ALPHABET, k=5))
+
+
+def shape_faults(metadata: Any) -> str:
+    """What in the metadata has the wrong JSON type, in one line; empty if nothing. Answered with 400: it cannot be decoded."""
+    if not isinstance(metadata, dict):
+        return "metadata: expected an object"
+    for field in _STRINGS:
+        if not isinstance(metadata.get(field, ""), (str, type(None))):
+            return f"metadata.{field}: expected a string"
+    for field in ("labels", "annotations"):
+        found = metadata.get(field) or {}
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            return f"metadata.{field}: expected a map of strings"
+    finalizers = metadata.get("finalizers") or []
+    if not isinstance(finalizers, list) or not all(isinstance(item, str) for item in finalizers):
+        return "metadata.finalizers: expected a list of strings"
+    for field in ("ownerReferences", "managedFields"):
+        found = metadata.get(field) or []
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            return f"metadata.{field}: expected a list of objects"
+    return ""
+
+
+def metadata_faults(metadata: Json, resource: Resource) -> list[Fault]:
+    """The rules every object keeps (U-11 and the names)."""
+    name, faults = metadata.get("name") or "", []
+    if not name:
+        faults.append(Fault.required("metadata.name", "name or generateName is required"))
+    elif resource.plural == "namespaces" and not resource.group:
+        if not _LABEL_NAME.match(name):
+            faults.append(
+                Fault.invalid("metadata.name", name, "a lowercase RFC 1123 label is required (at most 63 characters)")
+            )
+    elif not _SUBDOMAIN.match(name) or len(name) > 253:
+        faults.append(Fault.invalid("metadata.name", name, SUBDOMAIN_RULE))
+    for key, value in (metadata.get("labels") or {}).items():
+        if not _QUALIFIED.match(key):
+            faults.append(
+                Fault.invalid(
+                    "metadata.labels", key, "name part must consist of alphanumeric characters, '-', '_' or '.'"
+                )
+            )
+        if not _LABEL_VALUE.match(value):
+            faults.append(
+                Fault.invalid(
+                    "metadata.labels",
+                    value,
+                    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'",
+                )
+            )
+    annotations = metadata.get("annotations") or {}
+    if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > ANNOTATIONS_MAX:
+        faults.append(Fault.too_long("metadata.annotations", ANNOTATIONS_MAX))
+    for finalizer in metadata.get("finalizers") or []:
+        if not _QUALIFIED.match(finalizer):
+            faults.append(
+                Fault.invalid(
+                    "metadata.finalizers",
+                    finalizer,
+                    "name part must consist of alphanumeric characters, '-', '_' or '.'",
+                )
+            )
+    return faults + _owner_faults(metadata.get("ownerReferences") or [])
+
+
+def _owner_faults(owners: list[Json]) -> list[Fault]:
+    faults = []
+    for index, owner in enumerate(owners):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not isinstance(owner.get(field), str) or not owner[field]:
+                faults.append(
+                    Fault.invalid(
+                        f"metadata.ownerReferences[{index}].{field}", owner.get(field, ""), "must not be empty"
+                    )
+                )
+    if sum(owner.get("controller") is True for owner in owners) > 1:
+        detail = "Only one reference can have Controller set to true"
+        faults.append(Fault.invalid("metadata.ownerReferences", owners, detail))
+    return faults
+
+
+def restore_on_update(metadata: Json, old: Json) -> list[Fault]:
+    """Put back what a client cannot change and report what it may not try to (U-09, U-10). Changes `metadata`."""
+    faults = []
+    if metadata.get("uid") and metadata["uid"] != old.get("uid"):
+        faults.append(Fault.invalid("metadata.uid", metadata["uid"], "field is immutable"))
+    if metadata.get("deletionTimestamp") and not old.get("deletionTimestamp"):
+        faults.append(Fault.invalid("metadata.deletionTimestamp", metadata["deletionTimestamp"], "field is immutable"))
+    for field in (
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "namespace",
+    ):
+        metadata.pop(field, None)
+        if field in old:
+            metadata[field] = old[field]
+    metadata.pop("selfLink", None)
+    if old.get("deletionTimestamp"):
+        added = [item for item in metadata.get("finalizers") or [] if item not in (old.get("finalizers") or [])]
+        if added:
+            listed = ", ".join(f'"{item}"' for item in added)
+            detail = (
+                "no new finalizers can be added if the object is being deleted, "
+                f"found new finalizers []string{{{listed}}}"
+            )
+            faults.append(Fault.forbidden("metadata.finalizers", detail))
+    return faults
+
+
+def spec_changed(old: Json, new: Json, resource: Resource) -> bool:
+    """U-05: whether anything outside metadata (and status, where that is a subresource) differs."""
+    if not resource.generation:
+        return False
+    hidden = {"metadata", "apiVersion", "kind", "status"} if resource.status else {"metadata", "apiVersion", "kind"}
+    names = {name for name in (*old, *new) if name not in hidden}
+    return any(name not in old or name not in new or not same(old[name], new[name]) for name in names)
+
+
+def begin_deletion(metadata: Json, policy: str, now: str, *, generation: bool) -> bool:
+    """Mark an object as being deleted and set the collector's finalizers (D-02, D-03, D-07). Says whether anything changed."""
+    before = (metadata.get("deletionTimestamp"), list(metadata.get("finalizers") or []))
+    finalizers = [item for item in before[1] if item not in GC_FINALIZERS.values()]
+    if policy in GC_FINALIZERS:
+        finalizers.append(GC_FINALIZERS[policy])
+    elif not policy:  # the default keeps what is there
+        finalizers = before[1]
+    metadata["finalizers"] = finalizers
+    if not finalizers:
+        del metadata["finalizers"]
+    if finalizers and not before[0]:
+        metadata["deletionTimestamp"] = now
+        metadata["deletionGracePeriodSeconds"] = 0
+        if generation:
+            metadata["generation"] = metadata.get("generation", 0) + 1  # U-07
+    return (metadata.get("deletionTimestamp"), finalizers) != before

@@ -1,0 +1,404 @@
+"""Each verb on one object is a synchronous decision on the store, so two requests can never interleave inside one.
+
+`Operations` composes the pure rooms (objects, builtins, pruning, validation, patches, managedfields) in the order of Kubernetes: names, old
+state, subresource rules, admission, generation, no-op, write. It does not know HTTP, lists or watches.
+"""
+
+import datetime
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from windlass.envtest.apiserver import crds, managedfields, objects
+from windlass.envtest.apiserver.builtins import PROTECTED_NAMESPACES, built_in_faults, prepare_create, prepare_write
+from windlass.envtest.apiserver.errors import (
+    ApiError,
+    Fault,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    internal_error,
+    invalid,
+    modified,
+    namespace_terminating,
+    not_found,
+)
+from windlass.envtest.apiserver.kinds import Registry, Resource
+from windlass.envtest.apiserver.pruning import defaulted, pruned
+from windlass.envtest.apiserver.storage import Key, Store, Stored, versioned
+from windlass.envtest.apiserver.validation import ratcheted, validate
+from windlass.envtest.apiserver.values import Json, copied, encode, same
+
+__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "viewed")
+
+GENERATED_TRIES = 8  # CR-03
+
+
+@attrs.frozen
+class Target:
+    """What a URL names; `name` and `namespace` may be empty."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Where the object is stored."""
+        return Key(self.resource.qualified, self.namespace, self.name)
+
+
+@attrs.frozen
+class WriteOptions:
+    """The query of a write. `warnings` collects what goes into Warning headers."""
+
+    dry_run: bool = False
+    manager: str = "unknown"
+    validation: str = "Warn"  # fieldValidation: Strict, Warn or Ignore
+    force: bool = False
+    warnings: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class DeleteOptions:
+    """The options of a deletion; `policy` is empty for the default."""
+
+    dry_run: bool = False
+    policy: str = ""
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+def viewed(stored: Stored, resource: Resource) -> Stored:
+    """The object as a version of its kind shows it: under that apiVersion and with the defaults of today (K-02, K-09)."""
+    if stored.raw.startswith(resource.header()) and stored.revision >= resource.defined_at:
+        return stored
+    obj = stored.obj | {"apiVersion": resource.api_version}
+    if resource.schema is not None:
+        obj = defaulted(obj, resource.schema)
+    return Stored(stored.key, stored.revision, obj, encode(obj))
+
+
+class Operations:
+    """Create, update, patch and delete."""
+
+    def __init__(
+        self, store: Store, registry: Registry, *, clock: Callable[[], datetime.datetime], rng: random.Random
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self._clock = clock
+        self._rng = rng
+
+    def __repr__(self) -> str:
+        return f"<Operations {self.store!r}>"
+
+    def now(self) -> str:
+        """The wall clock in seconds."""
+        return objects.timestamp(self._clock())
+
+    def stored(self, target: Target) -> Stored:
+        """The object as it is stored, or 404 (E-01)."""
+        stored = self.store.get(target.key)
+        if stored is None:
+            raise not_found(target.resource.qualified, target.name)
+        return stored
+
+    def get(self, target: Target) -> Stored:
+        """The object as the target's version shows it, or 404."""
+        return viewed(self.stored(target), target.resource)
+
+    def create(self, target: Target, body: Json, options: WriteOptions) -> Stored:
+        """Store a new object (5.2)."""
+        resource, metadata = target.resource, _checked_body(body, target)
+        self._check_namespace(target, metadata.get("name") or metadata.get("generateName") or "")
+        if resource.terminating:
+            message = "create not allowed while custom resource definition is terminating"
+            raise forbidden(resource.qualified, metadata.get("name") or "", message)
+        if metadata.get("resourceVersion"):
+            raise internal_error("resourceVersion should not be set on objects to be created")  # CR-02
+        key = self._new_key(target, metadata)
+        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"):
+            metadata.pop(field, None)  # CR-06
+        metadata["uid"] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        metadata["creationTimestamp"] = self.now()
+        if resource.namespaced:
+            metadata["namespace"] = target.namespace
+        if resource.generation:
+            metadata["generation"] = 1
+        if resource.status:
+            body.pop("status", None)  # CR-01
+        _deduplicate_owners(metadata, options)
+        prepare_create(resource.qualified, body)
+        obj = self._admitted(body, None, resource, options)
+        self._manage(target, obj, None, options)
+        obj["apiVersion"] = _storage_version(resource)
+        existing = self.store.get(key)
+        if existing is not None:
+            raise already_exists(resource.qualified, key.name, deleting="deletionTimestamp" in existing.metadata)
+        stored = Stored(key, 0, obj, encode(obj)) if options.dry_run else self.store.put(key, obj)
+        return viewed(stored, resource)
+
+    def update(self, target: Target, body: Json, options: WriteOptions) -> Stored:
+        """Replace an object, or its subresource (5.3, SS-01)."""
+        metadata = _checked_body(body, target)
+        stored = self.store.get(target.key)
+        if stored is None:
+            if target.resource.create_on_update and not target.subresource:
+                return self.create(target, body, options)
+            raise not_found(target.resource.qualified, target.name)
+        version = metadata.get("resourceVersion")
+        if not version and target.resource.conditional:
+            fault = Fault(
+                "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
+            )
+            raise invalid(target.resource.kind, target.resource.group, target.name, [fault])
+        return self.replace(target, body, stored, options)
+
+    def replace(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
+        """Write a new state over a stored one; the tail of update and patch. `body` belongs to this function."""
+        resource, old = target.resource, viewed(stored, target.resource).obj
+        metadata = body["metadata"]
+        _check_identity(target, metadata, old["metadata"])
+        if target.subresource == "status":
+            body = _with_status_of(copied(old), body)
+        else:
+            faults = objects.restore_on_update(metadata, old["metadata"])
+            if faults:
+                raise invalid(resource.kind, resource.group, target.name, faults)
+            if resource.status:
+                _keep_status(body, old)
+        _deduplicate_owners(body["metadata"], options)
+        obj = self._admitted(body, old, resource, options)
+        if objects.spec_changed(old, obj, resource):
+            obj["metadata"]["generation"] = obj["metadata"].get("generation", 0) + 1
+        obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        self._manage(target, obj, old, options)
+        if _unchanged(old, obj):
+            return viewed(stored, resource)  # U-08
+        obj["apiVersion"] = _storage_version(resource)
+        return viewed(self._stored(stored, obj, dry_run=options.dry_run), resource)
+
+    def update_patched(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
+        """Write what a patch made of a stored object (P-04: unconditional unless the patch names a version)."""
+        _checked_body(body, target)
+        return self.replace(target, body, stored, options)
+
+    def delete(self, target: Target, options: DeleteOptions) -> tuple[Stored, bool]:
+        """Delete an object, or begin to (5.5); says whether it is gone."""
+        stored, resource = self.get(target), target.resource
+        _check_preconditions(target, stored, options)
+        qualified = resource.qualified
+        if qualified == "namespaces" and target.name in PROTECTED_NAMESPACES:
+            raise forbidden(qualified, target.name, "this namespace may not be deleted")  # N-03
+        obj = copied(stored.obj)
+        metadata = obj["metadata"]
+        if qualified == crds.CRD and crds.CLEANUP_FINALIZER not in (metadata.get("finalizers") or []):
+            metadata["finalizers"] = [*(metadata.get("finalizers") or []), crds.CLEANUP_FINALIZER]  # K-07
+        changed = objects.begin_deletion(metadata, options.policy, self.now(), generation=resource.generation)
+        if _held_namespace(qualified, obj):
+            changed = self._terminate_namespace(obj) or changed
+        elif not metadata.get("finalizers"):
+            return (stored if options.dry_run else viewed(self.store.remove(target.key), resource)), True
+        if not changed:
+            return stored, False  # D-03
+        obj["apiVersion"] = _storage_version(resource)
+        return viewed(self._stored(stored, obj, dry_run=options.dry_run), resource), False
+
+    def finish(self, stored: Stored, obj: Json) -> Stored:
+        """Write a state that the server itself made, without admission; may end a deletion."""
+        return self._stored(stored, obj, dry_run=False)
+
+    def _terminate_namespace(self, obj: Json) -> bool:
+        if obj["metadata"].get("deletionTimestamp") and (obj.get("status") or {}).get("phase") == "Terminating":
+            return False
+        obj["metadata"].setdefault("deletionTimestamp", self.now())
+        obj["status"] = (obj.get("status") or {}) | {"phase": "Terminating"}
+        return True
+
+    def _stored(self, old: Stored, obj: Json, *, dry_run: bool) -> Stored:
+        """Write, or end a deletion whose last finalizer has gone (D-04)."""
+        if dry_run:
+            return versioned(old.key, obj, old.revision)
+        metadata = obj["metadata"]
+        if (
+            metadata.get("deletionTimestamp")
+            and not metadata.get("finalizers")
+            and not _held_namespace(old.key.resource, obj)
+        ):
+            return self.store.remove(old.key, obj)
+        return self.store.put(old.key, obj)
+
+    def _check_namespace(self, target: Target, name: str) -> None:
+        """CR-05, N-02."""
+        if not target.resource.namespaced:
+            return
+        namespace = self.store.get(Key("namespaces", "", target.namespace))
+        if namespace is None:
+            raise not_found("namespaces", target.namespace)
+        if namespace.metadata.get("deletionTimestamp"):
+            raise namespace_terminating(target.resource.qualified, name, target.namespace)
+
+    def _new_key(self, target: Target, metadata: Json) -> Key:
+        base = metadata.get("generateName")
+        if not metadata.get("name") and base:
+            for _ in range(GENERATED_TRIES):
+                metadata["name"] = objects.generated_name(base, self._rng)
+                if self.store.get(Key(target.resource.qualified, target.namespace, metadata["name"])) is None:
+                    break
+        return Key(target.resource.qualified, target.namespace, metadata.get("name") or "")
+
+    def _admitted(self, body: Json, old: Json | None, resource: Resource, options: WriteOptions) -> Json:
+        """Prune, default and validate."""
+        obj = body
+        if resource.schema is not None:
+            unknown: list[str] = []
+            obj = defaulted(pruned(obj, resource.schema, unknown), resource.schema)
+            _report_unknown(unknown, options)
+        else:
+            prepare_write(resource.qualified, obj)
+        if resource.qualified == crds.CRD:
+            crds.complete(obj)
+        faults = objects.metadata_faults(obj["metadata"], resource) + self._kind_faults(obj, old, resource)
+        if faults:
+            raise invalid(resource.kind, resource.group, obj["metadata"].get("name") or "", faults)
+        return obj
+
+    def _kind_faults(self, obj: Json, old: Json | None, resource: Resource) -> list[Fault]:
+        if resource.schema is not None:
+            faults = validate(
+                {name: value for name, value in obj.items() if name != "metadata"}, _without_metadata(resource.schema)
+            )
+            return faults if old is None or not faults else ratcheted(faults, old, obj)
+        if resource.qualified == crds.CRD:
+            if old is not None and same(old.get("spec"), obj.get("spec")):
+                return []
+            return crds.crd_faults(obj, old)
+        return built_in_faults(resource.qualified, obj, old)
+
+    def _manage(self, target: Target, obj: Json, old: Json | None, options: WriteOptions) -> None:
+        writer = managedfields.Writer(options.manager, "Update", target.resource.api_version, target.subresource)
+        managedfields.record_update(obj, old, writer, resource=target.resource, now=self.now())
+
+
+def _storage_version(resource: Resource) -> str:
+    if not resource.storage_version:
+        return resource.api_version
+    return f"{resource.group}/{resource.storage_version}"
+
+
+def _checked_body(body: Any, target: Target) -> Json:
+    """The metadata of a body that fits its URL (E-07, CR-04); fills in what the URL already says."""
+    resource = target.resource
+    if not isinstance(body, dict):
+        raise bad_request("the body must be an object")
+    if resource.custom and not body.get("kind"):
+        raise bad_request(f"Object 'Kind' is missing in '{encode(body)[:200].decode(errors='replace')}'")
+    given = (body.setdefault("apiVersion", resource.api_version), body.setdefault("kind", resource.kind))
+    if given != (resource.api_version, resource.kind):
+        expected = f"{resource.api_version}, Kind={resource.kind}"
+        raise bad_request(
+            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API version ({expected})"
+        )
+    if body.get("metadata") is None:
+        body["metadata"] = {}
+    metadata: Json = body["metadata"]
+    problem = objects.shape_faults(metadata)
+    if problem:
+        raise bad_request(f"{resource.kind} in version {resource.version!r} cannot be handled: {problem}")
+    for field in [field for field, value in metadata.items() if value is None]:
+        del metadata[field]
+    if target.name:
+        name = metadata.setdefault("name", target.name)
+        if name != target.name:
+            raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    if metadata.get("namespace") and metadata["namespace"] != target.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    return metadata
+
+
+def _check_identity(target: Target, metadata: Json, old: Json) -> None:
+    version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+    if uid and uid != old["uid"]:
+        message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
+        raise conflict(target.resource.qualified, target.name, message)
+    if version and version != old["resourceVersion"]:
+        raise modified(target.resource.qualified, target.name)
+
+
+def _check_preconditions(target: Target, stored: Stored, options: DeleteOptions) -> None:
+    """D-05; the words differ from those of an update (E-05)."""
+    metadata, message = stored.metadata, ""
+    if options.uid is not None and options.uid != metadata["uid"]:
+        message = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+    elif options.resource_version is not None and options.resource_version != metadata["resourceVersion"]:
+        message = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion in "
+            f"record ({metadata['resourceVersion']}). The object might have been modified"
+        )
+    if message:
+        error = conflict(target.resource.qualified, target.name, message)
+        error.details["kind"] = target.resource.kind
+        raise error
+
+
+def _keep_status(body: Json, old: Json) -> None:
+    body.pop("status", None)
+    if "status" in old:
+        body["status"] = copied(old["status"])
+
+
+def _with_status_of(obj: Json, body: Json) -> Json:
+    """SS-01: only the status of the body counts, and its managedFields."""
+    obj.pop("status", None)
+    if "status" in body:
+        obj["status"] = body["status"]
+    if "managedFields" in body["metadata"]:
+        obj["metadata"]["managedFields"] = body["metadata"]["managedFields"]
+    return obj
+
+
+def _held_namespace(qualified: str, obj: Json) -> bool:
+    return qualified == "namespaces" and bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def _unchanged(old: Json, new: Json) -> bool:
+    return same(managedfields.without_times(old), managedfields.without_times(new))
+
+
+def _without_metadata(schema: Json) -> Json:
+    """Metadata is validated by its own rules, except for name restrictions, which are not simulated."""
+    properties = {name: part for name, part in (schema.get("properties") or {}).items() if name != "metadata"}
+    required = [name for name in schema.get("required") or [] if name != "metadata"]
+    return schema | {"properties": properties, "required": required}
+
+
+def _report_unknown(unknown: list[str], options: WriteOptions) -> None:
+    """F-02."""
+    if not unknown or options.validation == "Ignore":
+        return
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if options.validation == "Strict":
+        raise ApiError(400, "BadRequest", f"strict decoding error: {', '.join(texts)}")
+    options.warnings.extend(texts)
+
+
+def _deduplicate_owners(metadata: Json, options: WriteOptions) -> None:
+    """CR-04."""
+    owners, kept = metadata.get("ownerReferences") or [], list[Json]()
+    for owner in owners:
+        if any(same(owner, other) for other in kept):
+            options.warnings.append(
+                ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+"
+            )
+        else:
+            kept.append(owner)
+    if len(kept) != len(owners):
+        metadata["ownerReferences"] = kept

@@ -1,0 +1,83 @@
+"""The scale subresource is a window on two fields of its parent; writing it writes `spec.replicas` alone (SS-04)."""
+
+from typing import Any
+
+from windlass.envtest.apiserver.errors import ApiError, bad_request, internal_error
+from windlass.envtest.apiserver.kinds import Scale
+from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions
+from windlass.envtest.apiserver.patching import patched
+from windlass.envtest.apiserver.tables import json_path
+from windlass.envtest.apiserver.values import Json, copied
+
+__all__ = ("get_scale", "patch_scale", "put_scale", "scale_of")
+
+
+def scale_of(obj: Json, scale: Scale) -> Json:
+    """The autoscaling/v1 Scale of an object."""
+    replicas, current = _first(obj, scale.spec_replicas), _first(obj, scale.status_replicas)
+    if replicas is None:
+        raise internal_error(f'the spec replicas field "{scale.spec_replicas}" does not exist')
+    selector = _first(obj, scale.label_selector) if scale.label_selector else _match_labels(obj)
+    copy = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Json = {"replicas": current or 0}
+    if selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: obj["metadata"][field] for field in copy if field in obj["metadata"]},
+        "spec": {"replicas": replicas},
+        "status": status,
+    }
+
+
+def get_scale(operations: Operations, target: Target) -> Json:
+    """GET …/scale."""
+    return scale_of(operations.get(target).obj, _scale(target))
+
+
+def put_scale(operations: Operations, target: Target, body: Any, options: WriteOptions) -> Json:
+    """PUT …/scale; a resource version in the body is a precondition."""
+    stored = operations.get(target)
+    spec = body.get("spec") if isinstance(body, dict) else None
+    replicas = spec.get("replicas") if isinstance(spec, dict) else None
+    if replicas is None:
+        raise bad_request(f'the spec replicas field "{_scale(target).spec_replicas}" cannot be empty')
+    obj = copied(stored.obj)
+    holder = obj
+    *parents, last = _scale(target).spec_replicas.strip(".").split(".")
+    for part in parents:
+        holder = holder.setdefault(part, {})
+    holder[last] = replicas
+    version = (body.get("metadata") or {}).get("resourceVersion")
+    if version:
+        obj["metadata"]["resourceVersion"] = version
+    written = operations.update_patched(target, obj, operations.stored(target), options)
+    return scale_of(written.obj, _scale(target))
+
+
+def patch_scale(operations: Operations, target: Target, patch: Any, options: tuple[str, WriteOptions]) -> Json:
+    """PATCH …/scale with a JSON, merge or strategic patch (content type and options)."""
+    content_type, write = options
+    old = get_scale(operations, target)
+    body = patched(old, patch, content_type)
+    if body["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
+        del body["metadata"]["resourceVersion"]
+    return put_scale(operations, target, body, write)
+
+
+def _scale(target: Target) -> Scale:
+    if target.resource.scale is None:
+        raise ApiError(404, "", "404 page not found")
+    return target.resource.scale
+
+
+def _first(obj: Json, path: str) -> Any:
+    found = json_path(path)(obj)
+    return found[0] if found else None
+
+
+def _match_labels(obj: Json) -> str:
+    selector = (obj.get("spec") or {}).get("selector")
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))

@@ -1,0 +1,218 @@
+"""The server as a whole: it owns the store, the socket and three tasks' worth of work, and ends all of it within two seconds.
+
+Construction does nothing but remember; `start` opens the file, binds the socket and begins, `stop` undoes that in reverse order.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+import yaml
+from aiohttp import web
+from windlass.envtest.apiserver.builtins import SYSTEM_NAMESPACES
+from windlass.envtest.apiserver.definitions import Definitions
+from windlass.envtest.apiserver.errors import ServerError
+from windlass.envtest.apiserver.handlers import BODY_MAX, Handlers, Surroundings
+from windlass.envtest.apiserver.housekeeping import Housekeeping
+from windlass.envtest.apiserver.kinds import Registry
+from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions
+from windlass.envtest.apiserver.storage import Database, Key, Store
+from windlass.envtest.apiserver.watchcache import WatchCache
+from windlass.envtest.apiserver.watching import WatchTimes
+
+__all__ = ("ApiServer", "Settings")
+
+CHECKPOINT_SECONDS = 1.0  # between looks at the size of the log
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class Settings:
+    """What tests may want otherwise. `history_max` counts changes a resource, `pending_max` changes a watch (W-08, W-12)."""
+
+    times: WatchTimes = WatchTimes()
+    history_max: int = 10_000
+    pending_max: int = 10_000
+    clock: Callable[[], datetime] = _wall_clock
+    rng: random.Random = attrs.field(factory=random.SystemRandom)
+    anonymous: bool = True  # admit requests without a token; kubectl sends none over plain HTTP
+    middlewares: tuple[Any, ...] = ()  # of aiohttp, around every request: the place for injected faults
+
+
+class ApiServer:
+    """An API server on a loopback address.
+
+    `database` None keeps everything in memory; a path is an SQLite file that survives `kill -9` at any moment. `port` 0 takes a free
+    one. `token` empty means a random one, None admits everybody. A wrong token is refused (401); a request without one is let in
+    unless `Settings.anonymous` is False, because kubectl sends its token over TLS only. Raises `ServerError` from `start` when the address is occupied or the file is in use.
+    """
+
+    def __init__(
+        self,
+        database: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = "",
+        *,
+        settings: Settings | None = None,
+    ) -> None:
+        self._database_path = database
+        self._host = host
+        self._port = port
+        self._token = secrets.token_urlsafe(24) if token == "" else token or ""
+        self._settings = settings if settings is not None else Settings()
+        self._running: _Running | None = None
+
+    def __repr__(self) -> str:
+        return f"<ApiServer {self.url if self._running else 'stopped'}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT`; raises `ServerError` before the start."""
+        if self._running is None:
+            raise ServerError("the API server has no address before it is started")
+        return f"http://{self._host}:{self._running.port}"
+
+    @property
+    def token(self) -> str:
+        """The bearer token; empty if none is asked for."""
+        return self._token
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """A complete kubeconfig for this server."""
+        user = {"token": self._token} if self._token else {}
+        context = {"cluster": "windlass", "user": "windlass", "namespace": "default"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "windlass", "cluster": {"server": self.url}}],
+            "users": [{"name": "windlass", "user": user}],
+            "contexts": [{"name": "windlass", "context": context}],
+            "current-context": "windlass",
+            "preferences": {},
+        }
+
+    def write_kubeconfig(self, path: Path) -> None:
+        """Write the kubeconfig with mode 0600, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w") as file:  # mkstemp made it 0600
+                yaml.safe_dump(self.kubeconfig(), file, sort_keys=False)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    async def start(self) -> None:
+        """Open the database, bind, serve; raises `ServerError`."""
+        if self._running is not None:
+            raise ServerError(f"the API server already runs at {self.url}")
+        database = Database(self._database_path) if self._database_path is not None else None
+        try:
+            self._running = await _run(database, (self._host, self._port), self._token, settings=self._settings)
+        except BaseException:
+            if database is not None:
+                database.close()
+            raise
+
+    async def stop(self) -> None:
+        """End watches, requests and tasks, close the file. Stopping a stopped server does nothing."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
+
+
+@attrs.frozen
+class _Running:
+    port: int
+    runner: web.AppRunner
+    handlers: Handlers
+    tasks: tuple[asyncio.Task[None], ...]
+    database: Database | None
+
+    async def stop(self) -> None:
+        self.handlers.close()
+        try:
+            await self.runner.cleanup()
+        finally:
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+            if self.database is not None:
+                self.database.close()
+
+
+async def _run(database: Database | None, address: tuple[str, int], token: str, *, settings: Settings) -> _Running:
+    store = Store(database)
+    cache = WatchCache(store.oldest, history_max=settings.history_max, pending_max=settings.pending_max)
+    operations = Operations(store, Registry(), clock=settings.clock, rng=settings.rng)
+    definitions = Definitions(operations, cache)
+    housekeeping = Housekeeping(operations)
+    # The order is deliberate: watches hear of a change before what it causes.
+    store.listeners += [cache.record, housekeeping.observe, definitions.observe]
+    _create_namespaces(operations)
+    handlers = Handlers(
+        operations, cache, Surroundings(token, settings.anonymous, settings.times, settings.clock, settings.rng)
+    )
+    runner, port = await _bind(handlers, address, settings)
+    tasks = [asyncio.create_task(housekeeping.run(), name="apiserver housekeeping")]
+    housekeeping.start()
+    if database is not None:
+        tasks.append(asyncio.create_task(_checkpoints(database), name="apiserver checkpoints"))
+    return _Running(port, runner, handlers, tuple(tasks), database)
+
+
+async def _bind(handlers: Handlers, address: tuple[str, int], settings: Settings) -> tuple[web.AppRunner, int]:
+    host, port = address
+    application = web.Application(client_max_size=BODY_MAX, middlewares=settings.middlewares)
+    application.router.add_route("*", "/{path:.*}", handlers.handle)
+    runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ServerError(f"the API server cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return runner, runner.addresses[0][1]
+
+
+def _create_namespaces(operations: Operations) -> None:
+    resource = operations.registry.find("", "v1", "namespaces")
+    if resource is None:
+        raise ServerError("the built-in kinds lack namespaces")
+    for name in SYSTEM_NAMESPACES:
+        if operations.store.get(Key("namespaces", "", name)) is None:
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            operations.create(Target(resource), body, WriteOptions(manager="kube-apiserver"))
+
+
+async def _checkpoints(database: Database) -> None:
+    while True:
+        await asyncio.sleep(CHECKPOINT_SECONDS)
+        if database.checkpoint_due():
+            await asyncio.to_thread(database.checkpoint)
