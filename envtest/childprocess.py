@@ -46,8 +46,8 @@ class ChildProcess:
         """Start `program`, named by its full path. What cannot be executed ends at once; the log says why."""
         command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(program), *arguments]
         with log.open("ab") as output:
-        """Start `program`, named by its full path. What cannot be executed ends at once, its log says why."""
-            # the terminal: that is for the parent, which stops its children in order.
+            # In a session of its own the program gets no Ctrl-C from the terminal: that is for the parent, which stops
+            # its children in order. The program is the caller's choice, and no shell is involved, hence the noqa.
             popen = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.DEVNULL,

@@ -35,6 +35,15 @@ async def test_an_unknown_server_is_refused_by_name():
 
 
 @pytest.mark.realtime
+async def test_each_embedded_server_is_a_new_one_with_a_kubeconfig_of_its_own(tmp_path):
+    async with open_server("embedded") as first, open_server("embedded") as second:
+        assert first.url != second.url
+        assert first.kubeconfig()["clusters"][0]["cluster"]["server"] == first.url
+        first.write_kubeconfig(tmp_path / "kubeconfig")
+        assert first.url in (tmp_path / "kubeconfig").read_text()
+
+
+@pytest.mark.realtime
 def test_one_control_plane_serves_all_loops_and_all_tasks_of_a_process(tmp_path):
     kubectl = kubectl_binary()
 
