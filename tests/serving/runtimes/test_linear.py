@@ -1,0 +1,49 @@
+"""The linear model and its file format."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from windlass.serving.errors import ModelError
+from windlass.serving.model import Model
+from windlass.serving.runtimes import RUNTIMES
+from windlass.serving.runtimes.base import Source
+from windlass.serving.runtimes.linear import LinearModel
+
+
+def load(content):
+    return RUNTIMES["linear"].load(Source("linear", "3", Path("weights.json"), content))
+
+
+def test_the_default_model_is_the_example():
+    model = LinearModel()
+    assert isinstance(model, Model)
+    assert [-0.5, 1.5] == model.predict({"x": np.array([2.5, 0.0])})["prediction"].tolist()
+
+
+def test_a_vector_of_weights_takes_vectors():
+    model = LinearModel(1.0, (1.0, 2.0))
+    assert (-1, 2) == model.inputs[0].shape
+    assert [6.0] == model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist()
+
+
+def test_a_file_is_loaded():
+    model = load(b'{"bias": 1, "weight": [1, 2]}')
+    assert ("linear", "3", "numpy_linear") == (model.name, model.version, model.platform)
+    assert [6.0] == model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"bias": 1}, "missing required field weight"),
+        ({"bias": 1, "weight": "2"}, "weight: expected"),
+        ({"bias": 1, "weight": 2, "slope": 3}, "unknown field slope"),
+        ([], "expected object"),
+    ],
+)
+def test_a_bad_file_is_refused_by_field(content, why):
+    with pytest.raises(ModelError, match=f"weights.json.*{why}"):
+        load(json.dumps(content).encode())

@@ -1,0 +1,65 @@
+"""model.json: what it must say, and that nothing unverified is handed out."""
+
+import hashlib
+import json
+
+import pytest
+
+from windlass.serving.description import read_description, read_verified
+from windlass.serving.errors import ModelError
+
+GOOD = {"format": "onnx", "file": "model.onnx", "sha256": hashlib.sha256(b"content").hexdigest()}
+
+
+def write(folder, **changes):
+    content = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    (folder / "model.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_everything_is_read(tmp_path):
+    write(tmp_path, labels=["0", "1"], metadata={"job": "default/digits", "accuracy": 0.97}, newer_field=1)
+    description = read_description(tmp_path)
+    assert ("onnx", "model.onnx", ("0", "1")) == (description.format, description.file, description.labels)
+    assert {"job": "default/digits", "accuracy": 0.97} == description.metadata
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        pytest.param({"format": None}, "missing required field format", id="no format"),
+        pytest.param({"file": 1}, "file: expected string, got integer", id="file is a number"),
+        pytest.param({"sha256": "abc"}, "sha256", id="short digest"),
+        pytest.param({"sha256": None}, "sha256", id="no digest"),
+        pytest.param({"labels": "0,1"}, "labels: expected array", id="labels in one string"),
+        pytest.param({"file": "../secret"}, "plain file name", id="file above"),
+        pytest.param({"file": "/etc/passwd"}, "plain file name", id="absolute file"),
+        pytest.param({"file": ".."}, "plain file name", id="the folder above"),
+        pytest.param({"file": ""}, "plain file name", id="empty"),
+    ],
+)
+def test_a_bad_description_is_refused_by_field(tmp_path, changes, why):
+    with pytest.raises(ModelError, match=f"model.json: .*{why}"):
+        read_description(write(tmp_path, **changes))
+
+
+def test_a_description_that_is_not_json_is_refused(tmp_path):
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="model.json: body: not JSON"):
+        read_description(tmp_path)
+
+
+def test_content_with_the_right_digest_is_read(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"content")
+    assert b"content" == read_verified(tmp_path, read_description(write(tmp_path, sha256=GOOD["sha256"].upper())))
+
+
+def test_content_with_another_digest_is_refused(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"contents")
+    with pytest.raises(ModelError, match="its SHA-256 is .* but model.json says"):
+        read_verified(tmp_path, read_description(write(tmp_path)))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"'model.onnx', which is not in the folder"):
+        read_verified(tmp_path, read_description(write(tmp_path)))

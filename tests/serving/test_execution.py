@@ -1,0 +1,143 @@
+"""Where a model runs, and what happens to those who wait."""
+
+import asyncio
+import threading
+
+import attrs
+import numpy as np
+import pytest
+
+from windlass.serving.errors import ModelFailed, NotReady, Overloaded
+from windlass.serving.execution import Execution
+from windlass.serving.model import LoadedModel
+from windlass.serving.runtimes.linear import LinearModel
+
+X = {"x": np.zeros(2)}
+
+
+class Blocking(LinearModel):
+    """Waits in `predict` until `release` is set."""
+
+    started = None
+    release = None
+    calls = 0
+
+    def predict(self, inputs, /):
+        type(self).calls += 1
+        self.started.set()
+        assert self.release.wait(10)
+        return super().predict(inputs)
+
+
+def blocking():
+    kind = type("Blocking", (Blocking,), {"started": threading.Event(), "release": threading.Event(), "calls": 0})
+    return LoadedModel("blocking", "1", kind())
+
+
+class Where(LinearModel):
+    def predict(self, inputs, /):
+        return {"prediction": np.array([float(threading.current_thread() is threading.main_thread())])}
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize(("limit", "inline"), [(-1, 0.0), (1, 0.0), (2, 1.0), (3, 1.0)])
+async def test_only_inputs_within_the_measured_size_run_on_the_loop(limit, inline):
+    execution = Execution()
+    answer = await execution.run(LoadedModel("m", "1", Where(), inline_elements=limit), X)
+    assert [inline] == answer["prediction"].tolist()
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_the_loop_turns_while_a_model_computes():
+    """R1."""
+    execution, model = Execution(threads=1), blocking()
+    running = asyncio.create_task(execution.run(model, X))
+    await until(model.model.started.is_set)
+    before = asyncio.get_running_loop().time()
+    await asyncio.sleep(0)
+    assert asyncio.get_running_loop().time() - before < 0.1
+    model.model.release.set()
+    await running
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_more_than_may_wait_are_refused_at_once():
+    """R11."""
+    execution, model = Execution(threads=1, waiting_max=1), blocking()
+    accepted = [asyncio.create_task(execution.run(model, X)) for _ in range(2)]
+    await until(model.model.started.is_set)
+    with pytest.raises(Overloaded, match="2 requests"):
+        await execution.run(model, X)
+    model.model.release.set()
+    await asyncio.gather(*accepted)
+    await until(lambda: repr(execution) == "<Execution in_threads=0 limit=2>")
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_work_that_nobody_waits_for_any_more_is_not_begun():
+    """DB21."""
+    execution, model = Execution(threads=1), blocking()
+    running = asyncio.create_task(execution.run(model, X))
+    await until(model.model.started.is_set)
+    waiting = asyncio.create_task(execution.run(model, X))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    model.model.release.set()
+    await running
+    await until(lambda: "in_threads=0" in repr(execution))
+    assert 1 == model.model.calls
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_an_abandoned_computation_still_counts_until_its_thread_is_free():
+    execution, model = Execution(threads=1, waiting_max=0), blocking()
+    running = asyncio.create_task(execution.run(model, X))
+    await until(model.model.started.is_set)
+    running.cancel()
+    await asyncio.wait({running})
+    with pytest.raises(Overloaded):
+        await execution.run(model, X)
+    model.model.release.set()
+    await until(lambda: "in_threads=0" in repr(execution))
+    execution.close()
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("limit", [-1, 100])
+async def test_whatever_a_model_raises_is_an_error_of_the_model(limit):
+    class Broken(LinearModel):
+        def predict(self, inputs, /):
+            raise KeyError("weights")
+
+    execution = Execution()
+    with pytest.raises(ModelFailed, match=r"model 'm' version 1 failed: KeyError: 'weights'"):
+        await execution.run(LoadedModel("m", "1", Broken(), inline_elements=limit), X)
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_a_model_may_say_itself_that_it_cannot_answer_now():
+    class Resting(LinearModel):
+        def predict(self, inputs, /):
+            raise NotReady("resting")
+
+    execution = Execution()
+    with pytest.raises(NotReady, match="resting"):
+        await execution.run(LoadedModel("m", "1", Resting(), inline_elements=100), X)
+    execution.close()
+
+
+def test_frozen_models_can_be_evolved():
+    """The repository adds labels to what the warm-up returned."""
+    assert ("a",) == attrs.evolve(LoadedModel("m", "1", LinearModel()), labels=("a",)).labels

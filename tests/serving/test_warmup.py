@@ -1,0 +1,96 @@
+"""Warm-up: what a model must have answered before it serves, and where it will run."""
+
+import itertools
+
+import attrs
+import numpy as np
+import pytest
+
+from windlass.serving.errors import ModelError
+from windlass.serving.execution import INLINE_SECONDS
+from windlass.serving.runtimes.linear import LinearModel
+from windlass.serving.tensors import DATATYPES, TensorSpec
+from windlass.serving.warmup import synthetic, warm_up
+
+
+@attrs.frozen
+class Timed:
+    """A model on a clock of its own: each row takes `seconds_per_row`."""
+
+    seconds_per_row: float
+    now: list[float] = attrs.field(factory=lambda: [0.0])
+    calls: list[int] = attrs.field(factory=list)
+    first_seconds: float = 0.0
+    name: str = "timed"
+    version: str = "1"
+    platform: str = "test_test"
+    inputs: tuple[TensorSpec, ...] = (TensorSpec("x", "FP32", (-1, 2)),)
+    outputs: tuple[TensorSpec, ...] = (TensorSpec("x", "FP32", (-1, 2)),)
+
+    def predict(self, inputs, /):
+        rows = len(inputs["x"])
+        self.now[0] += self.seconds_per_row * rows + (0 if rows in self.calls else self.first_seconds)
+        self.calls.append(rows)
+        return inputs
+
+
+def warmed(model):
+    return warm_up("m", model, clock=lambda: model.now[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_row", "rows"),
+    [(INLINE_SECONDS / 1000, 256), (INLINE_SECONDS / 100, 16), (INLINE_SECONDS / 2, 1)],
+)
+def test_a_model_runs_inline_up_to_the_largest_batch_that_is_fast_enough(seconds_per_row, rows):
+    assert rows * 2 == warmed(Timed(seconds_per_row)).inline_elements
+
+
+def test_a_slow_model_never_runs_inline_and_is_not_measured_at_length():
+    model = Timed(1.0)
+    assert -1 == warmed(model).inline_elements
+    assert [1] == model.calls
+
+
+def test_the_first_run_of_a_batch_does_not_count():
+    """W3: the first run of a session is many times slower."""
+    assert 512 == warmed(Timed(1e-9, first_seconds=INLINE_SECONDS * 10)).inline_elements
+
+
+def test_inputs_are_made_for_every_datatype():
+    specs = tuple(TensorSpec(name, name, (-1, 3, -1)) for name in DATATYPES)
+    for spec in specs:
+        array = synthetic(specs, 4)[spec.name]
+        assert (4, 3, 1) == array.shape
+        assert DATATYPES[spec.datatype] == array.dtype
+
+
+def test_a_model_that_raises_does_not_serve():
+    class Broken(LinearModel):
+        def predict(self, inputs, /):
+            raise ZeroDivisionError("by zero")
+
+    with pytest.raises(ModelError, match="warm-up with zeros failed: ZeroDivisionError: by zero"):
+        warm_up("m", Broken())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        pytest.param({}, "did not return its output 'prediction'", id="missing"),
+        pytest.param({"prediction": np.zeros(1, np.float32)}, "is float32, expected FP64", id="datatype"),
+        pytest.param({"prediction": np.zeros((1, 1))}, r"has shape \(1, 1\)", id="rank"),
+    ],
+)
+def test_a_model_that_breaks_its_own_description_does_not_serve(answer, why):
+    class Liar(LinearModel):
+        def predict(self, inputs, /):
+            return answer
+
+    with pytest.raises(ModelError, match=why):
+        warm_up("m", Liar())
+
+
+def test_the_served_name_is_the_one_given():
+    ticks = itertools.count()
+    assert "other" == warm_up("other", LinearModel(), clock=lambda: float(next(ticks))).name
