@@ -44,8 +44,10 @@ class LinearModel:
     def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """The prediction of each row."""
         x = inputs["x"]
-        product = x @ self._weight if self._weight.ndim else x * self._weight
-        return {"prediction": product + self.bias}
+        # An overflow shows as infinity in the result, which is reported there; numpy's warning would add nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = x @ self._weight if self._weight.ndim else x * self._weight
+            return {"prediction": product + self.bias}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""What several test modules build models from: a version folder written the way a publisher writes it, and a tiny ONNX file."""
+"""What several test modules build models from: a version folder as a publisher writes it, and a tiny ONNX file."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ def _publish(root: Path, name: str, version: int, content: bytes = b'{"bias": 1.
 
 
 def _classifier(seed: int = 1, features: int = 64, classes: int = 10) -> bytes:
-    """A softmax classifier as the trainer writes it: input x FP32 [-1, features], outputs label INT64 and probabilities FP32."""
+    """A softmax classifier as the trainer writes it: x FP32 [-1, features] to label INT64 and probabilities FP32."""
     rng = np.random.default_rng(seed)
     weights = numpy_helper.from_array(rng.normal(size=(features, classes)).astype(np.float32), "weights")
     bias = numpy_helper.from_array(rng.normal(size=classes).astype(np.float32), "bias")

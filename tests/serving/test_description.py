@@ -4,7 +4,6 @@ import hashlib
 import json
 
 import pytest
-
 from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError
 
@@ -20,8 +19,8 @@ def write(folder, **changes):
 def test_everything_is_read(tmp_path):
     write(tmp_path, labels=["0", "1"], metadata={"job": "default/digits", "accuracy": 0.97}, newer_field=1)
     description = read_description(tmp_path)
-    assert ("onnx", "model.onnx", ("0", "1")) == (description.format, description.file, description.labels)
-    assert {"job": "default/digits", "accuracy": 0.97} == description.metadata
+    assert (description.format, description.file, description.labels) == ("onnx", "model.onnx", ("0", "1"))
+    assert description.metadata == {"job": "default/digits", "accuracy": 0.97}
 
 
 @pytest.mark.parametrize(
@@ -39,27 +38,27 @@ def test_everything_is_read(tmp_path):
     ],
 )
 def test_a_bad_description_is_refused_by_field(tmp_path, changes, why):
-    with pytest.raises(ModelError, match=f"model.json: .*{why}"):
+    with pytest.raises(ModelError, match=rf"model\.json: .*{why}"):
         read_description(write(tmp_path, **changes))
 
 
 def test_a_description_that_is_not_json_is_refused(tmp_path):
     (tmp_path / "model.json").write_text("{")
-    with pytest.raises(ModelError, match="model.json: body: not JSON"):
+    with pytest.raises(ModelError, match=r"model\.json: body: not JSON"):
         read_description(tmp_path)
 
 
 def test_content_with_the_right_digest_is_read(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"content")
-    assert b"content" == read_verified(tmp_path, read_description(write(tmp_path, sha256=GOOD["sha256"].upper())))
+    assert read_verified(tmp_path, read_description(write(tmp_path, sha256=GOOD["sha256"].upper()))) == b"content"
 
 
 def test_content_with_another_digest_is_refused(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"contents")
-    with pytest.raises(ModelError, match="its SHA-256 is .* but model.json says"):
+    with pytest.raises(ModelError, match=r"its SHA-256 is .* but model\.json says"):
         read_verified(tmp_path, read_description(write(tmp_path)))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"'model.onnx', which is not in the folder"):
+    with pytest.raises(ModelError, match=r"'model\.onnx', which is not in the folder"):
         read_verified(tmp_path, read_description(write(tmp_path)))

@@ -6,7 +6,6 @@ import threading
 import attrs
 import numpy as np
 import pytest
-
 from windlass.serving.errors import ModelFailed, NotReady, Overloaded
 from windlass.serving.execution import Execution
 from windlass.serving.model import LoadedModel
@@ -41,7 +40,7 @@ class Where(LinearModel):
 
 async def until(condition):
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (threads set what is waited for)
             await asyncio.sleep(0.005)
 
 
@@ -95,7 +94,7 @@ async def test_work_that_nobody_waits_for_any_more_is_not_begun():
     model.model.release.set()
     await running
     await until(lambda: "in_threads=0" in repr(execution))
-    assert 1 == model.model.calls
+    assert model.model.calls == 1
     execution.close()
 
 
@@ -140,4 +139,4 @@ async def test_a_model_may_say_itself_that_it_cannot_answer_now():
 
 def test_frozen_models_can_be_evolved():
     """The repository adds labels to what the warm-up returned."""
-    assert ("a",) == attrs.evolve(LoadedModel("m", "1", LinearModel()), labels=("a",)).labels
+    assert attrs.evolve(LoadedModel("m", "1", LinearModel()), labels=("a",)).labels == ("a",)

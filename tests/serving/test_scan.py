@@ -1,7 +1,6 @@
 """What counts as a version folder."""
 
 import pytest
-
 from windlass.serving.scan import scan, valid_name
 
 

@@ -5,7 +5,6 @@ import itertools
 import attrs
 import numpy as np
 import pytest
-
 from windlass.serving.errors import ModelError
 from windlass.serving.execution import INLINE_SECONDS
 from windlass.serving.runtimes.linear import LinearModel
@@ -48,20 +47,20 @@ def test_a_model_runs_inline_up_to_the_largest_batch_that_is_fast_enough(seconds
 
 def test_a_slow_model_never_runs_inline_and_is_not_measured_at_length():
     model = Timed(1.0)
-    assert -1 == warmed(model).inline_elements
-    assert [1] == model.calls
+    assert warmed(model).inline_elements == -1
+    assert model.calls == [1]
 
 
 def test_the_first_run_of_a_batch_does_not_count():
     """W3: the first run of a session is many times slower."""
-    assert 512 == warmed(Timed(1e-9, first_seconds=INLINE_SECONDS * 10)).inline_elements
+    assert warmed(Timed(1e-9, first_seconds=INLINE_SECONDS * 10)).inline_elements == 512
 
 
 def test_inputs_are_made_for_every_datatype():
     specs = tuple(TensorSpec(name, name, (-1, 3, -1)) for name in DATATYPES)
     for spec in specs:
         array = synthetic(specs, 4)[spec.name]
-        assert (4, 3, 1) == array.shape
+        assert array.shape == (4, 3, 1)
         assert DATATYPES[spec.datatype] == array.dtype
 
 
@@ -93,4 +92,4 @@ def test_a_model_that_breaks_its_own_description_does_not_serve(answer, why):
 
 def test_the_served_name_is_the_one_given():
     ticks = itertools.count()
-    assert "other" == warm_up("other", LinearModel(), clock=lambda: float(next(ticks))).name
+    assert warm_up("other", LinearModel(), clock=lambda: float(next(ticks))).name == "other"

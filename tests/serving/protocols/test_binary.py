@@ -1,5 +1,6 @@
 """The binary tensor extension: every byte accounted for."""
 
+import contextlib
 import json
 
 import attrs
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import binary, v2
@@ -78,9 +78,9 @@ def test_raw_and_json_inputs_may_be_mixed_and_outputs_chosen_one_by_one():
     parsed = v2.parse(body, model, header)
     rendered = v2.render(model, parsed, parsed.inputs)
     outputs = json.loads(rendered.body[: rendered.header_length])["outputs"]
-    assert {"name": "y", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 7}} == outputs[0]
-    assert [1.0, 2.0] == outputs[1]["data"]
-    assert BLOB_Y == rendered.body[rendered.header_length :]
+    assert outputs[0] == {"name": "y", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 7}}
+    assert outputs[1]["data"] == [1.0, 2.0]
+    assert rendered.body[rendered.header_length :] == BLOB_Y
 
 
 def test_a_response_without_raw_outputs_is_plain_json():
@@ -144,13 +144,13 @@ def test_a_boolean_is_a_byte_zero_or_one():
 def test_a_body_without_json_is_the_single_input_of_one_row():
     """B4: everything is answered raw."""
     parsed = v2.parse(BLOB_X, echo(X), "0")
-    assert [[1.0, 2.0]] == parsed.inputs["x"].tolist()
-    assert ((X, True),) == parsed.outputs
+    assert parsed.inputs["x"].tolist() == [[1.0, 2.0]]
+    assert parsed.outputs == ((X, True),)
 
 
 def test_the_one_free_dimension_of_a_raw_request_follows_from_its_size():
     spec = TensorSpec("t", "UINT16", (-1, 2, -1))
-    assert (1, 2, 3) == binary.raw_request(memoryview(bytes(12)), (spec,))["t"].shape
+    assert binary.raw_request(memoryview(bytes(12)), (spec,))["t"].shape == (1, 2, 3)
     with pytest.raises(BadRequest, match="13 bytes"):
         binary.raw_request(memoryview(bytes(13)), (spec,))
 
@@ -170,12 +170,10 @@ def test_a_raw_request_needs_a_model_whose_shape_it_tells(specs, why):
 
 
 def test_a_raw_request_for_a_string_is_the_string():
-    assert [b"abc"] == binary.raw_request(memoryview(b"abc"), (Y,))["y"].tolist()
+    assert binary.raw_request(memoryview(b"abc"), (Y,))["y"].tolist() == [b"abc"]
 
 
 @given(st.binary(max_size=40), st.text(max_size=4))
 def test_no_bytes_end_in_anything_but_an_answer_or_a_bad_request(body, header):
-    try:
+    with contextlib.suppress(BadRequest):
         v2.parse(body, echo(X), header)
-    except BadRequest as error:
-        assert str(error)

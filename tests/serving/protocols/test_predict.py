@@ -5,7 +5,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols.predict import parse, render
@@ -20,15 +19,15 @@ def answer(body, model=LINEAR):
 
 
 def test_the_linear_example():
-    assert {"prediction": -0.5} == answer(b'{"x": 2.5}')
+    assert answer(b'{"x": 2.5}') == {"prediction": -0.5}
 
 
 def test_an_integer_is_a_number():
-    assert {"prediction": -0.1} == {key: round(value, 12) for key, value in answer(b'{"x": 2}').items()}
+    assert {key: round(value, 12) for key, value in answer(b'{"x": 2}').items()} == {"prediction": -0.1}
 
 
 def test_a_vector_input_takes_a_list():
-    assert {"prediction": 12.0} == answer(b'{"x": [3, 4]}', VECTOR)
+    assert answer(b'{"x": [3, 4]}', VECTOR) == {"prediction": 12.0}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from windlass.serving.errors import BadRequest, ModelFailed
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols.v1 import parse, render
@@ -43,17 +42,17 @@ def answer(body, model=LINEAR):
 
 
 def test_one_input_takes_bare_values():
-    assert [0.7, -0.5] == answer(b'{"instances": [1, 2.5]}')
-    assert [12.0, 1.0] == answer(b'{"instances": [[3, 4], [0, 0]]}', VECTOR)
+    assert answer(b'{"instances": [1, 2.5]}') == [0.7, -0.5]
+    assert answer(b'{"instances": [[3, 4], [0, 0]]}', VECTOR) == [12.0, 1.0]
 
 
 def test_one_input_takes_objects_as_well():
-    assert [0.7, -0.5] == answer(b'{"instances": [{"x": 1}, {"x": 2.5}]}')
+    assert answer(b'{"instances": [{"x": 1}, {"x": 2.5}]}') == [0.7, -0.5]
 
 
 def test_several_outputs_answer_one_object_an_instance():
     predictions = answer(b'{"instances": [{"a": 1, "b": [0.1, 0.2]}, {"b": [1, 2], "a": 3}]}', PAIR)
-    assert [{"sum": 1.3, "both": [0.1, 0.2]}, {"sum": 6.0, "both": [1.0, 2.0]}] == predictions
+    assert predictions == [{"sum": 1.3, "both": [0.1, 0.2]}, {"sum": 6.0, "both": [1.0, 2.0]}]
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=400))

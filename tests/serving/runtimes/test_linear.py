@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from windlass.serving.errors import ModelError
 from windlass.serving.model import Model
 from windlass.serving.runtimes import RUNTIMES
@@ -20,19 +19,19 @@ def load(content):
 def test_the_default_model_is_the_example():
     model = LinearModel()
     assert isinstance(model, Model)
-    assert [-0.5, 1.5] == model.predict({"x": np.array([2.5, 0.0])})["prediction"].tolist()
+    assert model.predict({"x": np.array([2.5, 0.0])})["prediction"].tolist() == [-0.5, 1.5]
 
 
 def test_a_vector_of_weights_takes_vectors():
     model = LinearModel(1.0, (1.0, 2.0))
-    assert (-1, 2) == model.inputs[0].shape
-    assert [6.0] == model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist()
+    assert model.inputs[0].shape == (-1, 2)
+    assert model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist() == [6.0]
 
 
 def test_a_file_is_loaded():
     model = load(b'{"bias": 1, "weight": [1, 2]}')
-    assert ("linear", "3", "numpy_linear") == (model.name, model.version, model.platform)
-    assert [6.0] == model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist()
+    assert (model.name, model.version, model.platform) == ("linear", "3", "numpy_linear")
+    assert model.predict({"x": np.array([[1.0, 2.0]])})["prediction"].tolist() == [6.0]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from windlass.serving.errors import ModelError, RuntimeMissing
 from windlass.serving.model import LoadedModel, checked
 from windlass.serving.runtimes import RUNTIMES
@@ -21,7 +20,7 @@ def test_the_description_is_the_sessions(classifier):
     model = load(classifier())
     assert (TensorSpec("x", "FP32", (-1, 64)),) == model.inputs
     assert (TensorSpec("label", "INT64", (-1,)), TensorSpec("probabilities", "FP32", (-1, 10))) == model.outputs
-    assert "onnx_onnxv1" == model.platform
+    assert model.platform == "onnx_onnxv1"
 
 
 def test_it_answers_what_it_describes(classifier):
