@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
 import msgspec
+
 from windlass.controller import finalizers, owners
 from windlass.controller.recorder import EventType, Recorder
 from windlass.controller.request import Request
@@ -226,7 +227,7 @@ class Context:
         return live if live.uid == subject.uid else None
 
     def _status_of(self, obj: AnyObject, resource: Resource) -> dict[str, Any]:
-        """The status that the object had when it was read, with all that the class does not know, if it can be found."""
+        """The status that the object had when it was read; if it can be found, with all that the class does not know."""
         if isinstance(obj, Object):
             return _status_in(obj)
         cached = self.services.cache.get(resource, obj.key) if resource in self.services.cache else None

@@ -29,27 +29,27 @@ __all__ = ("CONTRACT", "ENTRY_POINT_GROUP", "Executor", "ExecutorRegistry", "exe
 ENTRY_POINT_GROUP = "windlass.executors"
 CONTRACT = ("name", "render", "start", "observe", "cancel")
 
-JobT = TypeVar("JobT", contravariant=True)
+JobT_contra = TypeVar("JobT_contra", contravariant=True)
 PlanT = TypeVar("PlanT")
 HandleT = TypeVar("HandleT")
-ObservationT = TypeVar("ObservationT", covariant=True)
+ObservationT_co = TypeVar("ObservationT_co", covariant=True)
 E = TypeVar("E")
 
 
-class Executor(Protocol[JobT, PlanT, HandleT, ObservationT]):
+class Executor(Protocol[JobT_contra, PlanT, HandleT, ObservationT_co]):
     """The contract in types; what each part promises stands in the module's docstring."""
 
     @property
     def name(self) -> str:
         """The name under which this executor is registered."""
 
-    def render(self, job: JobT) -> PlanT:
+    def render(self, job: JobT_contra) -> PlanT:
         """What would be started for `job`. Pure."""
 
     async def start(self, plan: PlanT) -> HandleT:
         """Start the work once per operation id."""
 
-    async def observe(self, handle: HandleT) -> ObservationT:
+    async def observe(self, handle: HandleT) -> ObservationT_co:
         """What is true of the work now."""
 
     async def cancel(self, handle: HandleT) -> None:

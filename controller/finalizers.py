@@ -30,7 +30,7 @@ def stage(subject: Subject, finalizer: str) -> Stage:
 
 
 def adding(subject: Subject, finalizer: str) -> list[dict[str, Any]]:
-    """The JSON Patch that adds `finalizer`; empty if it is there, or if deletion has begun, when servers refuse it (F5)."""
+    """The JSON Patch that adds `finalizer`; empty if it is there or deletion has begun, when servers refuse it (F5)."""
     if stage(subject, finalizer) is not Stage.ADD:
         return []
     if subject.finalizers:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import attrs
+
 from windlass.controller.predicates import DEFAULT, Predicate
-from windlass.informers.changes import Added, Change, Deleted, Updated
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
 from windlass.informers.resources import Kind, Resource
+from windlass.informers.store import Added, Change, Deleted, Updated
 
 __all__ = ("Handler", "Watch", "map_objects", "map_owner", "map_self")
 

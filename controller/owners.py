@@ -1,7 +1,7 @@
 """An owner reference is written only if Kubernetes will honour it: the garbage collector deletes what it misreads.
 
-Pure functions over JSON bodies; nothing is sent from here. An entry's identity is group, kind and name: setting the same
-owner again replaces its entry, whatever version or uid the old one had (P11).
+Pure functions over JSON bodies; nothing is sent from here. An entry's identity is group, kind and name: setting the
+same owner again replaces its entry, whatever version or uid the old one had (P11).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A predicate says of a change: worth a reconcile, not worth one, or "I have no opinion of this kind of change".
 
-The third answer is what keeps combinations honest. A predicate about updates (generation changed, labels changed, …) has
-no opinion of an object that appears or goes. `&`, `|` and `~` ignore those without an opinion, and when nobody has one
+The third answer is what keeps combinations honest. A predicate about updates (generation changed, labels changed, …)
+has no opinion of an object that appears or goes. `&`, `|` and `~` ignore those without an opinion, and when nobody has one
 the change passes. So `~generation_changed` does not block creates and deletes, and a selector or-ed with
 `labels_changed` is not drowned by it on every create (both happen in controller-runtime, P4).
 
@@ -9,8 +9,8 @@ Two more rules hold for every predicate here, because a change that is filtered 
 
 - An object that was deleted and recreated while nobody looked arrives as one update with another uid (R8). It is a
   different object: every predicate about updates passes it (P5).
-- Kinds without a generation (ConfigMap, Secret, …) are edited all the same: for them `generation_changed` compares what a
-  generation would count, everything outside metadata and status (P3).
+- Kinds without a generation (ConfigMap, Secret, …) are edited all the same: for them `generation_changed` compares what
+  a generation would count, everything outside metadata and status (P3).
 
 Predicates filter what wakes a key. They never filter what the cache holds.
 """
@@ -20,8 +20,9 @@ from typing import TypeAlias
 
 import attrs
 import msgspec
-from windlass.informers.changes import Added, Change, Deleted, Updated
+
 from windlass.informers.objects import Object
+from windlass.informers.store import Added, Change, Deleted, Updated
 
 __all__ = (
     "DEFAULT",
@@ -215,7 +216,7 @@ DEFAULT: Predicate = attrs.evolve(
     | resynced,
     name="default",
 )
-"""What wakes a controller unless its author says otherwise: everything but bookkeeping that no reconciler can see, such
-as an update of managedFields alone. Status-only changes pass. That costs no loop: a reconciler's own status write wakes it
-once more, that run finds nothing to change, and an unchanged status is not written (F8). Filtering them by generation, as
-is common, loses the status changes that others make (P2)."""
+"""What wakes a controller unless its author says otherwise: all but bookkeeping that no reconciler can see, such as an
+update of managedFields alone. Status-only changes pass. That costs no loop: a reconciler's own status write wakes it once
+more, that run finds nothing to change, and an unchanged status is not written (F8). Filtering them by generation, as is
+common, loses the status changes that others make (P2)."""

@@ -2,8 +2,8 @@
 
 Every method that changes anything is synchronous, so no cancellation can cut one in half and no lock is needed on one
 loop (A1). Only `get` and `join` wait; a `get` that is cancelled while it waits has taken nothing (A2). Timers share one
-heap and one armed wake-up, however many keys wait (A3). Decisions are `windlass.controller.schedule`'s; this module only
-wakes those who wait. It does not know what a key means.
+heap and one armed wake-up, however many keys wait (A3). Decisions are `windlass.controller.schedule`'s; this module
+only wakes those who wait. It does not know what a key means.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from windlass.controller.errors import QueueShutDown
-from windlass.controller.retries import RetryPolicy, TokenBucket
+from windlass.controller.retries import KEY_BACKOFF, TokenBucket
 from windlass.controller.schedule import LOW, NORMAL, Item, Schedule
+from windlass.informers.backoff import Backoff
 
 __all__ = ("LOW", "NORMAL", "Item", "WorkQueue")
 
@@ -28,7 +29,7 @@ class WorkQueue(Generic[K]):
     only: nothing should be decided on it (Q13).
     """
 
-    def __init__(self, name: str = "", *, retry: RetryPolicy | None = None, bucket: TokenBucket | None = None) -> None:
+    def __init__(self, name: str = "", *, retry: Backoff = KEY_BACKOFF, bucket: TokenBucket | None = None) -> None:
         self.name = name
         self.schedule: Schedule[K] = Schedule(retry=retry, bucket=bucket)
         # Everything below belongs to the loop's thread and is touched by the methods of this class alone.

@@ -1,9 +1,9 @@
 """Recording an event never delays a reconcile and never fails it: it is put in a bounded queue, or dropped (E3).
 
 One task writes the queue to the server. Refusals of the server are final (E5); what may pass, no connection or a server
-in trouble, is tried again. An event with a `dedupe` text has a name computed from it, so that recording it again, also by
-another process after a crash, finds it recorded already. Events are written to core/v1 with the fields that `kubectl
-describe` shows. This module does not know reconcilers.
+in trouble, is tried again. An event with a `dedupe` text has a name computed from it, so that recording it again, even
+by another process after a crash, finds it recorded already. Events are written to core/v1 with the fields that
+`kubectl describe` shows. This module does not know reconcilers.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import attrs
+
 from windlass.controller.status import rfc3339
 from windlass.controller.subject import AnyObject, Subject, subject_of
 from windlass.informers.builtins import Event

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
+
 from windlass.informers.keys import Key
 
 if TYPE_CHECKING:

@@ -1,32 +1,20 @@
-"""How long a failed key waits: base·2ⁿ up to a cap for the key itself (Q15), and optionally a bucket shared by all (Q17).
+"""How long a failed key waits: its own backoff, base·2ⁿ up to a cap (Q15), and, if asked for, a bucket shared by all.
 
 Pure: `now` is an argument. Who counts as failed is the controller's business.
 """
 
-import attrs
+from windlass.informers.backoff import Backoff
 
-__all__ = ("RetryPolicy", "TokenBucket")
+__all__ = ("KEY_BACKOFF", "TokenBucket")
 
-# 2**64 times any base is past any cap; the exponent stops there so that no count of failures can overflow a float.
-_EXPONENT_MAX = 64
-
-
-@attrs.frozen
-class RetryPolicy:
-    """Backoff of one key: `base_seconds` after the first failure, doubling up to `cap_seconds` (Q15)."""
-
-    base_seconds: float = attrs.field(default=0.005, validator=attrs.validators.gt(0))
-    cap_seconds: float = attrs.field(default=1000.0, validator=attrs.validators.gt(0))
-
-    def delay(self, failures: int) -> float:
-        """Seconds to wait when there were `failures` failures before this one."""
-        return min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures, _EXPONENT_MAX))
+KEY_BACKOFF = Backoff(base_seconds=0.005, factor=2.0, cap_seconds=1000.0, jitter=0.0)
+"""5 ms, 10 ms, 20 ms … 1000 s, as client-go and controller-runtime (Q15)."""
 
 
 class TokenBucket:
-    """A bucket of `burst` tokens refilled at `rate` a second. Taking never fails: it reserves, and says how long to wait.
+    """A bucket of `burst` tokens refilled at `rate` a second. Taking reserves, and says how long to wait.
 
-    With 10/s and a burst of 100 the k-th taker of one instant waits (k−100)/10 s (Q17): 10 000 failing keys stretch
+    With 10/s and a burst of 100 the k-th taker of one instant waits (k-100)/10 s (Q17): 10 000 failing keys stretch
     over 16 minutes. That is why no queue has one unless it is asked for.
     """
 

@@ -19,8 +19,9 @@ from collections.abc import Hashable
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from windlass.controller.histogram import Histogram
-from windlass.controller.retries import RetryPolicy, TokenBucket
+from windlass.controller.retries import KEY_BACKOFF, TokenBucket
 from windlass.controller.timers import Timers
+from windlass.informers.backoff import Backoff
 
 __all__ = ("LOW", "NORMAL", "Item", "Schedule")
 
@@ -29,7 +30,7 @@ K = TypeVar("K", bound=Hashable)
 NORMAL = 0
 LOW = -100  # objects of an initial list, and resyncs: work that nobody is waiting for (table 1.6)
 
-# Buckets of both queue histograms: 10 ns ×10, twelve of them (table 1.11).
+# Buckets of both queue histograms: 10 ns to 1000 s by tens (table 1.11).
 DURATION_BUCKETS = tuple(float(f"1e{exponent}") for exponent in range(-8, 4))
 
 _CLASSES_KEPT = 16  # empty priority classes kept for reuse
@@ -64,8 +65,8 @@ class _Wake(NamedTuple):
 class Schedule(Generic[K]):
     """Which key comes next. Every method is one indivisible decision."""
 
-    def __init__(self, *, retry: RetryPolicy | None = None, bucket: TokenBucket | None = None) -> None:
-        self._retry_policy = retry or RetryPolicy()
+    def __init__(self, *, retry: Backoff = KEY_BACKOFF, bucket: TokenBucket | None = None) -> None:
+        self._backoff = retry
         self._bucket = bucket
         # A key with work to do is in exactly one of the two: ready (in its priority's class, oldest first) or, while it
         # runs, held. Held keys are outside the classes, so they block nobody (Q20).
@@ -117,7 +118,7 @@ class Schedule(Generic[K]):
             return max(0.0, pending - now)
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = self._retry_policy.delay(failures)
+        delay = self._backoff.floor(failures)
         if self._bucket is not None:
             delay = max(delay, self._bucket.reserve(now))
         self.retries += 1

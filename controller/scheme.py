@@ -1,4 +1,4 @@
-"""Every kind that a controller uses is registered here before anything runs, so a typo is not found by a reconcile (M10).
+"""Every kind that a controller uses is registered before anything runs, so no reconcile is the first to miss one (M10).
 
 The built-in kinds are always known. The scheme knows addresses of kinds, nothing of their contents.
 """

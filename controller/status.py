@@ -1,7 +1,7 @@
-"""A status write carries only what differs, and the version it was computed from; when nothing differs there is none (F8).
+"""A status write carries only what differs and the version it was computed from; if nothing differs there is none (F8).
 
-Pure: computes merge patches; `Context.status` sends them. A condition keeps its `lastTransitionTime` for as long as its
-`status` does, so a reconciler that sets the same condition each run with a fresh time writes nothing.
+Pure: computes merge patches; `Context.status` sends them. A condition keeps its `lastTransitionTime` as long as its
+`status` stays, so a reconciler that sets the same condition each run with a fresh time writes nothing.
 """
 
 from collections.abc import Mapping

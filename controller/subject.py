@@ -7,6 +7,7 @@ about an object (owners, finalizers, status, events) see it through `subject_of`
 from typing import TypeAlias
 
 import attrs
+
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
 from windlass.informers.resources import resource_of

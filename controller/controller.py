@@ -1,0 +1,355 @@
+"""A controller runs one reconciler over the keys that its watches and sources wake, and nothing escapes a run.
+
+Order of life: `attach` registers the watches' handlers, which fill the queue; `run` waits until every handler has been
+told of the whole first list (C10), then lets the workers begin; `stop` lets running keys finish and begins no others
+(C20). A run that raises, hangs or is cancelled from within concerns its own key alone (C8). This module does not know
+where the cache gets its facts, nor what else the manager runs.
+"""
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine, MutableMapping
+from typing import Any
+
+import attrs
+
+from windlass.controller.context import Context, Services
+from windlass.controller.errors import ManagerError, QueueShutDown
+from windlass.controller.handlers import Handler
+from windlass.controller.histogram import Histogram
+from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
+from windlass.controller.predicates import Predicate
+from windlass.controller.queue import LOW, NORMAL, Item, WorkQueue
+from windlass.controller.request import Reconciler, Request, Result
+from windlass.controller.retries import KEY_BACKOFF, TokenBucket
+from windlass.controller.sources import Source
+from windlass.controller.writes import WrittenObjects
+from windlass.informers.api import Api
+from windlass.informers.backoff import Backoff
+from windlass.informers.cache import Cache
+from windlass.informers.errors import NotSynced
+from windlass.informers.informer import Registration
+from windlass.informers.keys import Key
+from windlass.informers.resources import Resource
+from windlass.informers.store import Added, Change, Deleted, Updated
+from windlass.statemachine.errors import WindlassError
+
+__all__ = ("Controller", "ControllerSpec", "FailedRun", "Statistics", "WatchSpec")
+
+_LOG = logging.getLogger("windlass.controller")
+
+# Of controller_runtime_reconcile_time_seconds (table 1.11).
+_RUN_BUCKETS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    *(1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0),
+    *(50.0, 60.0),
+)
+_LAST_ERRORS = 20
+_REMEMBER_SECONDS = 600.0
+
+# What a program's own mistakes look like. They are retried like every error, for the next version of the object may not
+# trigger them, but they are counted apart and logged with a traceback (C8).
+_BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    RecursionError,
+    TypeError,
+    SystemExit,
+)
+
+
+@attrs.frozen
+class WatchSpec:
+    """One watched kind: which changes count, and whose keys they wake. `role` begins the reasons of its runs."""
+
+    resource: Resource
+    handler: Handler
+    predicates: tuple[Predicate, ...]
+    role: str = ""
+
+
+@attrs.frozen
+class ControllerSpec:
+    """Everything a controller is made of, checked already. `reads` are kinds cached for it without waking it."""
+
+    name: str
+    reconcile: Reconciler
+    watches: tuple[WatchSpec, ...]
+    sources: tuple[Source, ...] = ()
+    reads: tuple[Resource, ...] = ()
+    workers: int = 8
+    deadline_seconds: float = 300.0
+    caught_up_seconds: float = 5.0
+    sync_timeout_seconds: float = 120.0
+    retry: Backoff = KEY_BACKOFF
+    bucket: TokenBucket | None = None
+
+
+@attrs.frozen
+class FailedRun:
+    """One entry of the debug page's list of errors."""
+
+    time: str
+    key: str
+    error: str
+
+
+@attrs.define
+class Statistics:
+    """What happened so far; all there, at zero, before the first run (C16)."""
+
+    results: dict[str, int] = attrs.field(factory=lambda: {"success": 0, "error": 0, "requeue": 0, "requeue_after": 0})
+    errors: int = 0
+    terminal_errors: int = 0
+    panics: int = 0
+    timeouts: int = 0
+    stale_starts: int = 0
+    active_workers: int = 0
+    run_seconds: Histogram = attrs.field(factory=lambda: Histogram(_RUN_BUCKETS))
+    last_errors: deque[FailedRun] = attrs.field(factory=lambda: deque(maxlen=_LAST_ERRORS))
+
+
+class _RunLog(logging.LoggerAdapter[logging.Logger]):
+    """Adds a run's facts to each record, beside what the caller adds."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs
+
+
+class Controller:
+    """Made by `Manager.controller`. Inert until `attach` and `run`."""
+
+    def __init__(self, spec: ControllerSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.queue: WorkQueue[Key] = WorkQueue(spec.name, retry=spec.retry, bucket=spec.bucket)
+        self.statistics = Statistics()
+        self._registrations: list[tuple[Resource, Registration]] = []
+        # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
+        self._written: dict[Key, tuple[float, WrittenObjects]] = {}
+        self._ready: asyncio.Future[None] | None = None
+        self._run_ids = (f"{prefix}-{number:x}" for prefix in [secrets.token_hex(4)] for number in itertools.count(1))
+
+    def attach(self, cache: Cache) -> None:
+        """Declare the kinds and register the handlers. From here on changes fill the queue. Once only (C12)."""
+        if self._ready is not None:
+            raise ManagerError(f"the controller {self.name} has been started before; a controller runs once")
+        self._ready = asyncio.get_running_loop().create_future()
+        for resource in self.spec.reads:
+            cache.informer(resource)
+        for watch in self.spec.watches:
+            registration = cache.informer(watch.resource).add_handler(
+                self._handler(watch), name=f"{self.name}: {watch.resource}"
+            )
+            self._registrations.append((watch.resource, registration))
+
+    async def run(self, services: Services, api: Api) -> None:
+        """Work until stopped. Raises NotSynced if the first lists are not there in time (C11, C19)."""
+        if self._ready is None:
+            self.attach(services.cache)
+        assert self._ready is not None  # set by attach
+        try:
+            await self._synced()
+            async with asyncio.TaskGroup() as group:
+                sources = [
+                    group.create_task(source.run(self._wake), name=f"{self.name}: {source.name}")
+                    for source in self.spec.sources
+                ]
+                workers = [
+                    group.create_task(self._work(services, api), name=f"{self.name}: worker {number}")
+                    for number in range(self.spec.workers)
+                ]
+                self._ready.set_result(None)
+                await asyncio.wait(workers)
+                for source in sources:
+                    source.cancel()
+        finally:
+            for _, registration in self._registrations:
+                registration.remove()
+            if not self._ready.done():
+                self._ready.set_exception(ManagerError(f"the controller {self.name} ended before it was ready"))
+                self._ready.exception()  # whoever does not wait need not hear of it
+
+    async def ready(self) -> None:
+        """Wait until the workers run. Raises ManagerError if the controller ends before."""
+        if self._ready is None:
+            raise ManagerError(f"the controller {self.name} has not been started")
+        await asyncio.shield(self._ready)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the workers run, or did."""
+        return self._ready is not None and self._ready.done() and self._ready.exception() is None
+
+    def stop(self) -> None:
+        """Begin no more runs; `run` returns when the running ones have ended (C14, C20)."""
+        self.queue.shut_down()
+
+    def __repr__(self) -> str:
+        return f"<Controller {self.name} {self.queue!r}>"
+
+    # Waking.
+
+    def _handler(self, watch: WatchSpec) -> Callable[[Change], None]:
+        def handle(change: Change) -> None:
+            if not all(predicate(change) for predicate in watch.predicates):
+                return
+            reason, priority = _describe(change)
+            for key in watch.handler(change):
+                self.queue.add(key, reason=f"{watch.role}{reason}", priority=priority)
+
+        return handle
+
+    def _wake(self, key: Key, reason: str) -> None:
+        self.queue.add(key, reason=reason)
+
+    async def _synced(self) -> None:
+        waits: list[Coroutine[Any, Any, None]] = [registration.ready() for _, registration in self._registrations]
+        try:
+            async with asyncio.timeout(self.spec.sync_timeout_seconds):
+                await asyncio.gather(*waits)
+        except TimeoutError:
+            behind = ", ".join(str(resource) for resource, one in self._registrations if not one.has_synced)
+            raise NotSynced(
+                f"the controller {self.name} cannot start: after {self.spec.sync_timeout_seconds:g} s there is still "
+                f"no complete list of {behind}"
+            ) from None
+
+    # Working.
+
+    async def _work(self, services: Services, api: Api) -> None:
+        while True:
+            try:
+                item = await self.queue.get()
+            except QueueShutDown:
+                return
+            try:
+                await self._process(item, services, api)
+            finally:
+                self.queue.done(item.key)
+
+    async def _process(self, item: Item[Key], services: Services, api: Api) -> None:
+        key = item.key
+        await self._catch_up(key, services.cache)
+        request = Request(key, item.reason, next(self._run_ids))
+        writes = WrittenObjects(services.cache)
+        context = Context(request, self._log(request), Api(api.client, observer=writes), services)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self.statistics.active_workers += 1
+        try:
+            outcome = await self._outcome(context)
+        finally:
+            self.statistics.active_workers -= 1
+            self.statistics.run_seconds.observe(loop.time() - started)
+            self._remember(key, writes, loop.time())
+        decision = follow_up(outcome)
+        self._account(outcome, decision, context)
+        if decision.forget:
+            self.queue.forget(key)
+        if decision.after_seconds is not None:
+            self.queue.add_after(key, decision.after_seconds, priority=item.priority)
+        if decision.retry:
+            self.queue.retry(key, priority=item.priority)
+
+    async def _outcome(self, context: Context) -> Outcome:
+        deadline = asyncio.timeout(self.spec.deadline_seconds)
+        try:
+            async with deadline:
+                result = await self.spec.reconcile(context, context.request)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the worker itself is being stopped
+            return Failed(error)  # the reconciler awaited something that somebody cancelled
+        except TimeoutError as error:
+            return TimedOut(self.spec.deadline_seconds) if deadline.expired() else Failed(error)
+        except (Exception, SystemExit, BaseExceptionGroup) as error:  # contained: one key's failure (C8)
+            return Failed(error)
+        if result is not None and not isinstance(result, Result):
+            return Failed(TypeError(f"a reconciler returns a Result or None, found {result!r}"))
+        return Returned(result)
+
+    def _remember(self, key: Key, writes: WrittenObjects, now: float) -> None:
+        if writes.objects:
+            self._written[key] = (now, writes)
+        while self._written:  # keys that never ran again, their objects being gone
+            oldest, (time, _) = next(iter(self._written.items()))
+            if now - time < _REMEMBER_SECONDS:
+                break
+            del self._written[oldest]
+
+    async def _catch_up(self, key: Key, cache: Cache) -> None:
+        """Wait until the cache shows what the key's last run wrote; after the limit go on all the same (F9)."""
+        remembered = self._written.pop(key, None)
+        if remembered is None:
+            return
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + self.spec.caught_up_seconds
+        for resource, written in remembered[1].objects:
+            if not await cache.caught_up(resource, written, timeout=max(0.0, limit - loop.time())):
+                self.statistics.stale_starts += 1
+                _LOG.warning("%s: the cache has not shown the write of %s %s in time", self.name, resource, written)
+
+    def _account(self, outcome: Outcome, decision: FollowUp, context: Context) -> None:
+        statistics = self.statistics
+        statistics.results[decision.label] += 1
+        if decision.label != "error":
+            return
+        statistics.errors += 1
+        if isinstance(outcome, TimedOut):
+            statistics.timeouts += 1
+            text = f"the run passed its deadline of {outcome.deadline_seconds:g} s"
+            context.log.error("reconcile failed: %s", text)
+        elif isinstance(outcome, Failed):
+            text = self._account_error(outcome.error, terminal=not decision.retry, log=context.log)
+        time = context.services.clock().isoformat(timespec="seconds")
+        statistics.last_errors.append(FailedRun(time, str(context.request.key), text))
+
+    def _account_error(
+        self, error: BaseException, *, terminal: bool, log: logging.LoggerAdapter[logging.Logger]
+    ) -> str:
+        text = str(error) or type(error).__name__
+        if terminal:
+            self.statistics.terminal_errors += 1
+            log.error("reconcile failed, not to be retried: %s", text)
+        elif isinstance(error, _BUGS):
+            self.statistics.panics += 1
+            text = f"{type(error).__name__}: {text}"
+            log.error("reconcile failed: %s", text, exc_info=error)
+        elif isinstance(error, WindlassError):  # its message says everything; a traceback would only bury it
+            log.warning("reconcile failed: %s", text)
+        else:
+            text = f"{type(error).__name__}: {text}"
+            log.warning("reconcile failed: %s", text, exc_info=error)
+        return text
+
+    def _log(self, request: Request) -> _RunLog:
+        return _RunLog(
+            _LOG,
+            {
+                "controller": self.name,
+                "key": str(request.key),
+                "reason": request.reason,
+                "reconcile_id": request.reconcile_id,
+            },
+        )
+
+
+def _describe(change: Change) -> tuple[str, int]:
+    """The reason and the priority of the runs that a change calls for (Q11)."""
+    match change:
+        case Added(initial=initial):
+            return ("initial", LOW) if initial else ("added", NORMAL)
+        case Updated(old=old, new=new):
+            same = old.resource_version == new.resource_version and old.uid == new.uid
+            return ("resync", LOW) if same else ("updated", NORMAL)
+        case Deleted():
+            return "deleted", NORMAL

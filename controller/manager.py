@@ -1,0 +1,412 @@
+"""The manager owns everything that runs: what it started is stopped, in order, whatever happens (M1, M7).
+
+Construction is inert and checks all that can be checked without a cluster: kinds are registered, names are unique, owner
+relations are legal. `run()` is for a program that is nothing but its controllers; `async with manager:` for one that has
+a loop, signals and purposes of its own.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from windlass.controller.context import Services
+from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
+from windlass.controller.errors import DuplicateName, GraceExceeded, ManagerError
+from windlass.controller.handlers import Watch, map_owner, map_self
+from windlass.controller.health import ProbeServer
+from windlass.controller.metrics import ControllerCollector
+from windlass.controller.parts import Parts, Stage
+from windlass.controller.predicates import DEFAULT, Predicate
+from windlass.controller.preflight import check_access, check_server
+from windlass.controller.recorder import Recorder
+from windlass.controller.request import Reconciler
+from windlass.controller.retries import KEY_BACKOFF, TokenBucket
+from windlass.controller.scheme import Scheme
+from windlass.controller.settings import Settings
+from windlass.controller.signals import stopping_on_signals
+from windlass.controller.sources import Source
+from windlass.informers.api import Api
+from windlass.informers.backoff import Backoff
+from windlass.informers.cache import Cache
+from windlass.informers.client import Client
+from windlass.informers.cluster import Cluster
+from windlass.informers.keys import Key
+from windlass.informers.resources import Kind, Resource
+
+__all__ = ("Manager", "Runnable")
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("windlass.controller.manager")
+
+
+class Runnable(Protocol):
+    """Something else that should run as long as the manager does. It is stopped by cancellation."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its manager."""
+
+    async def run(self) -> None:
+        """Run. Returning early is fine; raising stops the manager (M8)."""
+
+
+class _StoppedWhileStarting(ManagerError):  # noqa: N818  # internal
+    """`stop` was called before the start was complete."""
+
+
+class Manager:
+    """Controllers, their shared cache and client, and other runnables, under one start and one stop.
+
+    `kinds` are the classes and Resources that controllers may use beside the built-in ones. `cluster`, or else
+    `kubeconfig` (default: $KUBECONFIG, ~/.kube/config, the pod's service account) says where. `namespace` restricts
+    the cache; None is the whole cluster. A manager runs once.
+    """
+
+    def __init__(
+        self,
+        *,
+        kinds: Sequence[Kind] = (),
+        cluster: Cluster | None = None,
+        kubeconfig: Path | None = None,
+        namespace: str | None = None,
+        settings: Settings = Settings(),
+    ) -> None:
+        self.scheme = Scheme(kinds)
+        self.namespace = namespace
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self.recorder = Recorder(
+            settings.field_manager, instance=f"{settings.field_manager}-{socket.gethostname()}", clock=settings.clock
+        )
+        self._cluster = cluster
+        self._kubeconfig = kubeconfig
+        self._controllers: dict[str, Controller] = {}
+        self._runnables: dict[str, Runnable] = {}
+        self.registry.register(ControllerCollector(self._controllers.values, self.recorder))
+        # The rest is there from the start on.
+        self._stack = AsyncExitStack()
+        self._parts: Parts | None = None
+        self._services: Services | None = None
+        self._api: Api | None = None
+        self._probes: ProbeServer | None = None
+        self._stopping: asyncio.Event | None = None
+        self._host: asyncio.Task[object] | None = None
+        self._started = False
+        self._failure: BaseException | None = None
+        self._waiters = 0
+        self._interrupted = False
+
+    # Building.
+
+    def controller(
+        self,
+        reconcile: Reconciler,
+        *,
+        for_: Kind,
+        owns: Sequence[Kind] = (),
+        watches: Sequence[Watch] = (),
+        sources: Sequence[Source] = (),
+        reads: Sequence[Kind] = (),
+        predicates: Sequence[Predicate] = (DEFAULT,),
+        workers: int = 8,
+        name: str | None = None,
+        deadline_seconds: float = 300.0,
+        retry: Backoff = KEY_BACKOFF,
+        bucket: TokenBucket | None = None,
+    ) -> Controller:
+        """Add a controller: `reconcile` runs for keys of the kind `for_`.
+
+        `predicates` (all must pass) judge changes of that kind. `owns` are kinds whose objects wake the object of
+        `for_` that controls them; `watches` wake by a handler of your own; `sources` from outside the cluster. `reads`
+        are kinds to cache without being woken. `workers` run that many keys at once. A run is ended after
+        `deadline_seconds`. `name` defaults to the kind in lower case.
+
+        Raises KindNotRegistered, DuplicateName, or ManagerError for an impossible owner relation or a number out of
+        range; nothing of that waits for the start.
+        """
+        resource = self.scheme.require(for_, used_by=f"a controller (for_) named {name!r}" if name else "for_")
+        name = name or resource.kind.lower()
+        used_by = f"the controller {name}"
+        if workers < 1 or deadline_seconds <= 0:
+            raise ManagerError(
+                f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
+                f"found workers={workers!r}, deadline_seconds={deadline_seconds!r}"
+            )
+        specs = [WatchSpec(resource, map_self, tuple(predicates))]
+        for kind in owns:
+            owned = self.scheme.require(kind, used_by=f"{used_by} (owns)")
+            if resource.namespaced and not owned.namespaced:
+                raise ManagerError(
+                    f"{used_by}: {resource.kind} is namespaced and cannot own the cluster-scoped {owned.kind} (P10)"
+                )
+            handler = map_owner(resource, uid_of=lambda key: self._uid_of(resource, key))
+            specs.append(WatchSpec(owned, handler, (DEFAULT,), role=f"owned {owned} "))
+        for watch in watches:
+            watched = self.scheme.require(watch.kind, used_by=f"{used_by} (watches)")
+            specs.append(WatchSpec(watched, watch.handler, watch.predicates, role=f"{watched} "))
+        controller = Controller(
+            ControllerSpec(
+                name=name,
+                reconcile=reconcile,
+                watches=tuple(specs),
+                sources=tuple(sources),
+                reads=tuple(self.scheme.require(kind, used_by=f"{used_by} (reads)") for kind in reads),
+                workers=workers,
+                deadline_seconds=deadline_seconds,
+                sync_timeout_seconds=self.settings.sync_timeout_seconds,
+                retry=retry,
+                bucket=bucket,
+            )
+        )
+        self._claim(name)
+        self._controllers[name] = controller
+        if self._started:
+            controller.attach(self.cache)
+            self._start_controller(controller)
+        return controller
+
+    def add(self, runnable: Runnable) -> None:
+        """Run `runnable` beside the controllers: it starts when the caches are complete, or at once if they are (M6).
+
+        Raises DuplicateName, and ManagerError when the manager has begun to stop.
+        """
+        self._claim(runnable.name)
+        self._runnables[runnable.name] = runnable
+        if self._started:
+            self._start_runnable(runnable)
+
+    # What runs need.
+
+    @property
+    def client(self) -> Client:
+        """The HTTP client. Raises ManagerError before the start."""
+        return self.api.client
+
+    @property
+    def api(self) -> Api:
+        """Uncached reads and writes. Raises ManagerError before the start."""
+        if self._api is None:
+            raise ManagerError("the manager has not been started: its API exists only while it runs")
+        return self._api
+
+    @property
+    def cache(self) -> Cache:
+        """The shared cache. Raises ManagerError before the start."""
+        return self._running_services().cache
+
+    @property
+    def probe_address(self) -> tuple[str, int]:
+        """Host and port of the probe server. Raises ManagerError if there is none."""
+        if self._probes is None:
+            raise ManagerError("no probe server runs: set Settings.probe_port and start the manager")
+        return self._probes.address
+
+    @property
+    def controllers(self) -> tuple[Controller, ...]:
+        """The controllers, in the order they were added."""
+        return tuple(self._controllers.values())
+
+    # Running.
+
+    def run(self) -> None:
+        """Run until a signal or a failure. SIGINT and SIGTERM stop in order, a second one ends the process at once.
+
+        Raises what failed. Must be called on the main thread, with no loop running.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(self._run())
+        else:
+            raise ManagerError("Manager.run() starts a loop of its own; inside one use `async with manager:`")
+
+    async def __aenter__(self) -> Self:
+        """Start everything; returns when the caches are complete and the workers run.
+
+        Raises ManagerError when the server cannot be used or the probe port is taken, NotSynced when the first lists
+        take too long, ConfigError when no cluster is configured, and what a part raises meanwhile.
+        """
+        if self._stopping is not None:
+            raise ManagerError("this manager has been started before; a manager runs once")
+        self._stopping = asyncio.Event()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self._close(grace_seconds=0.0)
+            if self._failure is not None and isinstance(error, _StoppedWhileStarting):
+                raise self._failure from None
+            raise
+        self._host = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything in order. Raises what failed, or GraceExceeded; an error of the body goes before both."""
+        host, self._host = self._host, None
+        unfinished = await self._close(grace_seconds=self.settings.grace_seconds)
+        stop_error = GraceExceeded(self.settings.grace_seconds, unfinished) if unfinished else None
+        if self._interrupted and host is not None:
+            interrupted_only = host.uncancel() == 0
+            if interrupted_only and isinstance(error, asyncio.CancelledError):
+                error = None  # it was us who cancelled the body: what is raised is why
+        raised = error or self._failure or stop_error
+        if raised is not None and stop_error is not None and raised is not stop_error:
+            raised.add_note(str(stop_error))
+        if error is None and raised is not None:
+            raise raised
+
+    async def wait(self) -> None:
+        """Wait until the manager is told to stop, or a part fails; raises what it failed with."""
+        if self._stopping is None:
+            raise ManagerError("the manager has not been started: there is nothing to wait for")
+        self._waiters += 1
+        try:
+            await self._stopping.wait()
+        finally:
+            self._waiters -= 1
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ask for the orderly stop: `wait` returns. Callable at any time, from the loop's thread."""
+        if self._stopping is not None:
+            self._stopping.set()
+
+    def __repr__(self) -> str:
+        state = "new" if self._stopping is None else "stopping" if self._stopping.is_set() else "running"
+        return f"<Manager {state} controllers={len(self._controllers)} runnables={len(self._runnables)}>"
+
+    # The start, in order.
+
+    async def _start(self) -> None:
+        settings = self.settings
+        cluster = self._cluster or await Cluster.load(self._kubeconfig)
+        client = await self._stack.enter_async_context(Client(cluster))
+        cache = Cache(client, namespace=self.namespace)
+        api = self._api = Api(client, observer=cache)
+        if settings.probe_port is not None:
+            self._probes = ProbeServer(
+                settings.probe_host,
+                settings.probe_port,
+                registry=self.registry,
+                controllers=self._controllers.values,
+                live={"loop": lambda: None},
+                ready={"started": self._readiness},
+            )
+            await self._stack.enter_async_context(self._probes)
+        self._parts = Parts(await self._stack.enter_async_context(asyncio.TaskGroup()), self._failed)
+        self._services = Services(cache, self.scheme, self.recorder, settings.field_manager, settings.clock)
+        version = await self._unless_stopped(check_server(api, timeout_seconds=settings.connect_timeout_seconds))
+        _LOG.info("API server %s, version %s", cluster.server, version)
+        resources = {watch.resource for one in self.controllers for watch in one.spec.watches}
+        await self._unless_stopped(check_access(api, sorted(resources, key=str), namespace=self.namespace))
+        for controller in self.controllers:
+            controller.attach(cache)
+        self._parts.start(Stage.RECORDER, self.recorder.name, self.recorder.run(api))
+        self._parts.start(Stage.CACHE, "cache", cache.run())
+        await self._unless_stopped(cache.ready(timeout=settings.sync_timeout_seconds))
+        for runnable in self._runnables.values():
+            self._start_runnable(runnable)
+        for controller in self.controllers:
+            self._start_controller(controller)
+        for controller in self.controllers:
+            await self._unless_stopped(controller.ready())
+        self._started = True
+        _LOG.info("started: %s", ", ".join(self._controllers) or "no controllers")
+
+    def _start_runnable(self, runnable: Runnable) -> None:
+        self._running_parts().start(Stage.RUNNABLE, runnable.name, runnable.run())
+
+    def _start_controller(self, controller: Controller) -> None:
+        main = controller.run(self._running_services(), self.api)
+        self._running_parts().start(Stage.CONTROLLER, controller.name, main, stop=controller.stop)
+
+    # The stop.
+
+    async def _close(self, *, grace_seconds: float) -> list[str]:
+        """Stop the parts in order, then close what they used. Cancelled, it cancels them, and still waits."""
+        self.stop()
+        unfinished: list[str] = []
+        try:
+            if self._parts is not None:
+                unfinished = await self._parts.stop(grace_seconds)
+        finally:
+            if self._parts is not None and len(self._parts):
+                await self._parts.cancel()
+            await self._stack.aclose()
+            self._api = None
+            self._services = None
+            self._probes = None
+        return unfinished
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        _LOG.error("%s failed, so the manager stops: %s: %s", name, type(error).__name__, error)
+        if self._failure is None:
+            self._failure = error
+        else:
+            self._failure.add_note(f"{name} failed too: {type(error).__name__}: {error}")
+        if self._stopping is not None and not self._stopping.is_set():
+            self._stopping.set()
+            # A body that waits hears of it by `wait`; any other is interrupted, as by a TaskGroup.
+            if self._host is not None and not self._waiters:
+                self._interrupted = True
+                self._host.cancel()
+
+    async def _run(self) -> None:
+        with stopping_on_signals(self.stop):
+            try:
+                async with self:
+                    await self.wait()
+            except _StoppedWhileStarting:
+                pass
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, unless a stop or a failure comes first; then it is cancelled."""
+        assert self._stopping is not None  # the start has set it
+        task = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise _StoppedWhileStarting("the manager was stopped before it had started")
+            return task.result()
+        finally:
+            for one in (task, stopped):
+                one.cancel()
+            await asyncio.wait((task, stopped))
+
+    def _readiness(self) -> str | None:
+        if self._stopping is not None and self._stopping.is_set():
+            return "stopping"
+        return None if self._started else "starting: the caches are not complete"
+
+    def _uid_of(self, resource: Resource, key: Key) -> str | None:
+        if self._services is None or resource not in self._services.cache:
+            return None
+        found = self._services.cache.get(resource, key)
+        return None if found is None else found.uid
+
+    def _claim(self, name: str) -> None:
+        if self._stopping is not None and self._stopping.is_set():
+            raise ManagerError(f"{name} cannot be added: the manager has begun to stop (M6)")
+        if name in self._controllers or name in self._runnables:
+            raise DuplicateName(name)
+
+    def _running_services(self) -> Services:
+        if self._services is None:
+            raise ManagerError("the manager has not been started: its cache exists only while it runs")
+        return self._services
+
+    def _running_parts(self) -> Parts:
+        if self._parts is None:
+            raise ManagerError("the manager has not been started")
+        return self._parts

@@ -1,0 +1,53 @@
+"""Before anything waits for ever, one question is asked with a limit: does this server answer us, and let us list?
+
+A server that cannot be reached, or refuses our credentials, at the start is a mistake to be told within seconds; once a
+manager has started, the same is an outage to be waited out.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from windlass.controller.errors import ManagerError
+from windlass.informers.api import Api
+from windlass.informers.errors import ApiError, ConnectionFailed, Forbidden, InformersError, Unauthorized
+from windlass.informers.resources import Resource
+
+__all__ = ("check_access", "check_server")
+
+_PAUSE_SECONDS = 0.5
+
+
+async def check_server(api: Api, *, timeout_seconds: float) -> str:
+    """The server's version. Raises ManagerError, naming the address, if it cannot be had in time."""
+    server = api.client.cluster.server
+    problem: BaseException | None = None
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                try:
+                    return await api.server_version()
+                except (Unauthorized, Forbidden) as error:
+                    raise ManagerError(f"the API server at {server} refuses these credentials: {error}") from error
+                except InformersError as error:
+                    problem = error
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except TimeoutError:
+        reason = str(problem) if problem is not None else "no answer"
+        message = f"the API server at {server} could not be used within {timeout_seconds:g} s: {reason}"
+        raise ManagerError(message) from problem
+
+
+async def check_access(api: Api, resources: Iterable[Resource], *, namespace: str | None) -> None:
+    """Raises ManagerError if one of the kinds may not be listed. A kind not served yet is left to the first list."""
+    for resource in resources:
+        pages = api.pages(resource, namespace=namespace, limit=1)
+        try:
+            await anext(pages)
+        except (Unauthorized, Forbidden) as error:
+            server = api.client.cluster.server
+            where = f"in the namespace {namespace}" if namespace else "in all namespaces"
+            raise ManagerError(f"{resource} cannot be listed {where} at {server}: {error}") from error
+        except (ApiError, ConnectionFailed):
+            continue  # the informer tries again, and its time is limited too
+        finally:
+            await pages.aclose()  # type: ignore[attr-defined]  # an async generator, which its type does not say

@@ -1,0 +1,40 @@
+"""What a manager can be told beside its kinds and its cluster: one frozen value, every field with its default."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+
+__all__ = ("Settings", "utc_now")
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class Settings:
+    """Settings of a Manager. Times in seconds."""
+
+    probe_host: str = "127.0.0.1"
+    """The address of the HTTP server for health, readiness, metrics and the debug page. Loopback unless said."""
+
+    probe_port: int | None = None
+    """Its port; 0 for any free one, None for no HTTP server at all."""
+
+    grace_seconds: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
+    """How long an orderly stop may take in all; what still runs then is cancelled, and named in GraceExceeded. 0 means
+    that nothing is waited for, and that this is no error (M4)."""
+
+    connect_timeout_seconds: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    """How long the API server may be unreachable at the start. Once started, a manager waits for it for ever."""
+
+    sync_timeout_seconds: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
+    """How long the first lists may take (C11)."""
+
+    field_manager: str = attrs.field(default="windlass", validator=attrs.validators.min_len(1))
+    """The field manager of writes, and the component that reports events."""
+
+    clock: Callable[[], datetime] = utc_now
+    """The wall clock, for timestamps in objects. Durations use the loop's clock."""
