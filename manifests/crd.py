@@ -82,8 +82,16 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def text(self, text: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in text else "'" if _MISREAD.fullmatch(text) else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    # Only double quotes carry every character: elsewhere YAML 1.1 folds such line breaks as U+0085.
+    if not text.replace("\n", "").isprintable():
+        return '"'
+    if "\n" in text:
+        return "|"
+    return "'" if _MISREAD.fullmatch(text) else None
 
 
 _Dumper.add_representer(str, _Dumper.text)

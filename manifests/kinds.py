@@ -158,8 +158,8 @@ def _check_names(info: KindInfo, group_version: str) -> None:
         raise InvalidKind(name, rule="the scope", found=repr(info.scope), expected="'Namespaced' or 'Cluster'")
     named: list[tuple[str, object]] = [
         ("version (R-02)", resource.version),
-        ("plural (R-01)", resource.plural),
         ("singular (R-01)", info.singular),
+        ("plural (R-01)", resource.plural),
         ("list kind in lower case (R-01)", info.list_kind.lower()),
         *(("short name (R-01)", each) for each in info.short_names),
         *(("category (R-01)", each) for each in info.categories),

@@ -19,7 +19,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from types import EllipsisType
 from typing import Any, Final, Literal, get_args, get_origin
 
 import attrs
@@ -90,7 +89,7 @@ def _root(cls: type[CustomResource]) -> JsonSchema:
             found="no default",
             expected="a default, such as None or a status of defaults",
         )
-    schema["properties"] = {**schema["properties"], **_HEADER}
+    schema["properties"] = {**schema.get("properties", {}), **_HEADER}
     return schema
 
 
@@ -165,16 +164,37 @@ def _property(field: "attrs.Attribute[Any]", name: str, place: Place) -> JsonSch
                 found=f"it further in, so that the field is called {name!r}",
                 expected=f"Annotated[…, JsonName({marker.name!r})]",
             )
-    default, known = _default(field, place)
-    may_be_absent = field.default is not attrs.NOTHING and (default is None or not known)
+    made, constant = _default(field, place)
+    may_be_absent = field.default is not attrs.NOTHING and made is None
     schema = _node(field.type, attrs.evolve(place, may_be_absent=may_be_absent))
-    if default is None or place.observed:
+    if made is None or not constant or place.observed:
         return schema
-    if problems := faults(default, schema, path="$"):
+    default = _json(made, place)
+    if problems := faults(default, schema):
         raise InvalidKind(
             place.where, rule="a default is valid (S-18)", found=json.dumps(default), expected="; ".join(problems)
         )
     return {**schema, "default": default}
+
+
+def _default(field: "attrs.Attribute[Any]", place: Place) -> tuple[Any, bool]:
+    """The default, None if there is none, and whether it is the same for every instance."""
+    default: Any = field.default
+    if default is attrs.NOTHING:
+        return None, False
+    if not isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, though its stub says a function
+        return default, True
+    if default.takes_self:
+        return None, False
+    made, again = default.factory(), default.factory()
+    if made != again:
+        raise InvalidKind(
+            place.where,
+            rule="a default is the same every time",
+            found=f"a factory that made {made!r} and then {again!r}",
+            expected="no default, or a constant one",
+        )
+    return made, True
 
 
 def _node(annotation: Any, place: Place) -> JsonSchema:
@@ -224,7 +244,7 @@ def _single(base: Any, place: Place) -> JsonSchema:
 
 
 def _enum(values: Iterable[object], place: Place) -> JsonSchema:
-    choices = list(dict.fromkeys(values))
+    choices = list(values)
     # Members of StrEnum and IntEnum are written as the plain values they are; bool comes first, for it is an int too.
     for scalar in (bool, str, int):
         if choices and all(isinstance(choice, scalar) for choice in choices):
@@ -237,13 +257,11 @@ def _enum(values: Iterable[object], place: Place) -> JsonSchema:
 
 
 def _list(peeled: Peeled, inside: Place, place: Place) -> JsonSchema:
-    match get_args(peeled.base):
-        case (item,) | (item, EllipsisType()):
-            pass
-        case _:
-            raise place.refuse(
-                rule="all items of a list have one type (S-07)", found=_name(peeled.base), expected="tuple[T, ...]"
-            )
+    item, *rest = get_args(peeled.base)
+    if rest != ([...] if get_origin(peeled.base) is tuple else []):
+        raise place.refuse(
+            rule="all items of a list have one type (S-07)", found=_name(peeled.base), expected="tuple[T, ...]"
+        )
     markers = peeled.markers
     if peel(item).base is conditions.Condition and not any(isinstance(marker, ListMap) for marker in markers):
         markers = (*markers, ListMap("type"))
@@ -287,25 +305,6 @@ def _condition() -> JsonSchema:
 
 def _name(annotation: Any) -> str:
     return annotation.__qualname__ if isinstance(annotation, type) and not get_args(annotation) else repr(annotation)
-
-
-def _default(field: "attrs.Attribute[Any]", place: Place) -> tuple[Any, bool]:
-    """The default as JSON, and whether it is known before an instance is: one that is made from ``self`` is not."""
-    default: Any = field.default
-    if default is attrs.NOTHING or default is None:
-        return None, default is None
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, though its stub says a function
-        if default.takes_self:
-            return None, False
-        default, again = default.factory(), default.factory()
-        if _json(default, place) != _json(again, place):
-            raise InvalidKind(
-                place.where,
-                rule="a default is the same every time",
-                found=f"a factory that made {default!r} and then {again!r}",
-                expected="no default, or a constant one",
-            )
-    return _json(default, place), True
 
 
 def _json(value: object, place: Place) -> Any:
