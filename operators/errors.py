@@ -1,0 +1,100 @@
+"""Every error of an operator carries the reason that the object's condition will show; no layer guesses it from a text.
+
+WindlassError
+└── OperatorsError
+    └── TrainingError              reason: one CamelCase word (C-27); retryable: whether trying again may help
+        ├── DataError              the table or its version cannot be used (A2)
+        ├── HyperparametersInvalid the executor refuses the hyperparameters; one line for each fault
+        ├── ExtraMissing           a library of an extra is not installed
+        ├── TrainingDiverged       the loss is no longer a finite number
+        ├── RunFolderBusy          another process holds the run's lock
+        ├── EvaluationError        the exported model could not be evaluated on the held-out rows
+        └── PublishError           the model repository refused the model
+"""
+
+from typing import ClassVar
+
+from windlass.statemachine.errors import WindlassError
+
+__all__ = (
+    "DataError",
+    "EvaluationError",
+    "ExtraMissing",
+    "HyperparametersInvalid",
+    "OperatorsError",
+    "PublishError",
+    "RunFolderBusy",
+    "TrainingDiverged",
+    "TrainingError",
+)
+
+
+class OperatorsError(WindlassError):
+    """The root of this package."""
+
+
+class TrainingError(OperatorsError):
+    """A step of a training job failed. `reason` goes into the condition, the message beside it."""
+
+    default_reason: ClassVar[str] = "TrainingFailed"
+    retryable: bool = False
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        self.reason = self.default_reason if reason is None else reason
+        super().__init__(message)
+
+
+class DataError(TrainingError):
+    """A data version cannot be used. Only `TableUnreachable` is worth trying again (A2)."""
+
+    default_reason = "TableCorrupt"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message, reason=reason)
+        self.retryable = reason == "TableUnreachable"
+
+
+class HyperparametersInvalid(TrainingError):  # noqa: N818  # the house names what happened
+    """The hyperparameters do not fit the executor; `faults` has one sentence for each field that is wrong."""
+
+    default_reason = "InvalidHyperparameters"
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+class ExtraMissing(TrainingError):  # noqa: N818  # the house names what happened
+    """A library is not installed; the message says which, for what, and how to get it."""
+
+    default_reason = "ExtraMissing"
+
+    def __init__(self, library: str, *, needed_for: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the library {library!r}, which is missing: pip install 'windlass[{extra}]'"
+        )
+
+
+class TrainingDiverged(TrainingError):  # noqa: N818  # the house names what happened
+    """The loss became infinite or not a number; the same run would do so again."""
+
+    default_reason = "TrainingDiverged"
+
+
+class RunFolderBusy(TrainingError):  # noqa: N818  # the house names what happened
+    """Another process holds the lock of the run folder, so this one must not write there."""
+
+    default_reason = "RunFolderBusy"
+    retryable = True
+
+
+class EvaluationError(TrainingError):
+    """The exported model does not load, or does not answer as it should."""
+
+    default_reason = "EvaluationFailed"
+
+
+class PublishError(TrainingError):
+    """The model repository holds something that must not be overwritten, or cannot be written."""
+
+    default_reason = "PublishFailed"
