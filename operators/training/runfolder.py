@@ -1,0 +1,179 @@
+"""Everything a run leaves behind lies in one folder named by the run id, and whoever writes there holds its lock.
+
+    RUNS/<run id>/
+        config.json         what to train, canonical; the same for every attempt
+        run.lock            held (flock) by the trainer for its whole life, and by nobody once it is dead
+        attempts/<n>        empty; made by attempt n when it holds the lock
+        split.json          the ids of the rows held out
+        checkpoints/<step>/ see `checkpoints`
+        progress.jsonl      one line for each epoch
+        model.npz model.onnx
+        failure.json        why the run cannot succeed; final
+        result.json         written last: with it, the training is done
+
+This module does not know who supervises the trainer or what the API server was told.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from windlass.operators.errors import RunFolderBusy
+from windlass.operators.training.checkpoints import Checkpoint, Identity, newest
+from windlass.operators.training.files import read_json, replace_file, sha256_of
+
+__all__ = ("Failure", "Progress", "RunFolder", "TrainingResult")
+
+_POLL_SECONDS: Final = 0.02
+
+
+@attrs.frozen
+class Progress:
+    """Where a training stands: epochs and minibatches done, and the last epoch's loss and accuracy on training rows."""
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    accuracy: float
+
+    @classmethod
+    def parse(cls, found: dict[str, object] | None) -> "Progress | None":
+        """From a decoded line; None for anything that is not one of ours."""
+        if found is None:
+            return None
+        try:
+            return cls(
+                epoch=int(str(found["epoch"])),
+                epochs=int(str(found["epochs"])),
+                step=int(str(found["step"])),
+                loss=float(str(found["loss"])),
+                accuracy=float(str(found["accuracy"])),
+            )
+        except (KeyError, ValueError):
+            return None
+
+
+@attrs.frozen
+class TrainingResult:
+    """What a finished training says of itself; `model_sha256` is of model.onnx, `classes` are its labels in order."""
+
+    run: str
+    model_sha256: str
+    classes: tuple[int, ...]
+    progress: Progress
+    seconds: float
+
+
+@attrs.frozen
+class Failure:
+    """Why a run cannot succeed, told by the trainer itself."""
+
+    reason: str
+    message: str
+
+
+@attrs.frozen
+class RunFolder:
+    """The paths of one run, and what they say."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What the trainer is to do."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The trained model as ONNX."""
+        return self.path / "model.onnx"
+
+    @property
+    def split(self) -> Path:
+        """Which rows were held out."""
+        return self.path / "split.json"
+
+    @property
+    def progress_log(self) -> Path:
+        """One JSON line for each epoch."""
+        return self.path / "progress.jsonl"
+
+    def prepare(self, config: bytes) -> None:
+        """Make the folder with its configuration; again with the same bytes is no change."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.config.exists() or self.config.read_bytes() != config:
+            replace_file(self.config, config)
+
+    @contextlib.contextmanager
+    def lock(self, *, timeout_seconds: float) -> Iterator[None]:
+        """Hold the run's lock. Raises RunFolderBusy if another process holds it after `timeout_seconds`. Blocks."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Not inherited by children, so it is gone with this process, whatever kills it.
+        handle = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            deadline = time.monotonic() + timeout_seconds
+            while not _try_lock(handle):
+                if time.monotonic() >= deadline:
+                    raise RunFolderBusy(
+                        f"{self.path} is locked by another process after {timeout_seconds:g} s of waiting"
+                    )
+                time.sleep(_POLL_SECONDS)
+            yield
+        finally:
+            os.close(handle)
+
+    def begun(self, attempt: int) -> bool:
+        """Whether that attempt ever held the lock."""
+        return (self.path / "attempts" / str(attempt)).exists()
+
+    def mark_begun(self, attempt: int) -> None:
+        """Called by the trainer that holds the lock."""
+        (self.path / "attempts").mkdir(exist_ok=True)
+        (self.path / "attempts" / str(attempt)).touch()
+
+    def result(self) -> TrainingResult | None:
+        """The result, if the training is done and the model is what the result says."""
+        found = read_json(self.path / "result.json")
+        progress = Progress.parse(found)
+        if found is None or progress is None:
+            return None
+        digest = str(found.get("modelSha256"))
+        if not self.model.exists() or sha256_of(self.model.read_bytes()) != digest:
+            return None
+        classes = found.get("classes")
+        labels = tuple(int(label) for label in classes) if isinstance(classes, list) else ()
+        return TrainingResult(str(found.get("run")), digest, labels, progress, float(str(found.get("seconds", 0))))
+
+    def failure(self) -> Failure | None:
+        """The failure the trainer recorded, if any."""
+        found = read_json(self.path / "failure.json")
+        return None if found is None else Failure(str(found.get("reason")), str(found.get("message")))
+
+    def newest_checkpoint(self, identity: Identity) -> Checkpoint | None:
+        """The checkpoint that a resumed run would start from."""
+        return newest(self.checkpoints, identity)[0]
+
+    def remove(self) -> None:
+        """Delete the folder; one that is not there is no error. The lock must be free."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
