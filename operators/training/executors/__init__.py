@@ -1,0 +1,3 @@
+"""The executors of TrainingJob, one module each; the registry of `windlass.controller` finds them by name."""
+
+__all__ = ()

@@ -1,0 +1,23 @@
+"""The training operator is one controller and one owner of processes, given to a manager that the caller runs."""
+
+from windlass.controller.manager import Manager
+from windlass.controller.sources import Channel
+from windlass.operators.training.executors.contract import Workbench
+from windlass.operators.training.executors.softmax import SOFTMAX
+from windlass.operators.training.reconciler import TrainingReconciler
+from windlass.operators.training.settings import TrainingSettings
+from windlass.operators.training.supervisor import Supervisor
+from windlass.operators.training.types import TrainingJob
+
+__all__ = ("setup",)
+
+
+def setup(manager: Manager, settings: TrainingSettings) -> None:
+    """Register the controller of TrainingJob and the supervisor of its trainers; the manager must know the kind."""
+    # The package offers it by an entry point too, but a checkout that is not installed has none.
+    settings.executors.register(SOFTMAX.name, SOFTMAX)
+    channel = Channel("trainer")
+    supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)
+    manager.add(supervisor)
+    reconciler = TrainingReconciler(settings, Workbench(supervisor, settings.runs))
+    manager.controller(reconciler, for_=TrainingJob, sources=(channel,), workers=settings.workers, name="training")

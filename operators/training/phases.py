@@ -1,0 +1,69 @@
+"""A job's phase is a function of its conditions, and every change of phase is a row of this table (A1).
+
+One life of the machine is one generation of the spec: a new generation begins again at Pending, whatever came before,
+and a final phase is never left within a generation (G3). This module does not know what is done in a phase.
+"""
+
+from typing import Any, Final
+
+from windlass.statemachine.conditions import Conditions
+from windlass.statemachine.machine import Machine, Transition
+
+__all__ = (
+    "ACCEPTED",
+    "DATA_VERIFIED",
+    "MACHINE",
+    "PUBLISHED",
+    "RECONCILING",
+    "STALLED",
+    "SUCCEEDED",
+    "TRAINED",
+    "VALIDATED",
+    "phase_of",
+)
+
+# Past participles, because each states what has been observed (C-22). Succeeded is the summary; Reconciling and
+# Stalled are what kstatus reads.
+ACCEPTED: Final = "Accepted"
+DATA_VERIFIED: Final = "DataVerified"
+TRAINED: Final = "Trained"
+VALIDATED: Final = "Validated"
+PUBLISHED: Final = "Published"
+SUCCEEDED: Final = "Succeeded"
+RECONCILING: Final = "Reconciling"
+STALLED: Final = "Stalled"
+
+_WORKING: Final = ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing")
+
+_FINAL: Final[Any] = ("Succeeded", "Failed")  # Any, because mypy cannot bind the type variable of a converter `tuple`
+
+MACHINE: Final = Machine(
+    "TrainingJob",
+    initial="Pending",
+    transitions=(
+        Transition("Pending", "accept", "VerifyingData"),
+        Transition("VerifyingData", "pin", "Queued"),
+        Transition("Queued", "start", "Running"),
+        Transition("Running", "resume", "Running"),
+        Transition("Running", "finish", "Validating"),
+        Transition("Validating", "pass", "Publishing"),
+        Transition("Publishing", "publish", "Succeeded"),
+        *(Transition(phase, "fail", "Failed") for phase in _WORKING),
+    ),
+    final=_FINAL,
+)
+
+
+def phase_of(conditions: Conditions) -> str:
+    """The phase that the conditions say, the furthest first. Trained's reason `Running` is part of our API (C-27)."""
+    trained = conditions.get(TRAINED)
+    says = {
+        "Succeeded": conditions.is_true(SUCCEEDED),
+        "Failed": conditions.is_false(SUCCEEDED),
+        "Publishing": conditions.is_true(VALIDATED),
+        "Validating": conditions.is_true(TRAINED),
+        "Running": trained is not None and trained.reason == "Running",
+        "Queued": conditions.is_true(DATA_VERIFIED),
+        "VerifyingData": conditions.is_true(ACCEPTED),
+    }
+    return next((phase for phase, true in says.items() if true), MACHINE.initial)

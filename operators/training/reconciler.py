@@ -1,0 +1,209 @@
+"""Carries out what `decide` says, one decision at a time; every `if` about a training job is there, none is here.
+
+Each run of a key ends with at most one write to the API server, and the next run starts from what that write made.
+This module does not know why anything is done.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import attrs
+
+from windlass.controller.context import Context
+from windlass.controller.errors import ExecutorError, ExecutorNotFound
+from windlass.controller.request import Request, Result
+from windlass.operators.errors import EvaluationError, TrainingError
+from windlass.operators.training import decision as decisions
+from windlass.operators.training.dataversion import DataRecord, resolve
+from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
+from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
+from windlass.operators.training.publish import Artefact, Published, publish
+from windlass.operators.training.settings import TrainingSettings
+from windlass.operators.training.story import recent, tellings
+from windlass.operators.training.types import RunStatus, TrainingJob
+from windlass.operators.training.validation import Evaluation, Subject, evaluate
+
+__all__ = ("TrainingReconciler",)
+
+_STEPS_MAX: Final = 8  # decisions in one run of a key; the longest way is three
+T = TypeVar("T")
+
+
+class TrainingReconciler:
+    """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
+
+    def __init__(self, settings: TrainingSettings, workbench: Workbench) -> None:
+        self._settings = settings
+        self._workbench = workbench
+        self._told: dict[str, set[str]] = {}  # by the job's uid: the Events this process has told
+        self._executors: dict[str, TrainingExecutor] = {}  # found so far, because looking one up reads the disk
+
+    async def __call__(self, ctx: Context, request: Request) -> Result | None:
+        """Take one job one step further."""
+        job = await ctx.get(TrainingJob, request.key)
+        if job is None:
+            return Result.done()
+        now = self._settings.clock()
+        if recent(job, now):
+            self._tell(ctx, job)
+        refusal = self._refusal(job) if current_phase(job) in ("Pending", "Queued") else None
+        facts = Facts(now=now, failures_max=self._settings.failures_max, refusal=refusal)
+        for _ in range(_STEPS_MAX):
+            outcome = await self._perform(ctx, job, facts, decide(job, facts))
+            if isinstance(outcome, Result):
+                return outcome
+            facts = outcome
+        raise RuntimeError(f"no decision about {request.key} within {_STEPS_MAX} steps")
+
+    async def _perform(self, ctx: Context, job: TrainingJob, facts: Facts, decision: Decision) -> Facts | Result:
+        """Carry out one decision: new facts to decide on, or the end of this run of the key."""
+        match decision:
+            case decisions.Write(status):
+                await ctx.status(job, **attrs.asdict(status, recurse=False))
+                self._tell(ctx, attrs.evolve(job, status=status))
+            case decisions.Start():
+                await self._start(job)
+                return Result.after(decisions.LOOK_AGAIN_SECONDS)
+            case decisions.AddFinalizer():
+                await ctx.add_finalizer(job, FINALIZER)
+            case decisions.ReleaseFinalizer():
+                await ctx.remove_finalizer(job, FINALIZER)
+                self._told.pop(job.metadata.uid, None)
+            case decisions.Retry(why):
+                ctx.log.info("%s", why)
+                return Result.again()
+            case decisions.Wait(seconds):
+                return Result.done() if seconds is None else Result.after(seconds)
+            case _:
+                return await self._learn(job, facts, decision)
+        # What was written comes back through the cache and wakes the key.
+        return Result.done()
+
+    async def _learn(self, job: TrainingJob, facts: Facts, question: Question) -> Facts:
+        match question:
+            case decisions.Verify(table_id):
+                return attrs.evolve(facts, data=await _in_thread(lambda: self._verify(job, table_id)))
+            case decisions.Observe():
+                return attrs.evolve(facts, observation=await self._observe(job))
+            case decisions.Evaluate():
+                return attrs.evolve(facts, evaluation=await _in_thread(lambda: self._evaluate(job)))
+            case decisions.Publish():
+                return attrs.evolve(facts, published=await _in_thread(lambda: self._publish(job)))
+            case decisions.Discard(runs):
+                for run in runs:
+                    await self._discard(job, run)
+                return attrs.evolve(facts, discarded=facts.discarded | set(runs))
+
+    def _tell(self, ctx: Context, job: TrainingJob) -> None:
+        """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
+        told = self._told.setdefault(job.metadata.uid, set())
+        for telling in tellings(job):
+            if telling.dedupe in told:
+                continue
+            told.add(telling.dedupe)
+            recorded = ctx.event(
+                job, type=telling.type, reason=telling.reason, message=telling.message, dedupe=telling.dedupe
+            )
+            recorded.add_done_callback(_forget_if_lost(told, telling.dedupe))
+
+    def _executor(self, name: str) -> TrainingExecutor:
+        found = self._executors.get(name)
+        if found is None:
+            found = self._executors[name] = self._settings.executors.get(name)
+        return found
+
+    def _refusal(self, job: TrainingJob) -> Fault | None:
+        try:
+            self._executor(job.spec.executor).check(job.spec)
+        except (ExecutorError, TrainingError) as error:
+            return _fault(error)
+        return None
+
+    def _verify(self, job: TrainingJob, expected_table_id: str) -> DataRecord:
+        return resolve(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id or None)
+
+    async def _observe(self, job: TrainingJob) -> Observation:
+        run = _recorded(job)
+        try:
+            return await self._executor(run.executor).observe(_run(job), self._workbench)
+        except ExecutorError as error:
+            return Broken(_fault(error))
+
+    async def _start(self, job: TrainingJob) -> None:
+        executor = self._executor(_recorded(job).executor)
+        await executor.start(executor.render(job.spec, _run(job)), self._workbench)
+
+    async def _discard(self, job: TrainingJob, run: str) -> None:
+        try:
+            executor = self._executor(_recorded(job).executor)
+        except ExecutorNotFound:
+            # Its plugin was uninstalled: nothing here can end its work, and a deletion must not wait for ever.
+            return
+        await executor.discard(run, self._workbench)
+
+    def _evaluate(self, job: TrainingJob) -> Evaluation:
+        run = _run(job)
+        folder = self._workbench.folder(run.id)
+        result = folder.result()
+        if result is None:
+            raise EvaluationError(f"the result of run {run.id} is gone from {folder.path}")
+        subject = Subject(
+            folder, result.model_sha256, run.data, seed=job.spec.seed, holdout=job.spec.validation.holdout
+        )
+        return evaluate(subject)
+
+    def _publish(self, job: TrainingJob) -> Published:
+        run = _run(job)
+        folder = self._workbench.folder(run.id)
+        result = folder.result()
+        if result is None:
+            raise EvaluationError(f"the result of run {run.id} is gone from {folder.path}")
+        metadata: dict[str, str | int | float] = {
+            "job": str(job.key),
+            "dataUri": run.data.uri,
+            "dataTableId": run.data.table_id,
+            "dataVersion": run.data.version,
+            "dataFilesSha256": run.data.files_sha256,
+        }
+        if job.status.validation is not None:
+            metadata |= {"accuracy": job.status.validation.accuracy, "heldOutRows": job.status.validation.rows}
+        labels = tuple(str(label) for label in result.classes)
+        artefact = Artefact(run.id, folder.model.read_bytes(), labels=labels, metadata=metadata)
+        return publish(self._settings.models, job.spec.output.model, artefact)
+
+
+def _recorded(job: TrainingJob) -> RunStatus:
+    if job.status.run is None:
+        raise RuntimeError(f"{job.key} has no run on record")
+    return job.status.run
+
+
+def _run(job: TrainingJob) -> Run:
+    recorded = _recorded(job)
+    if job.status.data is None:
+        raise RuntimeError(f"{job.key} has a run on record but no data")
+    return Run(job.key, recorded.id, recorded.op_id, recorded.attempt, job.status.data)
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, TrainingError):
+        return Fault(error.reason, str(error), retryable=error.retryable)
+    return Fault("ExecutorNotFound" if isinstance(error, ExecutorNotFound) else "ExecutorBroken", str(error))
+
+
+async def _in_thread(work: Callable[[], T]) -> T | Fault:
+    """Blocking work off the loop; what it foresaw to fail becomes a fact."""
+    try:
+        return await asyncio.to_thread(work)
+    except TrainingError as error:
+        return _fault(error)
+
+
+def _forget_if_lost(told: set[str], dedupe: str) -> Callable[["asyncio.Future[bool]"], None]:
+    def on_recorded(recorded: "asyncio.Future[bool]") -> None:
+        # An Event that was dropped is told again in the job's next run.
+        if recorded.cancelled() or not recorded.result():
+            told.discard(dedupe)
+
+    return on_recorded

@@ -1,0 +1,39 @@
+"""What an operator's owner decides, and no custom resource can: where runs and models lie, and how often to try."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from windlass.controller.executors import ExecutorRegistry, executors
+
+__all__ = ("TrainingSettings",)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class TrainingSettings:
+    """`state` holds the runs' folders and must survive restarts; `models` is the repository that the endpoint reads.
+
+    `failures_max` attempts of one run may be killed before the job fails. `progress_seconds` is the least time
+    between two progress reports in the status. `workers` jobs are looked at concurrently. `executors` is the registry
+    in which `spec.executor` is looked up.
+    """
+
+    state: Path
+    models: Path
+    failures_max: int = 3
+    progress_seconds: float = 0.25
+    workers: int = 4
+    executors: ExecutorRegistry[Any] = executors
+    clock: Callable[[], datetime] = _now
+
+    @property
+    def runs(self) -> Path:
+        """The parent of the runs' folders."""
+        return self.state / "runs"

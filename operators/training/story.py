@@ -1,0 +1,75 @@
+"""What is told about a job is a function of its status: one Event a transition, under a name no crash can change (D4).
+
+So an Event is told after the status is written, telling it again is harmless, and a crash between the two loses
+nothing. This module does not know how an Event is recorded.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import attrs
+
+from windlass.operators.training import phases
+from windlass.operators.training.types import TrainingJob
+from windlass.statemachine.conditions import Conditions
+
+__all__ = ("Telling", "recent", "tellings")
+
+# Servers keep Events for an hour: what is older was told, and telling it again would make a second one.
+_KEPT: Final = timedelta(minutes=50)
+
+
+@attrs.frozen
+class Telling:
+    """One Event. `dedupe` names the transition: the same name for the same object is one Event."""
+
+    reason: str
+    message: str
+    dedupe: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+def tellings(job: TrainingJob) -> tuple[Telling, ...]:
+    """Every Event that the status calls for, in the order in which things happened."""
+    status = job.status
+    if not status.conditions:
+        return ()
+    conditions = Conditions.of(status.conditions)
+    generation = status.observed_generation
+    told: list[Telling] = []
+
+    def tell(reason: str, message: str, *, step: str) -> None:
+        told.append(Telling(reason, message, f"{generation}/{step}"))
+
+    verified = conditions.get(phases.DATA_VERIFIED)
+    if conditions.is_true(phases.ACCEPTED):
+        tell("VerifyingData", f"verifying version {job.spec.data.version} of {job.spec.data.uri}", step="accept")
+    if verified is not None and verified.status == "True":
+        tell("DataVerified", verified.message, step="pin")
+    run = status.run
+    if run is not None and run.generation == generation:
+        tell("TrainingStarted", f"run {run.id} with executor {run.executor}", step="start")
+        if run.attempt > 1:
+            tell(
+                "TrainingResumed",
+                f"attempt {run.attempt} of run {run.id} resumes from step {run.resumed_from_step}",
+                step=f"resume/{run.attempt}",
+            )
+    for step, reason in ((phases.TRAINED, "Trained"), (phases.VALIDATED, "Validated")):
+        found = conditions.get(step)
+        if found is not None and found.status == "True":
+            tell(reason, found.message, step=step)
+    ended = conditions.get(phases.SUCCEEDED)
+    if ended is not None and ended.status == "True":
+        tell("Succeeded", f"published {ended.message}", step="end")
+    elif ended is not None and ended.status == "False":
+        told.append(Telling(ended.reason, ended.message, f"{generation}/end", "Warning"))
+    return tuple(told)
+
+
+def recent(job: TrainingJob, now: datetime) -> bool:
+    """Whether the job's Events can be told again without making second ones: it goes on, or ended a short while ago."""
+    ended = Conditions.of(job.status.conditions).get(phases.SUCCEEDED)
+    if ended is None or ended.status == "Unknown" or ended.last_transition_time is None:
+        return True
+    return now - ended.last_transition_time < _KEPT
