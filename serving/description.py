@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.tensors import parse_json
 

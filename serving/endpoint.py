@@ -15,9 +15,10 @@ from typing import Self
 import attrs
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+
 from windlass.serving.errors import EndpointError
 from windlass.serving.execution import Execution
-from windlass.serving.http import Handler, errors_as_json
+from windlass.serving.http import middleware
 from windlass.serving.metrics import Metrics
 from windlass.serving.repository import ModelRepository
 from windlass.serving.routes import Routes
@@ -161,7 +162,7 @@ class Endpoint:
             plain_model=self.options.plain_model,
             max_body_bytes=self.options.max_body_bytes,
         )
-        app = web.Application(middlewares=[self._close_when_draining, errors_as_json])
+        app = web.Application(middlewares=[middleware(lambda: self._draining)])
         app.add_routes(routes.table())
         app.on_shutdown.append(self._drain)
 
@@ -176,13 +177,6 @@ class Endpoint:
 
         app.cleanup_ctx.append(background)
         return app
-
-    @web.middleware
-    async def _close_when_draining(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await handler(request)
-        if self._draining:
-            response.force_close()  # so that the client opens its next connection elsewhere (DB23)
-        return response
 
     async def _drain(self, _: web.Application) -> None:
         self._draining = True

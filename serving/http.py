@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
+
 from windlass.serving.errors import BadRequest, NotAllowed, NotFound, ServingError, TooLarge, UnsupportedMedia
 
-__all__ = ("JSON", "Handler", "answer", "error_answer", "errors_as_json", "read_body")
+__all__ = ("JSON", "Handler", "answer", "error_answer", "middleware", "read_body")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,9 +40,23 @@ def error_answer(error: ServingError) -> web.Response:
     )
 
 
-@web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every exception of a handler, and aiohttp's own 404 and 405, into a JSON error."""
+def middleware(draining: Callable[[], bool]) -> Middleware:
+    """The one middleware: errors become JSON, and while `draining` each response closes its connection.
+
+    The latter makes a client open its next connection elsewhere (DB23). It is one because each costs every request.
+    """
+
+    @web.middleware
+    async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await _answered(request, handler)
+        if draining():
+            response.force_close()
+        return response
+
+    return errors_as_json
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except ServingError as error:
@@ -65,8 +81,10 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     # Not request.read(): its limit is that of the application at the root, which is not ours when we are mounted.
     chunks: list[bytes] = []
     size = 0
+    content = request.content
     try:
-        while chunk := await request.content.readany():
+        while not content.at_eof():
+            chunk = await content.readany()
             size += len(chunk)
             if size > limit:
                 raise TooLarge(limit)

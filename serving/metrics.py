@@ -9,10 +9,10 @@ hung up counts as code 499; a name that is no model's counts under the model "".
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
 from windlass.serving.errors import ServingError
 
 __all__ = ("DURATION_BUCKETS", "Metrics")
@@ -47,8 +47,9 @@ class Metrics:
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
-        self._in_flight = Gauge(
-            "windlass_serving_requests_in_flight", "Requests being answered.", registry=self.registry
+        self._in_flight = 0
+        Gauge("windlass_serving_requests_in_flight", "Requests being answered.", registry=self.registry).set_function(
+            lambda: self._in_flight
         )
         # labels() costs more than counting does, so each child is looked up once.
         self._counters: dict[tuple[str, str, int], Counter] = {}
@@ -61,27 +62,20 @@ class Metrics:
             "windlass_serving_models_unavailable", "Versions found that did not load.", registry=self.registry
         ).set_function(unavailable)
 
-    @contextmanager
-    def request(self, model: str, protocol: str) -> Iterator[None]:
-        """Count one request; its code is 200 unless an error passes through."""
-        before = self._clock()
-        self._in_flight.inc()
-        code = 200
-        try:
-            yield
-        except ServingError as error:
-            code = error.status
-            raise
-        except asyncio.CancelledError:
-            code = _CLIENT_GONE
-            raise
-        except BaseException:
-            code = 500
-            raise
-        finally:
-            self._in_flight.dec()
-            self._counter(model, protocol, code).inc()
-            self._histogram(model, protocol).observe(self._clock() - before)
+    def request(self, model: str, protocol: str) -> "_Counted":
+        """A context that counts one request; its code is 200 unless an error passes through."""
+        return _Counted(self, model, protocol)
+
+    def began(self) -> float:
+        """One more is in flight; the time it began."""
+        self._in_flight += 1
+        return self._clock()
+
+    def ended(self, model: str, protocol: str, *, code: int, began: float) -> None:
+        """One less is in flight; count it."""
+        self._in_flight -= 1
+        self._counter(model, protocol, code).inc()
+        self._histogram(model, protocol).observe(self._clock() - began)
 
     def _counter(self, model: str, protocol: str, code: int) -> Counter:
         key = (model, protocol, code)
@@ -96,3 +90,29 @@ class Metrics:
         if child is None:
             child = self._durations[key] = self._duration.labels(model, protocol)
         return child
+
+
+class _Counted:
+    # A class, because a generator-based context costs each request three times as much.
+    __slots__ = ("_began", "_metrics", "_model", "_protocol")
+
+    def __init__(self, metrics: Metrics, model: str, protocol: str) -> None:
+        self._metrics, self._model, self._protocol = metrics, model, protocol
+
+    def __enter__(self) -> None:
+        self._began = self._metrics.began()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._metrics.ended(self._model, self._protocol, code=_code(error), began=self._began)
+
+
+def _code(error: BaseException | None) -> int:
+    match error:
+        case None:
+            return 200
+        case ServingError():
+            return error.status
+        case asyncio.CancelledError():
+            return _CLIENT_GONE
+        case _:
+            return 500

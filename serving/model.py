@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import attrs
+
 from windlass.serving.errors import ModelFailed
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
@@ -93,10 +94,17 @@ def checked(model: LoadedModel, outputs: Mapping[str, Array]) -> Mapping[str, Ar
             raise ModelFailed(f"model {model.name!r} did not return its output {spec.name!r}")
         if array.dtype != DATATYPES[spec.datatype]:
             raise ModelFailed(f"model {model.name!r}: output {spec.name!r} is {array.dtype}, expected {spec.datatype}")
-        if len(array.shape) != len(spec.shape) or any(
-            expected not in (-1, found) for found, expected in zip(array.shape, spec.shape, strict=True)
-        ):
+        if not _fits(array.shape, spec.shape):
             raise ModelFailed(
                 f"model {model.name!r}: output {spec.name!r} has shape {array.shape}, expected {spec.shape}"
             )
     return outputs
+
+
+def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    if len(found) != len(expected):
+        return False
+    for size_found, size_expected in zip(found, expected, strict=True):  # noqa: SIM110  (twice as fast as a generator)
+        if size_expected not in (-1, size_found):
+            return False
+    return True

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
+
 from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.model import LoadedModel, Model

@@ -14,6 +14,7 @@ import attrs
 import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
+
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
 from windlass.serving.execution import Execution
 from windlass.serving.http import JSON, answer, read_body
@@ -70,9 +71,9 @@ class Routes:
         ]
         for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
             routes += [
-                get(prefix, self.model_metadata),
+                post(f"{prefix}/infer", self.infer),  # first, because paths with parts are tried in this order
                 get(f"{prefix}/ready", self.model_ready),
-                post(f"{prefix}/infer", self.infer),
+                get(prefix, self.model_metadata),
             ]
         return routes
 

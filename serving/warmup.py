@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 import numpy as np
+
 from windlass.serving.errors import ModelError
 from windlass.serving.execution import INLINE_SECONDS
 from windlass.serving.model import LoadedModel, Model, checked, size

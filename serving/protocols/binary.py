@@ -8,6 +8,7 @@ import math
 import struct
 
 import numpy as np
+
 from windlass.serving.errors import BadRequest
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec, check_shape
 
@@ -30,7 +31,7 @@ def decode(blob: memoryview, spec: TensorSpec, shape: tuple[int, ...], *, where:
 
     Raises BadRequest unless the buffer's size is exactly what shape and datatype need (B3).
     """
-    check_shape(spec, shape, where)
+    check_shape(spec.shape, shape, where)
     count = math.prod(shape)
     if spec.datatype == "BYTES":
         return _decode_bytes(blob, count, where).reshape(shape)

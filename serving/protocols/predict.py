@@ -9,11 +9,11 @@ import json
 import math
 from collections.abc import Mapping
 
-import attrs
 import msgspec
+
 from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
-from windlass.serving.tensors import Array, decode_rows, encode_rows, parse_json
+from windlass.serving.tensors import Array, decode_one, encode_rows, parse_json
 
 __all__ = ("parse", "render")
 
@@ -36,10 +36,7 @@ def parse(body: bytes, model: LoadedModel) -> dict[str, Array]:
         raw = fields.pop(spec.name, None)
         if raw is None:
             raise BadRequest(f"{spec.name}: missing")
-        if spec.batched:
-            inputs[spec.name] = decode_rows(raw, attrs.evolve(spec, shape=spec.shape[1:]), spec.name)[None]
-        else:
-            inputs[spec.name] = decode_rows(raw, spec, spec.name)
+        inputs[spec.name] = decode_one(raw, spec, spec.name)
     if fields:
         raise BadRequest(f"{min(fields)}: unknown; expected {', '.join(spec.name for spec in model.inputs)}")
     return inputs

@@ -7,6 +7,7 @@ a bare value when the model has one output, an object when it has several: `{"la
 from collections.abc import Mapping
 
 import msgspec
+
 from windlass.serving.errors import BadRequest, ModelFailed
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import Array, decode_rows, encode_rows, parse_json

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import attrs
 import msgspec
+
 from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import binary

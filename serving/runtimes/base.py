@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 import attrs
+
 from windlass.serving.model import Model
 
 __all__ = ("Runtime", "Source")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 import msgspec
 import numpy as np
+
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.model import Model
 from windlass.serving.runtimes.base import Source
@@ -44,10 +45,8 @@ class LinearModel:
     def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """The prediction of each row."""
         x = inputs["x"]
-        # An overflow shows as infinity in the result, which is reported there; numpy's warning would add nothing.
-        with np.errstate(over="ignore", invalid="ignore"):
-            product = x @ self._weight if self._weight.ndim else x * self._weight
-            return {"prediction": product + self.bias}
+        product = x @ self._weight if self._weight.ndim else x * self._weight
+        return {"prediction": product + self.bias}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import attrs
+
 from windlass.serving.errors import ModelError, RuntimeMissing
 from windlass.serving.model import Model
 from windlass.serving.runtimes.base import Source

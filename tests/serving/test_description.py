@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+
 from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError
 

@@ -10,6 +10,7 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
+
 from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
 
 pytestmark = pytest.mark.realtime

@@ -1,6 +1,7 @@
 """Each error knows its status and its headers."""
 
 import pytest
+
 from windlass.serving import errors
 from windlass.statemachine.errors import WindlassError
 

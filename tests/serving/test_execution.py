@@ -6,6 +6,7 @@ import threading
 import attrs
 import numpy as np
 import pytest
+
 from windlass.serving.errors import ModelFailed, NotReady, Overloaded
 from windlass.serving.execution import Execution
 from windlass.serving.model import LoadedModel

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from prometheus_client import CollectorRegistry
+
 from windlass.serving.errors import BadRequest
 from windlass.serving.metrics import DURATION_BUCKETS, Metrics
 

@@ -8,6 +8,7 @@ import threading
 import attrs
 import numpy as np
 import pytest
+
 from windlass.serving import runtimes
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.repository import IndexEntry, ModelRepository

@@ -7,8 +7,9 @@ import json
 
 import aiohttp
 import pytest
-from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 from yarl import URL
+
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 
 pytestmark = pytest.mark.realtime
 
@@ -239,6 +240,7 @@ async def test_a_failing_model_is_a_500_of_that_request_alone():
             assert response.status == 200
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 async def test_a_result_that_is_not_finite_is_a_500_that_names_the_output():
     repository = ModelRepository()
     repository.add("linear", LinearModel(bias=1e308, weight=1e308))

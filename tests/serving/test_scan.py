@@ -1,6 +1,7 @@
 """What counts as a version folder."""
 
 import pytest
+
 from windlass.serving.scan import scan, valid_name
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from windlass.serving.errors import BadRequest, ModelFailed
 from windlass.serving.tensors import (
     DATATYPES,
@@ -141,13 +142,13 @@ def test_nested_data_must_have_exactly_the_shape(data, why):
 @pytest.mark.parametrize("shape", [(0,), (-1,), (-(10**30),), (1, 1), ()])
 def test_a_shape_that_no_tensor_has_is_refused(shape):
     with pytest.raises(BadRequest, match="shape"):
-        check_shape(TensorSpec("t", "FP32", (-1,)), shape, "t")
+        check_shape((-1,), shape, "t")
 
 
 def test_a_fixed_dimension_must_be_met():
-    check_shape(TensorSpec("t", "FP32", (-1, 4)), (3, 4), "t")
+    check_shape((-1, 4), (3, 4), "t")
     with pytest.raises(BadRequest, match=r"\[3, 5\] does not fit \[-1, 4\]"):
-        check_shape(TensorSpec("t", "FP32", (-1, 4)), (3, 5), "t")
+        check_shape((-1, 4), (3, 5), "t")
 
 
 @pytest.mark.parametrize("shape", [(10**9, 10**6), (10**30, 10**30)])

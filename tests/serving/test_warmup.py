@@ -5,6 +5,7 @@ import itertools
 import attrs
 import numpy as np
 import pytest
+
 from windlass.serving.errors import ModelError
 from windlass.serving.execution import INLINE_SECONDS
 from windlass.serving.runtimes.linear import LinearModel

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols.predict import parse, render

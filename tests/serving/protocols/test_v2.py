@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from windlass.serving.errors import BadRequest, ModelFailed
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import v2

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from windlass.serving.errors import ModelError
 from windlass.serving.model import Model
 from windlass.serving.runtimes import RUNTIMES

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from windlass.serving.errors import ModelError, RuntimeMissing
 from windlass.serving.model import LoadedModel, checked
 from windlass.serving.runtimes import RUNTIMES
