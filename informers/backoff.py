@@ -1,4 +1,4 @@
-"""Delays grow from try to try and are never equal for two clients: base, base·2, base·4 … up to a cap, each times [1, 2).
+"""Delays grow from try to try up to a cap, and jitter keeps a fleet of clients from marching in step.
 
 Pure: the random number generator is the caller's.
 """

@@ -4,6 +4,7 @@ InformersError
 ├── ConfigError          the kubeconfig or the in-cluster files cannot be used
 ├── UnregisteredKind     a class without a resource, or a kind that no informer was declared for
 ├── StructureError       an object does not fit its class; every fault with its JSON path
+├── InformerStopped     an informer that has ended was asked to go on
 ├── NotSynced            a cache was not complete in time; names the kind and why
 ├── ConnectionFailed     no answer: refused, reset, timed out; names the address
 ├── ProtocolError        an answer that is not what the API promises: not JSON, a line without end
@@ -43,6 +44,7 @@ __all__ = (
     "ConnectionFailed",
     "Forbidden",
     "Gone",
+    "InformerStopped",
     "InformersError",
     "Invalid",
     "NotFound",
@@ -75,6 +77,10 @@ class StructureError(InformersError):
         self.subject = subject
         self.faults = tuple(faults)
         super().__init__(f"{subject}: " + "; ".join(self.faults))
+
+
+class InformerStopped(InformersError):
+    """The informer has ended; make a new one."""
 
 
 class NotSynced(InformersError):

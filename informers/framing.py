@@ -1,7 +1,7 @@
 """Bytes come in any pieces; whole JSON documents go out: lines of a watch, items of a list.
 
-Neither decoder looks at one byte twice without bound, whatever the pieces: a 64 MiB line costs linear work (A5), and the
-items of a long list come out while it is still arriving, so that nothing has to hold the loop for the whole of it (A4).
+Neither decoder looks at one byte twice without bound, whatever the pieces: a 64 MiB line costs linear work (A5), and
+the items of a long list come out while it is still arriving, so nothing has to hold the loop for the whole of it (A4).
 
 This module does not know sockets, objects or kinds.
 """
@@ -123,7 +123,7 @@ class ListSplitter:
             if end <= 0:
                 return None
             try:
-                items = _ITEMS.decode(b"[%b]" % self._buffer[: end + 1])
+                items = _ITEMS.decode(b"[" + bytes(memoryview(self._buffer)[: end + 1]) + b"]")
             except msgspec.DecodeError:
                 continue
             del self._buffer[: end + 2]

@@ -21,7 +21,7 @@ from windlass.informers.keys import Key
 from windlass.informers.resources import Resource
 from windlass.informers.typed import ObjectMeta, OwnerReference, structure
 
-__all__ = ("Object", "ObjectList")
+__all__ = ("Object", "ObjectList", "WrongKind")
 
 T = TypeVar("T")
 
@@ -80,6 +80,14 @@ _ANY = msgspec.json.Decoder()
 _MANAGED = b'"managedFields":'
 
 
+class WrongKind(ProtocolError):
+    """An object of another kind than was asked for; its version still tells how far a stream has come (R20)."""
+
+    def __init__(self, found: str, resource: Resource, resource_version: str) -> None:
+        self.resource_version = resource_version
+        super().__init__(f"expected an object of kind {resource.kind}, found {found}")
+
+
 class Object(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     """One object as the server sent it. Immutable and shared: no reader can harm another's view (I13).
 
@@ -98,7 +106,7 @@ class Object(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     def parse(cls, raw: bytes, resource: Resource | None = None, *, keep_managed_fields: bool = False) -> "Object":
         """The object in `raw`. With a resource, a missing kind and apiVersion are put back.
 
-        Raises ProtocolError if the bytes are not a JSON object with metadata.
+        Raises ProtocolError if the bytes are not a JSON object with metadata, WrongKind if its kind is another.
         """
         try:
             header = _HEADER.decode(raw)
@@ -107,7 +115,12 @@ class Object(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
         meta = header.metadata
         if meta.managed_fields is not msgspec.UNSET and not keep_managed_fields:
             raw = _without_managed_fields(raw, bytes(meta.managed_fields))
-        if resource is not None and not header.kind:
+        if resource is None or header.kind == resource.kind:
+            pass
+        elif header.kind:
+            if header.kind != "PartialObjectMetadata":
+                raise WrongKind(header.kind, resource, meta.resource_version)
+        else:
             raw = b'{"kind":"%s","apiVersion":"%s",' % (resource.kind.encode(), resource.api_version.encode()) + raw[1:]
         return cls(
             raw,

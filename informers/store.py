@@ -21,7 +21,7 @@ IndexFunction = Callable[[Object], Collection[str]]
 
 @attrs.frozen
 class Added:
-    """An object that was not there before; `initial` when it was there before anybody looked (first list, late handler)."""
+    """A new object; `initial` when it was there before anybody looked (the first list, a handler that came late)."""
 
     object: Object
     initial: bool = False
@@ -52,7 +52,7 @@ class Updated:
 
 @attrs.frozen
 class Deleted:
-    """The object is gone. Without `final_state_known` the deletion was not seen, and the object is the last one known."""
+    """The object is gone; without `final_state_known` that was not seen, and `object` is the last one known."""
 
     object: Object
     final_state_known: bool = True
@@ -106,19 +106,13 @@ class Store:
         """The object, or None."""
         return self._objects.get(key)
 
-    def list(self, namespace: str | None = None) -> list[Object]:
-        """All objects, or those of one namespace."""
-        if namespace is None:
-            return list(self._objects.values())
-        return [one for key, one in self._objects.items() if key.namespace == namespace]
-
     def keys(self) -> list[Key]:
         """All keys."""
         return list(self._objects)
 
     def by_index(self, index: str, value: str) -> list[Object]:
         """The objects that the index function gave `value` for. Raises KeyError for an index nobody added."""
-        return [self._objects[key] for key in self._indexes[index].keys(value)]  # noqa: SIM118 - not a mapping
+        return [self._objects[key] for key in self._indexes[index].keys(value)]
 
     def index_values(self, index: str) -> list[str]:
         """The values under which the index holds anything."""
@@ -135,6 +129,10 @@ class Store:
         for one in self._objects.values():
             fresh.move(None, one)
         self._indexes[index] = fresh
+
+    def has_index(self, index: str) -> bool:
+        """Whether there is an index of this name."""
+        return index in self._indexes
 
     @property
     def bytes_held(self) -> int:
@@ -153,6 +151,12 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store objects={len(self)} bytes={self._bytes}>"
 
+    def list(self, namespace: str | None = None) -> list[Object]:
+        """All objects, or those of one namespace."""
+        if namespace is None:
+            return list(self._objects.values())
+        return [one for key, one in self._objects.items() if key.namespace == namespace]
+
 
 class StoreWriter:
     """The only way to change a store."""
@@ -163,15 +167,15 @@ class StoreWriter:
     def put(self, new: Object) -> Change | None:
         """Take in a state; None when it is the one already held (R27)."""
         store = self.store
-        old = store._objects.get(new.key)  # noqa: SLF001 - the writer is the store's other half
-        if old is not None and old.resource_version == new.resource_version and old.uid == new.uid and new.uid:
+        old = store._objects.get(new.key)
+        if old is not None and _is_same(old, new):
             return None
         self._set(old, new)
         return Added(new) if old is None else Updated(old, new)
 
     def remove(self, last: Object) -> Change | None:
         """Drop an object whose deletion was seen; None when it was not held (scenario 28)."""
-        old = self.store._objects.get(last.key)  # noqa: SLF001
+        old = self.store._objects.get(last.key)
         if old is None:
             return None
         self._drop(old)
@@ -182,7 +186,7 @@ class StoreWriter:
 
         The changes: deletes with the last known object first, then updates and adds in the order given (R7).
         """
-        mine = self.store._objects  # noqa: SLF001
+        mine = self.store._objects
         gone = [
             one for key, one in mine.items() if key not in objects and (namespace is None or key.namespace == namespace)
         ]
@@ -194,22 +198,28 @@ class StoreWriter:
             if old is None:
                 self._set(None, new)
                 changes.append(Added(new, initial))
-            elif old.resource_version != new.resource_version or old.uid != new.uid or not new.uid:
-                if old.raw != new.raw:
-                    self._set(old, new)
-                    changes.append(Updated(old, new))
+            elif not _is_same(old, new):
+                self._set(old, new)
+                changes.append(Updated(old, new))
         return changes
 
     def _set(self, old: Object | None, new: Object) -> None:
         store = self.store
-        store._objects[new.key] = new  # noqa: SLF001
-        store._bytes += len(new.raw) - (len(old.raw) if old is not None else 0)  # noqa: SLF001
-        for index in store._indexes.values():  # noqa: SLF001
+        store._objects[new.key] = new
+        store._bytes += len(new.raw) - (len(old.raw) if old is not None else 0)
+        for index in store._indexes.values():
             index.move(old, new)
 
     def _drop(self, old: Object) -> None:
         store = self.store
-        del store._objects[old.key]  # noqa: SLF001
-        store._bytes -= len(old.raw)  # noqa: SLF001
-        for index in store._indexes.values():  # noqa: SLF001
+        del store._objects[old.key]
+        store._bytes -= len(old.raw)
+        for index in store._indexes.values():
             index.move(old, None)
+
+
+def _is_same(old: Object, new: Object) -> bool:
+    # Without a uid (metadata cut away by a transform, a server that sets none) only the bytes can tell.
+    if new.uid and new.resource_version:
+        return old.resource_version == new.resource_version and old.uid == new.uid
+    return old.raw == new.raw
