@@ -1,4 +1,4 @@
-"""What must be done next, and by whom? Queue, predicates, handlers, controllers, the manager and what reconcilers use."""
+"""What must be done next, and by whom? Queues, predicates, controllers, the manager, and what reconcilers use."""
 
 from windlass.controller.context import Context
 from windlass.controller.controller import Controller
@@ -16,7 +16,7 @@ from windlass.controller.errors import (
     QueueShutDown,
     TerminalError,
 )
-from windlass.controller.executors import Executor, ExecutorRegistry, executors
+from windlass.controller.executors import Executor, ExecutorRegistry
 from windlass.controller.handlers import Handler, Watch, map_objects, map_owner, map_self
 from windlass.controller.manager import Manager, Runnable
 from windlass.controller.predicates import (
@@ -25,10 +25,8 @@ from windlass.controller.predicates import (
     annotations_changed,
     deletion_changed,
     finalizers_changed,
-    function,
     generation_changed,
     labels_changed,
-    on,
     owners_changed,
     resource_version_changed,
     resynced,
@@ -75,15 +73,12 @@ __all__ = (
     "WorkQueue",
     "annotations_changed",
     "deletion_changed",
-    "executors",
     "finalizers_changed",
-    "function",
     "generation_changed",
     "labels_changed",
     "map_objects",
     "map_owner",
     "map_self",
-    "on",
     "owners_changed",
     "resource_version_changed",
     "resynced",

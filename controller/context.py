@@ -5,7 +5,7 @@ caught up (F9); that holds for writes through `ctx.api` too. A context belongs t
 """
 
 import asyncio
-import itertools
+import builtins
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,12 +20,13 @@ from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.controller.status import status_patch
 from windlass.controller.subject import AnyObject, Subject, subject_of
-from windlass.informers.api import Api, PatchType
+from windlass.informers.api import Api
 from windlass.informers.cache import Cache
 from windlass.informers.converter import json_names
-from windlass.informers.errors import Conflict, Invalid, NotFound
+from windlass.informers.errors import Conflict, Invalid, NotFound, UnregisteredKind
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
+from windlass.informers.requests import PatchType
 from windlass.informers.resources import Kind, Resource
 from windlass.informers.typed import CustomResource, unstructure
 
@@ -80,11 +81,13 @@ class Context:
         return obj if obj is None or isinstance(kind, Resource) else obj.as_(kind)
 
     @overload
-    async def list(self, kind: type[T], *, namespace: str | None = None, owner: AnyObject | None = None) -> list[T]: ...
+    async def list(
+        self, kind: type[T], *, namespace: str | None = None, owner: AnyObject | None = None
+    ) -> builtins.list[T]: ...
     @overload
     async def list(
         self, kind: Resource, *, namespace: str | None = None, owner: AnyObject | None = None
-    ) -> list[Object]: ...
+    ) -> builtins.list[Object]: ...
 
     async def list(
         self, kind: Kind, *, namespace: str | None = None, owner: AnyObject | None = None
@@ -133,7 +136,8 @@ class Context:
         subject = subject_of(obj)
         resource = self.services.scheme.named(subject.api_version, subject.kind)
         current = self._status_of(obj, resource)
-        for attempt in itertools.count(1):
+        tries = 0
+        while True:
             patch = status_patch(subject, current, desired, now=self.services.clock())
             if patch is None:
                 return False
@@ -149,7 +153,8 @@ class Context:
             except NotFound:
                 return False
             except Conflict:
-                if on_conflict == "raise" or attempt == _TRIES_MAX:
+                tries += 1
+                if on_conflict == "raise" or tries == _TRIES_MAX:
                     raise
                 live = await self._live(resource, subject)
                 if live is None:
@@ -189,11 +194,12 @@ class Context:
         return f"<Context {self.request.key} {self.request.reconcile_id}>"
 
     async def _edit_finalizers(
-        self, obj: AnyObject, name: str, edit: "Callable[[Subject, str], list[dict[str, Any]]]"
+        self, obj: AnyObject, name: str, edit: "Callable[[Subject, str], builtins.list[dict[str, Any]]]"
     ) -> bool:
         subject = subject_of(obj)
         resource = self.services.scheme.named(subject.api_version, subject.kind)
-        for attempt in itertools.count(1):
+        tries = 0
+        while True:
             patch = edit(subject, name)
             if not patch:
                 return False
@@ -203,7 +209,8 @@ class Context:
                 return False
             except (Conflict, Invalid):
                 # The test in the patch failed: somebody was faster. Look again, and do not fail for ever (F4).
-                if attempt == _TRIES_MAX:
+                tries += 1
+                if tries == _TRIES_MAX:
                     raise
                 live = await self._live(resource, subject)
                 if live is None:
@@ -227,10 +234,13 @@ class Context:
         return live if live.uid == subject.uid else None
 
     def _status_of(self, obj: AnyObject, resource: Resource) -> dict[str, Any]:
-        """The status that the object had when it was read; if it can be found, with all that the class does not know."""
+        """The status that the object had when it was read, if possible with what the class does not know."""
         if isinstance(obj, Object):
             return _status_in(obj)
-        cached = self.services.cache.get(resource, obj.key) if resource in self.services.cache else None
+        try:
+            cached = self.services.cache.get(resource, obj.key)
+        except UnregisteredKind:
+            cached = None
         if cached is not None and cached.resource_version == obj.metadata.resource_version:
             return _status_in(cached)
         status: dict[str, Any] = _plain(unstructure(obj)).get("status") or {}
@@ -241,11 +251,11 @@ def _desired_status(obj: AnyObject, changes: Mapping[str, object]) -> dict[str, 
     """The changes under their names in JSON, as JSON values; None where a field is to go."""
     if isinstance(obj, Object):
         return dict(_plain(changes))
-    status = getattr(obj, "status", None)
+    status: Any = getattr(obj, "status", None)
     if status is None:
         raise TypeError(f"{type(obj).__qualname__} has no status to write")
     written = _plain(unstructure(attrs.evolve(status, **changes)))
-    names = json_names(type(status))
+    names = json_names(status.__class__)
     return {names[attribute]: written.get(names[attribute]) for attribute in changes}
 
 

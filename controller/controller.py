@@ -11,7 +11,7 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import attrs
@@ -31,7 +31,8 @@ from windlass.informers.api import Api
 from windlass.informers.backoff import Backoff
 from windlass.informers.cache import Cache
 from windlass.informers.errors import NotSynced
-from windlass.informers.informer import Registration
+from windlass.informers.handlers import Registration
+from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
 from windlass.informers.resources import Resource
 from windlass.informers.store import Added, Change, Deleted, Updated
@@ -49,6 +50,7 @@ _RUN_BUCKETS = (
 )
 _LAST_ERRORS = 20
 _REMEMBER_SECONDS = 600.0
+_SYNC_PAUSE_SECONDS = 0.01  # the initial changes are being delivered already; this is how often we look whether all are
 
 # What a program's own mistakes look like. They are retried like every error, for the next version of the object may not
 # trigger them, but they are counted apart and logged with a traceback (C8).
@@ -131,7 +133,7 @@ class Controller:
         self.name = spec.name
         self.queue: WorkQueue[Key] = WorkQueue(spec.name, retry=spec.retry, bucket=spec.bucket)
         self.statistics = Statistics()
-        self._registrations: list[tuple[Resource, Registration]] = []
+        self._registrations: list[tuple[Informer, Registration]] = []
         # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
         self._written: dict[Key, tuple[float, WrittenObjects]] = {}
         self._ready: asyncio.Future[None] | None = None
@@ -145,10 +147,9 @@ class Controller:
         for resource in self.spec.reads:
             cache.informer(resource)
         for watch in self.spec.watches:
-            registration = cache.informer(watch.resource).add_handler(
-                self._handler(watch), name=f"{self.name}: {watch.resource}"
-            )
-            self._registrations.append((watch.resource, registration))
+            informer = cache.informer(watch.resource)
+            registration = informer.add_handler(self._handler(watch), name=f"{self.name}: {watch.resource}")
+            self._registrations.append((informer, registration))
 
     async def run(self, services: Services, api: Api) -> None:
         """Work until stopped. Raises NotSynced if the first lists are not there in time (C11, C19)."""
@@ -211,12 +212,19 @@ class Controller:
         self.queue.add(key, reason=reason)
 
     async def _synced(self) -> None:
-        waits: list[Coroutine[Any, Any, None]] = [registration.ready() for _, registration in self._registrations]
+        """Wait for the informers, and then for the handlers to have been told of all they hold (C10)."""
         try:
             async with asyncio.timeout(self.spec.sync_timeout_seconds):
-                await asyncio.gather(*waits)
+                for informer, registration in self._registrations:
+                    await informer.ready()
+                    while not registration.has_synced:  # noqa: ASYNC110  # a registration has no event to wait for
+                        await asyncio.sleep(_SYNC_PAUSE_SECONDS)
         except TimeoutError:
-            behind = ", ".join(str(resource) for resource, one in self._registrations if not one.has_synced)
+            behind = ", ".join(
+                f"{informer.resource} ({informer.why()})"
+                for informer, registration in self._registrations
+                if not registration.has_synced
+            )
             raise NotSynced(
                 f"the controller {self.name} cannot start: after {self.spec.sync_timeout_seconds:g} s there is still "
                 f"no complete list of {behind}"
@@ -263,7 +271,7 @@ class Controller:
         deadline = asyncio.timeout(self.spec.deadline_seconds)
         try:
             async with deadline:
-                result = await self.spec.reconcile(context, context.request)
+                result: object = await self.spec.reconcile(context, context.request)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -24,7 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from windlass.controller.errors import BrokenExecutor, DuplicateExecutor, ExecutorNotFound
 
-__all__ = ("CONTRACT", "ENTRY_POINT_GROUP", "Executor", "ExecutorRegistry", "executors")
+__all__ = ("CONTRACT", "ENTRY_POINT_GROUP", "Executor", "ExecutorRegistry", "executors", "get", "names", "register")
 
 ENTRY_POINT_GROUP = "windlass.executors"
 CONTRACT = ("name", "render", "start", "observe", "cancel")
@@ -181,3 +181,9 @@ def _describe_object(executor: object) -> str:
 
 executors: ExecutorRegistry[Any] = ExecutorRegistry()
 """The registry of this process. A program that wants several makes its own `ExecutorRegistry`."""
+
+# `from windlass.controller import executors; executors.register("llm-finetune", …)` reads well, so the module offers
+# the registry's verbs as its own.
+register = executors.register
+get = executors.get
+names = executors.names

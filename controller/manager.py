@@ -1,8 +1,8 @@
 """The manager owns everything that runs: what it started is stopped, in order, whatever happens (M1, M7).
 
-Construction is inert and checks all that can be checked without a cluster: kinds are registered, names are unique, owner
-relations are legal. `run()` is for a program that is nothing but its controllers; `async with manager:` for one that has
-a loop, signals and purposes of its own.
+Construction is inert and checks all that can be checked without a cluster: kinds are registered, names are unique,
+owner relations are legal. `run()` is for a program that is nothing but its controllers; `async with manager:` for one
+that has a loop, signals and purposes of its own.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ __all__ = ("Manager", "Runnable")
 
 T = TypeVar("T")
 
+_DEFAULTS = Settings()
 _LOG = logging.getLogger("windlass.controller.manager")
 
 
@@ -77,7 +78,7 @@ class Manager:
         cluster: Cluster | None = None,
         kubeconfig: Path | None = None,
         namespace: str | None = None,
-        settings: Settings = Settings(),
+        settings: Settings = _DEFAULTS,
     ) -> None:
         self.scheme = Scheme(kinds)
         self.namespace = namespace
@@ -390,9 +391,7 @@ class Manager:
         return None if self._started else "starting: the caches are not complete"
 
     def _uid_of(self, resource: Resource, key: Key) -> str | None:
-        if self._services is None or resource not in self._services.cache:
-            return None
-        found = self._services.cache.get(resource, key)
+        found = None if self._services is None else self._services.cache.get(resource, key)
         return None if found is None else found.uid
 
     def _claim(self, name: str) -> None:

@@ -1,7 +1,8 @@
 """Controllers' numbers under the names the field's dashboards know (table 1.11), read at the moment of a scrape.
 
 Queues and controllers count in plain integers; this collector turns them into metric families when asked. So counting
-costs a hot path one addition, every series exists at zero before the first run (C16), and queues know no metrics library.
+costs a hot path one addition, every series exists at zero before the first run (C16), and queues know no metrics
+library.
 """
 
 import asyncio

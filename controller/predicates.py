@@ -1,8 +1,8 @@
 """A predicate says of a change: worth a reconcile, not worth one, or "I have no opinion of this kind of change".
 
 The third answer is what keeps combinations honest. A predicate about updates (generation changed, labels changed, …)
-has no opinion of an object that appears or goes. `&`, `|` and `~` ignore those without an opinion, and when nobody has one
-the change passes. So `~generation_changed` does not block creates and deletes, and a selector or-ed with
+has no opinion of an object that appears or goes. `&`, `|` and `~` ignore those without an opinion, and when nobody has
+one the change passes. So `~generation_changed` does not block creates and deletes, and a selector or-ed with
 `labels_changed` is not drowned by it on every create (both happen in controller-runtime, P4).
 
 Two more rules hold for every predicate here, because a change that is filtered out is gone for good:
@@ -42,7 +42,7 @@ __all__ = (
     "status_changed",
 )
 
-Opinion: TypeAlias = "bool | None"
+Opinion: TypeAlias = bool | None
 """True: wakes the key. False: does not. None: no opinion."""
 
 
@@ -217,6 +217,6 @@ DEFAULT: Predicate = attrs.evolve(
     name="default",
 )
 """What wakes a controller unless its author says otherwise: all but bookkeeping that no reconciler can see, such as an
-update of managedFields alone. Status-only changes pass. That costs no loop: a reconciler's own status write wakes it once
-more, that run finds nothing to change, and an unchanged status is not written (F8). Filtering them by generation, as is
-common, loses the status changes that others make (P2)."""
+update of managedFields alone. Status-only changes pass. That costs no loop: a reconciler's own status write wakes it
+once more, that run finds nothing to change, and an unchanged status is not written (F8). Filtering them by generation,
+as is common, loses the status changes that others make (P2)."""

@@ -1,4 +1,4 @@
-"""Before anything waits for ever, one question is asked with a limit: does this server answer us, and let us list?
+"""Before anything waits for ever, it is asked, with a limit, whether this server answers us and lets us list.
 
 A server that cannot be reached, or refuses our credentials, at the start is a mistake to be told within seconds; once a
 manager has started, the same is an outage to be waited out.

@@ -67,4 +67,5 @@ _AGAIN = Result(backoff=True)
 class Reconciler(Protocol):
     """An async function `(ctx, request) -> Result | None`. To fail is to raise; `TerminalError` is not retried."""
 
-    def __call__(self, ctx: "Context", request: Request, /) -> Awaitable[Result | None]: ...
+    def __call__(self, ctx: "Context", request: Request, /) -> Awaitable[Result | None]:
+        """One run."""

@@ -15,7 +15,7 @@ from windlass.informers.typed import CustomResource
 
 __all__ = ("AnyObject", "Subject", "subject_of")
 
-AnyObject: TypeAlias = "Object | CustomResource"
+AnyObject: TypeAlias = Object | CustomResource
 
 
 @attrs.frozen
