@@ -1,6 +1,7 @@
 """The few defaults and rules of built-in kinds that clients lean on; everything else of them is stored as it comes.
 
-Built-in kinds are NOT fully validated or defaulted here: no field is pruned, and only what stands below is checked. Pure.
+Built-in kinds are NOT fully validated or defaulted here: no field is pruned, and only what stands below is checked.
+Pure.
 """
 
 import base64
@@ -67,9 +68,7 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
         return [Fault.required("spec")]
     faults = []
     if isinstance(spec, dict):
-        for field in _NEEDS.get(qualified, ()):
-            if not spec.get(field):
-                faults.append(Fault.required(f"spec.{field}"))
+        faults += [Fault.required(f"spec.{field}") for field in _NEEDS.get(qualified, ()) if not spec.get(field)]
     if qualified in ("configmaps", "secrets"):
         faults += _frozen(obj, old)
     if qualified == "configmaps":

@@ -1,6 +1,7 @@
 """A CustomResourceDefinition is checked, completed and turned into the kinds it defines; all of it pure.
 
-Who writes the result into the store and the registry is `definitions`. Rules R-01 … R-11 and K-06; schemas themselves are judged in `schemas`.
+Who writes the result into the store and the registry is `definitions`. Rules R-01 … R-11 and K-06; schemas themselves
+are judged in `schemas`.
 """
 
 import re
@@ -52,7 +53,7 @@ def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
         stored = old.get("status", {}).get("storedVersions") or []
         missing = [name for name in stored if name not in {version.get("name") for version in versions}]
         if missing:
-            detail = f"missing from spec.versions; {missing} was previously a storage version, and must remain in spec.versions"
+            detail = f"missing from spec.versions; {missing} was previously a storage version, and must remain there"
             faults.append(Fault.invalid("status.storedVersions[0]", missing[0], detail))
     return faults
 
@@ -144,14 +145,10 @@ def _column(column: Any, path: str) -> list[Fault]:
 
 
 def _immutable(spec: Json, old: Json) -> list[Fault]:
-    faults = []
-    for field in ("group", "scope"):
-        if spec.get(field) != old.get(field):
-            faults.append(Fault.invalid(f"spec.{field}", spec.get(field), "field is immutable"))
-    for field in ("plural", "kind"):
-        if spec["names"].get(field) != old["names"].get(field):
-            faults.append(Fault.invalid(f"spec.names.{field}", spec["names"].get(field), "field is immutable"))
-    return faults
+    pairs = [(f"spec.{field}", spec.get(field), old.get(field)) for field in ("group", "scope")]
+    names, before = spec["names"], old["names"]
+    pairs += [(f"spec.names.{field}", names.get(field), before.get(field)) for field in ("plural", "kind")]
+    return [Fault.invalid(field, new, "field is immutable") for field, new, past in pairs if new != past]
 
 
 def with_status(crd: Json, others: Iterable[Json], now: str) -> Json:
@@ -190,7 +187,7 @@ def _clash(crd: Json, others: Iterable[Json]) -> tuple[str, str] | None:
 
 
 def set_condition(conditions: list[Json], kind: str, state: tuple[str, str, str], now: str) -> None:
-    """Set a condition to (status, reason, message); its transition time moves with its status only. Changes the list."""
+    """Set a condition to (status, reason, message); its time moves with its status only. Changes the list."""
     status, reason, message = state
     old = next((condition for condition in conditions if condition["type"] == kind), None)
     since = old["lastTransitionTime"] if old is not None and old["status"] == status else now

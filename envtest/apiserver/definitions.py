@@ -1,7 +1,7 @@
-"""The registry follows the CustomResourceDefinitions in the store: a write of one is in force before the write is answered.
+"""The registry follows the CRDs in the store: a write of one is in force before the write is answered.
 
-Reacts to changes of CRDs only: completes their status, serves or withdraws their kinds and ends the watches of what changed (K-06, K-08).
-Emptying a deleted definition is `housekeeping`'s work.
+Reacts to changes of CRDs only: completes their status, serves or withdraws their kinds and ends the watches of what
+changed (K-06, K-08). Emptying a deleted definition is `housekeeping`'s work.
 """
 
 from windlass.envtest.apiserver import crds

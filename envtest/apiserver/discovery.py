@@ -1,6 +1,7 @@
-"""Discovery documents are computed from the registry at each request, so that they can never lag behind it (T-03). Pure.
+"""Discovery documents are computed from the registry at each request, so they never lag behind it (T-03). Pure.
 
-Only the plain form is served: a client that asks for aggregated discovery first finds `application/json` in its own Accept header.
+Only the plain form is served: a client that asks for aggregated discovery first finds `application/json` in its own
+Accept header.
 """
 
 from windlass.envtest.apiserver.kinds import VERBS, Registry, Resource

@@ -1,12 +1,14 @@
-"""What the garbage collector does about one object is a function of it, its owners and its dependents (GC-01 … GC-07). Pure.
+"""What the collector does about one object is a function of it, its owners and its dependents. Pure.
 
-`decide` is asked about an object whenever it, an owner or a dependent changed; it returns what should be done about that object now, and asking again
-is always safe. Who remembers the dependents and performs the actions is `housekeeping`.
+Statements GC-01 … GC-07. `decide` is asked about an object whenever it, an owner or a dependent changed; it returns
+what should be done about that object now, and asking again is always safe. Who remembers the dependents and performs
+the actions is `housekeeping`.
 """
 
 from collections.abc import Callable, Iterable
 
 import attrs
+
 from windlass.envtest.apiserver.objects import GC_FINALIZERS
 from windlass.envtest.apiserver.storage import Key, Stored
 from windlass.envtest.apiserver.values import Json

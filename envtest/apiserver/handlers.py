@@ -1,7 +1,8 @@
-"""The HTTP room: a request is read, handed to the rooms that decide, and answered; no rule of Kubernetes is decided here.
+"""The HTTP room: a request is read, handed to the rooms that decide, and answered; nothing is decided here.
 
-`Handlers.handle` is one aiohttp handler for every path, because the set of paths changes while the server runs. Middlewares of aiohttp may be
-put around it (the seam for fault injection). Writes run to their end without an await, so a client that goes away cannot cut one in half.
+`Handlers.handle` is one aiohttp handler for every path, because the set of paths changes while the server runs.
+Middlewares of aiohttp may be put around it (the seam for fault injection). Writes run to their end without an await,
+so a client that goes away cannot cut one in half.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import msgspec
 import yaml
 from aiohttp import web
 from multidict import MultiMapping
+
 from windlass.envtest.apiserver import discovery, openapi, scaling
 from windlass.envtest.apiserver.errors import (
     ApiError,
@@ -213,9 +215,8 @@ class Handlers:
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
         response = _raw(renderer.many(page.items, metadata))
-        if page.items and "gzip" in request.headers.get("Accept-Encoding", "") and response.content_length is not None:
-            if response.content_length > GZIP_MIN:
-                response.enable_compression(web.ContentCoding.gzip)
+        if "gzip" in request.headers.get("Accept-Encoding", "") and (response.content_length or 0) > GZIP_MIN:
+            response.enable_compression(web.ContentCoding.gzip)
         return response
 
     async def _reached(self, version: int) -> None:
@@ -234,7 +235,7 @@ class Handlers:
         query = parse_query(request.query, target.resource)
         await self._reached(parse_version(query.version))
         wake = asyncio.Event()
-        subscription = self._cache.subscribe(target.resource.qualified, wake.set)
+        subscription = self._cache.subscribe(target.resource.qualified, wake.set, lambda: _abort(request))
         if self._closing:
             subscription.end()
         try:
@@ -311,6 +312,11 @@ class Handlers:
         return deleted
 
 
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
 def _raw(body: bytes, code: int = 200) -> web.Response:
     return web.Response(body=body, status=code, content_type="application/json")
 
@@ -347,6 +353,10 @@ def _dry_run(values: list[str]) -> bool:
     if values != ["All"]:
         raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("dryRun", values[0], ("All",))])
     return True
+
+
+def _strings(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _write_options(request: web.Request) -> WriteOptions:
@@ -387,7 +397,7 @@ async def _optional_body(request: web.Request) -> Json:
 
 def _parsed(raw: bytes, content_type: str) -> Any:
     try:
-        if content_type == "application/yaml":
+        if content_type == "application/yaml" and not raw.lstrip().startswith(b"{"):
             return decode(encode(yaml.safe_load(raw)))  # through JSON, so that dates become strings
         return decode(raw)
     except (msgspec.MsgspecError, yaml.YAMLError, TypeError, ValueError) as error:
@@ -409,7 +419,7 @@ def _delete_options(query: MultiMapping[str], body: Json) -> DeleteOptions:
     if not isinstance(preconditions, dict):
         raise bad_request("preconditions must be an object")
     return DeleteOptions(
-        dry_run=_dry_run(body.get("dryRun") or query.getall("dryRun", [])),
+        dry_run=_dry_run(_strings(body.get("dryRun")) or query.getall("dryRun", [])),
         policy=policy,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),

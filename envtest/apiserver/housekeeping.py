@@ -1,7 +1,7 @@
-"""What controllers do behind a real API server: collect garbage, empty terminating namespaces and definitions. Level-triggered.
+"""What controllers do behind a real API server: collect garbage, empty terminating namespaces and definitions.
 
-One task looks at the objects that a change may concern, asks the pure rules what to do, and does it through the same operations as any
-client. A start looks at every object once, so a kill at any moment loses nothing.
+Level-triggered. One task looks at the objects that a change may concern, asks the pure rules what to do, and does it
+through the same operations as any client. A start looks at every object once, so a kill at any moment loses nothing.
 """
 
 import asyncio

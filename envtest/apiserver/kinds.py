@@ -1,7 +1,7 @@
-"""What the server knows of a kind is one frozen value; the built-in ones are a table, a CRD adds further rows of the same type.
+"""What the server knows of a kind is one frozen value; built-in ones are a table, a CRD adds rows of the same type.
 
-Light type knowledge only: scope, names, subresources, printer columns, what may be updated how. `builtins` holds the few defaults and
-rules of the built-in kinds, `schemas` the rules of custom ones. Storage does not know kinds.
+Light type knowledge only: scope, names, subresources, printer columns, what may be updated how. `builtins` holds the
+few defaults and rules of the built-in kinds, `schemas` the rules of custom ones. Storage does not know kinds.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
+
 from windlass.envtest.apiserver.values import Json
 
 __all__ = ("BUILT_IN", "VERBS", "Column", "Registry", "Resource", "Scale", "version_order")

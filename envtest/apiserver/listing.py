@@ -1,7 +1,8 @@
 """A list is a snapshot at one revision, and its pages stay in that snapshot however much is written meanwhile.
 
-The snapshot is never copied: a page is the present with the newer history undone (`watchcache.rewind`), so a token lives exactly as long as the
-history does (L-01 … L-06). Waiting for a version of the near future is the HTTP side's affair.
+The snapshot is never copied: a page is the present with the newer history undone (`watchcache.rewind`), so a token
+lives exactly as long as the history does (L-01 … L-06). Waiting for a version of the near future is the HTTP side's
+affair.
 """
 
 import base64
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 import attrs
 import msgspec
+
 from windlass.envtest.apiserver.errors import ApiError, bad_request, expired
 from windlass.envtest.apiserver.operations import Target
 from windlass.envtest.apiserver.queries import ListQuery, parse_version, selector
@@ -23,8 +25,8 @@ INCONSISTENT = -1  # the revision in a token that promises no snapshot (L-03)
 TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
-    "between the time the first chunk was returned and now may show up in the list."
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
 )
 
 

@@ -1,10 +1,11 @@
 """The rules of metadata: what the server sets, what a client may change, when the generation counts. Pure.
 
-Each function takes what was sent and what is stored and returns the object to store, or raises the refusal. The body belongs to the caller and
-may be changed; the stored object is never touched. Kinds' own rules are in `builtins` and `validation`.
+Each function takes what was sent and what is stored and returns the object to store, or raises the refusal. The body
+belongs to the caller and may be changed; the stored object is never touched. Kinds' own rules are in `builtins` and
+`validation`.
 """
 
-import datetime
+import datetime as dt
 import random
 import re
 from typing import Any
@@ -36,15 +37,15 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp", "creationTimestamp")
 
 SUBDOMAIN_RULE = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 
 
-def timestamp(now: datetime.datetime) -> str:
+def timestamp(now: dt.datetime) -> str:
     """Seconds and Z, as in creationTimestamp."""
-    return now.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def generated_name(base: str, rng: random.Random) -> str:
@@ -53,7 +54,7 @@ def generated_name(base: str, rng: random.Random) -> str:
 
 
 def shape_faults(metadata: Any) -> str:
-    """What in the metadata has the wrong JSON type, in one line; empty if nothing. Answered with 400: it cannot be decoded."""
+    """What in the metadata has the wrong JSON type, in one line; empty if nothing. It is answered with 400."""
     if not isinstance(metadata, dict):
         return "metadata: expected an object"
     for field in _STRINGS:
@@ -103,28 +104,19 @@ def metadata_faults(metadata: Json, resource: Resource) -> list[Fault]:
     annotations = metadata.get("annotations") or {}
     if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > ANNOTATIONS_MAX:
         faults.append(Fault.too_long("metadata.annotations", ANNOTATIONS_MAX))
-    for finalizer in metadata.get("finalizers") or []:
-        if not _QUALIFIED.match(finalizer):
-            faults.append(
-                Fault.invalid(
-                    "metadata.finalizers",
-                    finalizer,
-                    "name part must consist of alphanumeric characters, '-', '_' or '.'",
-                )
-            )
+    rule = "name part must consist of alphanumeric characters, '-', '_' or '.'"
+    odd = [item for item in metadata.get("finalizers") or [] if not _QUALIFIED.match(item)]
+    faults += [Fault.invalid("metadata.finalizers", item, rule) for item in odd]
     return faults + _owner_faults(metadata.get("ownerReferences") or [])
 
 
 def _owner_faults(owners: list[Json]) -> list[Fault]:
-    faults = []
-    for index, owner in enumerate(owners):
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not isinstance(owner.get(field), str) or not owner[field]:
-                faults.append(
-                    Fault.invalid(
-                        f"metadata.ownerReferences[{index}].{field}", owner.get(field, ""), "must not be empty"
-                    )
-                )
+    faults = [
+        Fault.invalid(f"metadata.ownerReferences[{index}].{field}", owner.get(field, ""), "must not be empty")
+        for index, owner in enumerate(owners)
+        for field in ("apiVersion", "kind", "name", "uid")
+        if not isinstance(owner.get(field), str) or not owner[field]
+    ]
     if sum(owner.get("controller") is True for owner in owners) > 1:
         detail = "Only one reference can have Controller set to true"
         faults.append(Fault.invalid("metadata.ownerReferences", owners, detail))
@@ -172,7 +164,7 @@ def spec_changed(old: Json, new: Json, resource: Resource) -> bool:
 
 
 def begin_deletion(metadata: Json, policy: str, now: str, *, generation: bool) -> bool:
-    """Mark an object as being deleted and set the collector's finalizers (D-02, D-03, D-07). Says whether anything changed."""
+    """Mark an object as being deleted, set the collector's finalizers (D-02, D-03, D-07); says if anything changed."""
     before = (metadata.get("deletionTimestamp"), list(metadata.get("finalizers") or []))
     finalizers = [item for item in before[1] if item not in GC_FINALIZERS.values()]
     if policy in GC_FINALIZERS:

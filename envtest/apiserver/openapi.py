@@ -1,8 +1,9 @@
-"""OpenAPI documents: enough for `kubectl apply` to validate on the server and for `kubectl explain` of custom kinds. Pure.
+"""OpenAPI documents: enough for `kubectl apply` to validate on the server and to explain custom kinds. Pure.
 
-Version 3 lists, for each group version, the schemas of custom kinds as their CRDs give them, open objects for built-in kinds, and one path for
-each kind whose PATCH has the `fieldValidation` parameter (that is what kubectl looks for). Version 2 is valid and nearly empty: kubectl skips
-what it does not find there. Built-in kinds' schemas are not simulated.
+Version 3 lists, for each group version, the schemas of custom kinds as their CRDs give them, open objects for built-
+in kinds, and one path for each kind whose PATCH has the `fieldValidation` parameter (that is what kubectl looks for).
+Version 2 is valid and nearly empty: kubectl skips what it does not find there. Built-in kinds' schemas are not
+simulated.
 """
 
 from windlass.envtest.apiserver.discovery import VERSION
@@ -29,7 +30,7 @@ def swagger_v2() -> Json:
 
 
 def paths_v3(registry: Registry, revision: int) -> Json:
-    """/openapi/v3: where the documents of the group versions are; the hash in the address changes with every definition."""
+    """/openapi/v3: where the documents of the group versions are; the hash in the address changes with every write."""
     paths = {}
     for group, versions in registry.groups().items():
         for version in versions:

@@ -1,16 +1,18 @@
 """Each verb on one object is a synchronous decision on the store, so two requests can never interleave inside one.
 
-`Operations` composes the pure rooms (objects, builtins, pruning, validation, patches, managedfields) in the order of Kubernetes: names, old
-state, subresource rules, admission, generation, no-op, write. It does not know HTTP, lists or watches.
+`Operations` composes the pure rooms (objects, builtins, pruning, validation, patches, managedfields) in the order of
+Kubernetes: names, old state, subresource rules, admission, generation, no-op, write. It does not know HTTP, lists or
+watches.
 """
 
-import datetime
+import datetime as dt
 import random
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import attrs
+
 from windlass.envtest.apiserver import crds, managedfields, objects
 from windlass.envtest.apiserver.builtins import PROTECTED_NAMESPACES, built_in_faults, prepare_create, prepare_write
 from windlass.envtest.apiserver.errors import (
@@ -32,7 +34,7 @@ from windlass.envtest.apiserver.storage import Key, Store, Stored, versioned
 from windlass.envtest.apiserver.validation import ratcheted, validate
 from windlass.envtest.apiserver.values import Json, copied, encode, same
 
-__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "viewed")
+__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "checked_body", "viewed")
 
 GENERATED_TRIES = 8  # CR-03
 
@@ -54,12 +56,13 @@ class Target:
 
 @attrs.frozen
 class WriteOptions:
-    """The query of a write. `warnings` collects what goes into Warning headers."""
+    """The query of a write. `force` is for applies. `warnings` collects what goes into Warning headers."""
 
     dry_run: bool = False
     manager: str = "unknown"
     validation: str = "Warn"  # fieldValidation: Strict, Warn or Ignore
     force: bool = False
+    managed: list[Json] | None = None  # the managedFields of an apply, which knows them before the write
     warnings: list[str] = attrs.field(factory=list)
 
 
@@ -74,7 +77,7 @@ class DeleteOptions:
 
 
 def viewed(stored: Stored, resource: Resource) -> Stored:
-    """The object as a version of its kind shows it: under that apiVersion and with the defaults of today (K-02, K-09)."""
+    """The object as a version of its kind shows it: under that apiVersion, with the defaults of today (K-02, K-09)."""
     if stored.raw.startswith(resource.header()) and stored.revision >= resource.defined_at:
         return stored
     obj = stored.obj | {"apiVersion": resource.api_version}
@@ -87,7 +90,7 @@ class Operations:
     """Create, update, patch and delete."""
 
     def __init__(
-        self, store: Store, registry: Registry, *, clock: Callable[[], datetime.datetime], rng: random.Random
+        self, store: Store, registry: Registry, *, clock: Callable[[], dt.datetime], rng: random.Random
     ) -> None:
         self.store = store
         self.registry = registry
@@ -114,7 +117,7 @@ class Operations:
 
     def create(self, target: Target, body: Json, options: WriteOptions) -> Stored:
         """Store a new object (5.2)."""
-        resource, metadata = target.resource, _checked_body(body, target)
+        resource, metadata = target.resource, checked_body(body, target)
         self._check_namespace(target, metadata.get("name") or metadata.get("generateName") or "")
         if resource.terminating:
             message = "create not allowed while custom resource definition is terminating"
@@ -145,7 +148,7 @@ class Operations:
 
     def update(self, target: Target, body: Json, options: WriteOptions) -> Stored:
         """Replace an object, or its subresource (5.3, SS-01)."""
-        metadata = _checked_body(body, target)
+        metadata = checked_body(body, target)
         stored = self.store.get(target.key)
         if stored is None:
             if target.resource.create_on_update and not target.subresource:
@@ -185,7 +188,7 @@ class Operations:
 
     def update_patched(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
         """Write what a patch made of a stored object (P-04: unconditional unless the patch names a version)."""
-        _checked_body(body, target)
+        checked_body(body, target)
         return self.replace(target, body, stored, options)
 
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Stored, bool]:
@@ -281,6 +284,9 @@ class Operations:
         return built_in_faults(resource.qualified, obj, old)
 
     def _manage(self, target: Target, obj: Json, old: Json | None, options: WriteOptions) -> None:
+        if options.managed is not None:
+            obj["metadata"]["managedFields"] = options.managed
+            return
         writer = managedfields.Writer(options.manager, "Update", target.resource.api_version, target.subresource)
         managedfields.record_update(obj, old, writer, resource=target.resource, now=self.now())
 
@@ -291,7 +297,7 @@ def _storage_version(resource: Resource) -> str:
     return f"{resource.group}/{resource.storage_version}"
 
 
-def _checked_body(body: Any, target: Target) -> Json:
+def checked_body(body: Any, target: Target) -> Json:
     """The metadata of a body that fits its URL (E-07, CR-04); fills in what the URL already says."""
     resource = target.resource
     if not isinstance(body, dict):
@@ -302,7 +308,8 @@ def _checked_body(body: Any, target: Target) -> Json:
     if given != (resource.api_version, resource.kind):
         expected = f"{resource.api_version}, Kind={resource.kind}"
         raise bad_request(
-            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API version ({expected})"
+            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match "
+            f"the expected API version ({expected})"
         )
     if body.get("metadata") is None:
         body["metadata"] = {}
@@ -340,8 +347,8 @@ def _check_preconditions(target: Target, stored: Stored, options: DeleteOptions)
         )
     elif options.resource_version is not None and options.resource_version != metadata["resourceVersion"]:
         message = (
-            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion in "
-            f"record ({metadata['resourceVersion']}). The object might have been modified"
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion "
+            f"in record ({metadata['resourceVersion']}). The object might have been modified"
         )
     if message:
         error = conflict(target.resource.qualified, target.name, message)

@@ -1,7 +1,7 @@
 """JSON patch (RFC 6902) and merge patch (RFC 7386) are functions from a value and a patch to a new value.
 
-Neither changes its arguments. A failing `test` or a missing path is the client's 422 (P-02), a malformed document its 400.
-Strategic merge patches and server-side apply need to know types and live in `strategic` and `apply`.
+Neither changes its arguments. A failing `test` or a missing path is the client's 422 (P-02), a malformed document its
+400. Strategic merge patches and server-side apply need to know types and live in `strategic` and `apply`.
 """
 
 from typing import Any

@@ -1,7 +1,8 @@
 """Pruning removes what a structural schema does not name, defaulting adds what it promises; both return new values.
 
-K-01: everything under `x-kubernetes-preserve-unknown-fields` stays, and so do apiVersion, kind and metadata of the root and of embedded
-resources. K-02: a default fills an absent field, and a null where the schema does not say nullable. Validation comes after both, elsewhere.
+K-01: everything under `x-kubernetes-preserve-unknown-fields` stays, and so do apiVersion, kind and metadata of the
+root and of embedded resources. K-02: a default fills an absent field, and a null where the schema does not say
+nullable. Validation comes after both, elsewhere.
 """
 
 from typing import Any

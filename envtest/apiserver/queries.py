@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+
 from windlass.envtest.apiserver.errors import Fault, bad_request, invalid
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.selectors import (
@@ -24,7 +25,10 @@ __all__ = ("ListQuery", "flag", "parse_query", "parse_version", "selector")
 _INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _SELECTABLE: dict[str, tuple[str, ...]] = {
     "events": (*(f"involvedObject.{field}" for field in _INVOLVED), "reason", "type", "source", "reportingComponent"),
-    "pods": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"),
+    "pods": (
+        *(f"spec.{field}" for field in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName")),
+        *("status.phase", "status.podIP"),
+    ),
     "nodes": ("spec.unschedulable",),
     "namespaces": ("status.phase",),
     "secrets": ("type",),
@@ -124,23 +128,16 @@ def _watch_faults(query: ListQuery) -> list[Fault]:
 def _list_faults(query: ListQuery) -> list[Fault]:
     if query.initial_events is not None:
         return [Fault.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]
-    if not query.match:
-        return []
-    if not query.version:
-        return [
-            Fault.forbidden(
-                "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            )
-        ]
-    if query.continue_token:
-        return [Fault.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")]
-    if query.match not in ("Exact", "NotOlderThan"):
-        return [Fault.unsupported("resourceVersionMatch", query.match, ("Exact", "NotOlderThan"))]
-    if query.match == "Exact" and query.version == "0":
-        return [
-            Fault.forbidden("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-        ]
-    return []
+    match, detail = query.match, ""
+    if match and not query.version:
+        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+    elif match and query.continue_token:
+        detail = "resourceVersionMatch is forbidden when continue is provided"
+    elif match == "Exact" and query.version == "0":
+        detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+    elif match not in ("", "Exact", "NotOlderThan"):
+        return [Fault.unsupported("resourceVersionMatch", match, ("Exact", "NotOlderThan"))]
+    return [Fault.forbidden("resourceVersionMatch", detail)] if detail else []
 
 
 def selector(query: ListQuery, namespace: str, name: str = "") -> Callable[[Stored], bool]:

@@ -1,13 +1,15 @@
-"""One object, many objects and watch events in the representation that the Accept header asks for: plain, Table or metadata only.
+"""One object, many and watch events in the representation that the Accept header asks for: plain, Table, metadata.
 
-Plain objects are not encoded again: a list is the stored bytes joined, an event the stored bytes framed. W-14: all three also apply to watches.
+Plain objects are not encoded again: a list is the stored bytes joined, an event the stored bytes framed. W-14: all
+three also apply to watches.
 """
 
-import datetime
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
+
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.operations import viewed
@@ -48,9 +50,7 @@ def accepted(header: str, include: str = "") -> Representation:
 class Renderer:
     """The views of one request."""
 
-    def __init__(
-        self, resource: Resource, representation: Representation, clock: Callable[[], datetime.datetime]
-    ) -> None:
+    def __init__(self, resource: Resource, representation: Representation, clock: Callable[[], dt.datetime]) -> None:
         self._resource = resource
         self._representation = representation
         self._clock = clock
@@ -94,7 +94,7 @@ class Renderer:
         return b'{"type":"%b","object":%b}\n' % (kind.encode(), encode(table))
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
-        """A bookmark line: kind, apiVersion and version only (W-09), annotated at the end of the initial events (W-10)."""
+        """A bookmark: kind, apiVersion and version only (W-09), annotated at the end of the initial events (W-10)."""
         metadata: Json = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}

@@ -131,14 +131,12 @@ def _exclusions(schema: Json, path: str) -> Iterator[Fault]:
         yield Fault.forbidden(
             f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive"
         )
-    if schema.get("x-kubernetes-embedded-resource"):
+    embedded, preserve = "x-kubernetes-embedded-resource", "x-kubernetes-preserve-unknown-fields"
+    if schema.get(embedded):
         if schema.get("type") != "object":
-            yield Fault.invalid(
-                f"{path}.type", schema.get("type", ""), "must be object if x-kubernetes-embedded-resource is true"
-            )
-        if not schema.get("properties") and not schema.get("x-kubernetes-preserve-unknown-fields"):
-            detail = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
-            yield Fault.required(f"{path}.properties", detail)
+            yield Fault.invalid(f"{path}.type", schema.get("type", ""), f"must be object if {embedded} is true")
+        if not schema.get("properties") and not schema.get(preserve):
+            yield Fault.required(f"{path}.properties", f"must not be empty if {embedded} is true without {preserve}")
     if schema.get("x-kubernetes-int-or-string"):
         for other in ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"):
             if schema.get(other):

@@ -1,14 +1,15 @@
 """A selector is parsed once into a predicate over labels or fields; matching never fails.
 
-Label grammar (L-07): `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`, `k`, `!k`, `k>1`, `k<1`. As in Kubernetes, `!=` and
-`notin` also match an object that lacks the key. Field grammar: `k=v`, `k==v`, `k!=v`, joined by commas, with backslash escapes.
-Which fields exist is the caller's knowledge (L-08).
+Label grammar (L-07): `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`, `k`, `!k`, `k>1`, `k<1`. As in Kubernetes,
+`!=` and `notin` also match an object that lacks the key. Field grammar: `k=v`, `k==v`, `k!=v`, joined by commas, with
+backslash escapes. Which fields exist is the caller's knowledge (L-08).
 """
 
 import re
 from collections.abc import Callable, Mapping
 
 import attrs
+
 from windlass.envtest.apiserver.errors import ApiError, bad_request
 
 __all__ = ("FieldRequirement", "LabelRequirement", "matches_labels", "parse_fields", "parse_labels")
@@ -157,10 +158,10 @@ class _LabelParser:
         if self.next() != "(":
             raise self.error("expected: '('")
         found = {self.value()}
-        while (token := self.next()) == ",":
+        while (symbol := self.next()) == ",":
             found.add(self.value())
-        if token != ")":
-            raise self.error(f"found '{token}', expected: ',' or ')'")
+        if symbol != ")":
+            raise self.error(f"found '{symbol}', expected: ',' or ')'")
         return frozenset(found)
 
 

@@ -1,6 +1,7 @@
-"""The server as a whole: it owns the store, the socket and three tasks' worth of work, and ends all of it within two seconds.
+"""The server as a whole: it owns the store, the socket and the tasks, and ends all of it within two seconds.
 
-Construction does nothing but remember; `start` opens the file, binds the socket and begins, `stop` undoes that in reverse order.
+Construction does nothing but remember; `start` opens the file, binds the socket and begins, `stop` undoes that in
+reverse order.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from typing import Any, Self
 import attrs
 import yaml
 from aiohttp import web
+
 from windlass.envtest.apiserver.builtins import SYSTEM_NAMESPACES
 from windlass.envtest.apiserver.definitions import Definitions
 from windlass.envtest.apiserver.errors import ServerError
@@ -40,9 +42,9 @@ def _wall_clock() -> datetime:
 
 @attrs.frozen
 class Settings:
-    """What tests may want otherwise. `history_max` counts changes a resource, `pending_max` changes a watch (W-08, W-12)."""
+    """What tests may want otherwise: `history_max` changes a resource, `pending_max` changes a watch (W-08, W-12)."""
 
-    times: WatchTimes = WatchTimes()
+    times: WatchTimes = attrs.field(factory=WatchTimes)
     history_max: int = 10_000
     pending_max: int = 10_000
     clock: Callable[[], datetime] = _wall_clock
@@ -54,9 +56,10 @@ class Settings:
 class ApiServer:
     """An API server on a loopback address.
 
-    `database` None keeps everything in memory; a path is an SQLite file that survives `kill -9` at any moment. `port` 0 takes a free
-    one. `token` empty means a random one, None admits everybody. A wrong token is refused (401); a request without one is let in
-    unless `Settings.anonymous` is False, because kubectl sends its token over TLS only. Raises `ServerError` from `start` when the address is occupied or the file is in use.
+    `database` None keeps everything in memory; a path is an SQLite file that survives `kill -9` at any moment. `port`
+    0 takes a free one. `token` empty means a random one, None admits everybody. A wrong token is refused (401); a
+    request without one is let in unless `Settings.anonymous` is False, because kubectl sends its token over TLS only.
+    Raises `ServerError` from `start` when the address is occupied or the file is in use.
     """
 
     def __init__(

@@ -1,12 +1,13 @@
 """One counter orders every write of the whole store, and a write is in the file before anybody hears of it.
 
 Reads come from memory. With a database each write is one SQLite transaction, executed in line: in WAL mode with
-`synchronous=NORMAL` a commit is a `write()` into the log without an fsync, some tens of microseconds. The page cache belongs to the
-kernel, so a commit outlives `kill -9` of this process at any moment; only a power cut may lose the last commits (never consistency),
-and that is not what a test server promises. Checkpoints, which do wait for the disk, run in a thread of their own (`checkpoint`).
+`synchronous=NORMAL` a commit is a `write()` into the log without an fsync, some tens of microseconds. The page cache
+belongs to the kernel, so a commit outlives `kill -9` of this process at any moment; only a power cut may lose the
+last commits (never consistency), and that is not what a test server promises. Checkpoints, which do wait for the
+disk, run in a thread of their own (`checkpoint`).
 
-This module does not know kinds, schemas or clients. A key is (resource, namespace, name), `resource` being the plural with its
-group as in `widgets.ex.dev`. Objects it holds are never changed in place.
+This module does not know kinds, schemas or clients. A key is (resource, namespace, name), `resource` being the plural
+with its group as in `widgets.ex.dev`. Objects it holds are never changed in place.
 """
 
 import bisect
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import attrs
+
 from windlass.envtest.apiserver.errors import ServerError
 from windlass.envtest.apiserver.values import Json, decode, encode
 
@@ -109,7 +111,7 @@ class Store:
         return stored
 
     def remove(self, key: Key, final: Json | None = None) -> Stored:
-        """Remove an object and return its last state; `final` replaces that state, for an update that ends a deletion."""
+        """Remove an object, return its last state; `final` replaces that state, for an update that ends a deletion."""
         previous = self._objects[key.resource][(key.namespace, key.name)]
         stored = versioned(key, previous.obj if final is None else final, self.revision + 1)
         if self._database is not None:

@@ -1,7 +1,8 @@
 """Strategic merge patch for built-in kinds: lists whose items have a key merge item by item. Pure.
 
-The merge keys are a small table by field name, which is unambiguous in the kinds served here, not the Go types. The directives `$patch: replace`,
-`$patch: delete`, `$retainKeys`, `$deleteFromPrimitiveList/…` and `$setElementOrder/…` are understood.
+The merge keys are a small table by field name, which is unambiguous in the kinds served here, not the Go types. The
+directives `$patch: replace`, `$patch: delete`, `$retainKeys`, `$deleteFromPrimitiveList/…` and `$setElementOrder/…`
+are understood.
 """
 
 from typing import Any

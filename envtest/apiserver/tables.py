@@ -1,10 +1,10 @@
-"""A Table is a view of objects for people: columns, cells, and the metadata of each row (T-01). Pure, the present time is an argument.
+"""A Table is a view of objects for people: columns, cells, and the metadata of each row (T-01). Pure.
 
-The JSONPath subset is that of printer columns: fields, quoted fields, indexes, `[*]` and one-condition filters. A path that finds nothing
-gives null; what stands in the terminal for it is the client's text.
+The JSONPath subset is that of printer columns: fields, quoted fields, indexes, `[*]` and one-condition filters. A
+path that finds nothing gives null; what stands in the terminal for it is the client's text.
 """
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -101,7 +101,7 @@ def columns_of(resource: Resource) -> list[Json]:
     return own if resource.qualified == "events" else [name, *own]
 
 
-def row(stored: Stored, resource: Resource, now: datetime.datetime, include: str) -> Json:
+def row(stored: Stored, resource: Resource, now: dt.datetime, include: str) -> Json:
     """One row; `include` is Metadata, Object or None."""
     cells = [_cell(column, stored.obj, now) for column in resource.columns]
     if resource.qualified != "events":
@@ -119,7 +119,7 @@ def partial(stored: Stored, version: str = "v1") -> Json:
     return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": stored.metadata}
 
 
-def _cell(column: Column, obj: Json, now: datetime.datetime) -> Any:
+def _cell(column: Column, obj: Json, now: dt.datetime) -> Any:
     if column.compute is not None:
         value = column.compute(obj)
     else:
@@ -130,7 +130,7 @@ def _cell(column: Column, obj: Json, now: datetime.datetime) -> Any:
     return _typed(value, column.type, now)
 
 
-def _typed(value: Any, kind: str, now: datetime.datetime) -> Any:
+def _typed(value: Any, kind: str, now: dt.datetime) -> Any:
     match kind:
         case "integer":
             return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -143,14 +143,14 @@ def _typed(value: Any, kind: str, now: datetime.datetime) -> Any:
     return _text(value)
 
 
-def age(moment: str, now: datetime.datetime) -> str:
+def age(moment: str, now: dt.datetime) -> str:
     """The time since a moment as kubectl shows it: `7s`, `3m12s`, `5h`, `12d`."""
     try:
-        then = datetime.datetime.fromisoformat(moment)
+        then = dt.datetime.fromisoformat(moment)
     except ValueError:
         return "<invalid>"
     if then.tzinfo is None:
-        then = then.replace(tzinfo=datetime.UTC)
+        then = then.replace(tzinfo=dt.UTC)
     return _duration(int((now - then).total_seconds()))
 
 
@@ -158,19 +158,21 @@ def _duration(seconds: int) -> str:
     if seconds < -1:
         return "<invalid>"
     seconds = max(0, seconds)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 120:
-        return f"{seconds}s"
-    if minutes < 10:
-        return f"{minutes}m" + (f"{seconds % 60}s" if seconds % 60 else "")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h" + (f"{minutes % 60}m" if minutes % 60 else "")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return f"{days}d" + (f"{hours % 24}h" if hours % 24 else "")
-    if days < 730:
-        return f"{days}d"
-    return f"{days // 365}y" + (f"{days % 365}d" if days < 2920 and days % 365 else "")
+    for limit, (unit, size), (rest, part) in _AGES:
+        if seconds < limit:
+            remainder = seconds % size // part if rest else 0
+            return f"{seconds // size}{unit}" + (f"{remainder}{rest}" if remainder else "")
+    return f"{seconds // _YEAR}y"
+
+
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
+_AGES = (  # below this many seconds: in this unit, and the remainder in that one
+    (2 * _MINUTE, ("s", 1), ("", 1)),
+    (10 * _MINUTE, ("m", _MINUTE), ("s", 1)),
+    (3 * _HOUR, ("m", _MINUTE), ("", 1)),
+    (8 * _HOUR, ("h", _HOUR), ("m", _MINUTE)),
+    (2 * _DAY, ("h", _HOUR), ("", 1)),
+    (8 * _DAY, ("d", _DAY), ("h", _HOUR)),
+    (2 * _YEAR, ("d", _DAY), ("", 1)),
+    (8 * _YEAR, ("y", _YEAR), ("d", _DAY)),
+)

@@ -1,11 +1,12 @@
-"""A value is checked against a structural schema and every fault is reported, each with its field and the words of Kubernetes.
+"""A value is checked against a structural schema; every fault is reported with its field, in the words of Kubernetes.
 
-Covers types, nullable, int-or-string, enum, bounds, lengths, pattern, formats, required, allOf/anyOf/oneOf/not, list-type set and map
-(K-03, K-04, E-06). Ratcheting: on update a fault is tolerated where the value is what it was. CEL rules (`x-kubernetes-validations`) are
-accepted and NOT evaluated. Patterns are run by Python's `re`, which knows more than RE2; what RE2 refuses is refused when the CRD is made.
+Covers types, nullable, int-or-string, enum, bounds, lengths, pattern, formats, required, allOf/anyOf/oneOf/not, list-
+type set and map (K-03, K-04, E-06). Ratcheting: on update a fault is tolerated where the value is what it was. CEL
+rules (`x-kubernetes-validations`) are accepted and NOT evaluated. Patterns are run by Python's `re`, which knows more
+than RE2; what RE2 refuses is refused when the CRD is made.
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 import math
 import re
@@ -208,7 +209,7 @@ _DURATION = re.compile(r"[+-]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+|0")
 
 FORMATS: dict[str, Callable[[str], bool]] = {
     "date-time": lambda value: _TIME.fullmatch(value) is not None,
-    "date": _parses(datetime.date.fromisoformat),
+    "date": _parses(dt.date.fromisoformat),
     "duration": lambda value: _DURATION.fullmatch(value) is not None,
     "uuid": _parses(uuid.UUID),
     "ipv4": _parses(ipaddress.IPv4Address),

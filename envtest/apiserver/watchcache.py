@@ -1,7 +1,7 @@
 """The history of each resource, from which watches resume and past lists are rebuilt; memory is bounded on both sides.
 
-The history forgets from its old end (W-12), a subscription that is not drained is ended rather than grown (W-08). Nothing here
-awaits: a subscription calls `wake` when it has something, and the HTTP side decides when to look.
+The history forgets from its old end (W-12), a subscription that is not drained is ended rather than grown (W-08).
+Nothing here awaits: a subscription calls `wake` when it has something, and the HTTP side decides when to look.
 """
 
 import heapq
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import attrs
+
 from windlass.envtest.apiserver.errors import expired
 from windlass.envtest.apiserver.storage import ADDED, DELETED, MODIFIED, Change, Key, Stored, versioned
 
@@ -46,11 +47,12 @@ def rewind(current: Iterable[Stored], newer: Iterable[Change]) -> Iterator[Store
 class Subscription:
     """The queue of one watch. `ended` says that the watch fell too far behind or that its resource is gone."""
 
-    def __init__(self, wake: Callable[[], None], pending_max: int) -> None:
+    def __init__(self, wake: Callable[[], None], pending_max: int, abort: Callable[[], None]) -> None:
         self.pending: deque[Change] = deque()
         self.ended = False
         self._wake = wake
         self._pending_max = pending_max
+        self._abort = abort
 
     def __repr__(self) -> str:
         return f"<Subscription pending={len(self.pending)}{' ended' if self.ended else ''}>"
@@ -61,6 +63,7 @@ class Subscription:
             return
         if len(self.pending) >= self._pending_max:
             self.end()
+            self._abort()  # its writer may be stuck on a client that does not read
             return
         self.pending.append(change)
         self._wake()
@@ -114,9 +117,9 @@ class WatchCache:
         newer.reverse()
         return newer
 
-    def subscribe(self, resource: str, wake: Callable[[], None]) -> Subscription:
-        """A queue of the changes from now on; give it back with `unsubscribe`."""
-        subscription = Subscription(wake, self._pending_max)
+    def subscribe(self, resource: str, wake: Callable[[], None], abort: Callable[[], None]) -> Subscription:
+        """A queue of the changes from now on; give it back with `unsubscribe`. `abort` is called when it overflows."""
+        subscription = Subscription(wake, self._pending_max, abort)
         self._channel(resource).subscriptions.add(subscription)
         return subscription
 

@@ -1,7 +1,8 @@
-"""A watch shows every change after its starting version once and in order, or it ends; it never skips one (W-01 … W-16).
+"""A watch shows every change after its start once and in order, or it ends; it never skips one (W-01 … W-16).
 
-`Watch` is the synchronous half: what to send first, what a change becomes, when a bookmark is due. `stream` is the loop that sends it. The
-subscription is taken before the start is read and nothing awaits between, so no change can fall through.
+`Watch` is the synchronous half: what to send first, what a change becomes, when a bookmark is due. `stream` is the
+loop that sends it. The subscription is taken before the start is read and nothing awaits between, so no change can
+fall through.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 import attrs
 from aiohttp import web
+
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.operations import Target
 from windlass.envtest.apiserver.queries import ListQuery, parse_version, selector
@@ -24,7 +26,7 @@ BATCH_MAX = 500  # changes written at once, so that one watch does not hold the 
 
 @attrs.frozen
 class WatchTimes:
-    """Seconds: between bookmarks, and the span from which a watch without timeoutSeconds draws its length (W-07, W-09)."""
+    """Seconds: between bookmarks, and the span in which a watch without timeoutSeconds ends (W-07, W-09)."""
 
     bookmark_seconds: float = 60.0
     length_seconds: tuple[float, float] = (1800.0, 3600.0)
