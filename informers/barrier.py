@@ -30,10 +30,12 @@ class Barrier:
         self.waits = 0
         self.timeouts = 0
         self.incomparable = 0
+        self.lag_seconds: float | None = None  # how long our last awaited write took to come by the stream
         self._store = store
         self._name = name
         # Written between two awaits only.
         self._wanted: dict[Key, int] = {}
+        self._since: dict[Key, float] = {}
         self._going: dict[Key, set[str]] = {}
         self._writing: dict[Key, int] = {}
         self._by_version: dict[str, list[tuple[int, Key]]] = {}
@@ -57,6 +59,7 @@ class Barrier:
             return
         if wanted > self._wanted.get(key, 0):
             self._wanted[key] = wanted
+            self._since[key] = asyncio.get_running_loop().time()
             heappush(self._by_version.setdefault(key.namespace, []), (wanted, key))
 
     def expect_deleted(self, key: Key, uid: str) -> None:
@@ -101,6 +104,7 @@ class Barrier:
                 wanted, key = heappop(heap)
                 if self._wanted.get(key) == wanted:
                     del self._wanted[key]
+                    self.lag_seconds = asyncio.get_running_loop().time() - self._since.pop(key)
                     self._settle(key)
 
     def caught_up(self, key: Key) -> bool:
@@ -138,6 +142,7 @@ class Barrier:
 
     def _drop(self, key: Key) -> None:
         self._wanted.pop(key, None)
+        self._since.pop(key, None)
         self._going.pop(key, None)
         self._settle(key)
 

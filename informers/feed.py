@@ -6,7 +6,7 @@ any length leaves the loop responsive (A4).
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
@@ -77,7 +77,7 @@ BOOKMARKED_IDLE_SECONDS = 150.0
 class Sink(Protocol):
     """Where the collection flows to."""
 
-    async def commit(self, objects: Mapping[Key, Object], version: str) -> None:
+    async def commit(self, objects: dict[Key, Object], version: str) -> None:
         """The whole collection, as of a version."""
 
     def publish(self, type: str, one: Object) -> None:  # noqa: A002 - the API's own word

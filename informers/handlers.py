@@ -8,9 +8,8 @@ This module does not know where changes come from.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from windlass.informers.keys import Key
 from windlass.informers.store import Change
 
 __all__ = ("Handler", "Registration")
@@ -31,7 +30,8 @@ class Registration:
         self.resync_at = float("inf")
         self._handler: Handler | None = handler
         self._forget = forget
-        self._waiting: deque[Change | None] = deque()  # None marks the end of the initial changes
+        self._waiting: deque[Iterator[Change] | None] = deque()  # None marks the end of the initial changes
+        self._pending = 0
         self._synced = False
 
     @property
@@ -47,46 +47,52 @@ class Registration:
     @property
     def pending(self) -> int:
         """How many changes wait for this handler."""
-        return len(self._waiting)
+        return self._pending
+
+    @property
+    def waits(self) -> bool:
+        """Whether `work` has something to do."""
+        return bool(self._waiting)
 
     def remove(self) -> None:
         """Be told of nothing more, from this moment on. Removing twice is fine (I7, I9)."""
         if self._handler is not None:
             self._handler = None
             self._waiting.clear()
+            self._pending = 0
             self._forget(self)
-
-    def pending_keys(self) -> set[Key]:
-        """The keys of the changes that wait."""
-        return {change.key for change in self._waiting if change is not None}
 
     def deliver(self, change: Change) -> None:
         """Tell the handler now, or put the change behind those that wait."""
         if self._waiting:
-            self._waiting.append(change)
+            self.enqueue((change,), 1)
         else:
             self._call(change)
 
-    def enqueue(self, changes: Iterable[Change], *, synced: bool = False) -> None:
-        """Line changes up for `work`; `synced` marks their end as that of the initial ones."""
+    def enqueue(self, changes: Iterable[Change], count: int, *, synced: bool = False) -> None:
+        """Line `count` changes up for `work`; `synced` marks their end as that of the initial ones."""
         if not self.active:
             return
-        self._waiting.extend(changes)
+        if count:
+            self._waiting.append(iter(changes))
+            self._pending += count
         if synced and not self._synced:
             self._waiting.append(None)
 
     def work(self, stop_at: float, clock: Callable[[], float]) -> None:
-        """Tell the handler of what waits, until there is nothing more or the time is up (asked every 32 changes)."""
-        count = 0
+        """Tell the handler of what waits, until there is nothing more or the time is up."""
         while self._waiting:
-            change = self._waiting.popleft()
-            if change is None:
+            head = self._waiting[0]
+            if head is None:
                 self._synced = True
             else:
-                self._call(change)
-            count += 1
-            if count % 32 == 0 and clock() >= stop_at:
-                return
+                for change in head:
+                    self._pending -= 1
+                    self._call(change)
+                    if clock() >= stop_at:
+                        return
+            if self._waiting:  # the handler may have been removed by its own doing
+                self._waiting.popleft()
 
     def _call(self, change: Change) -> None:
         if self._handler is None:

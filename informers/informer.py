@@ -6,7 +6,7 @@ one store. The store is changed before any handler is told (I1).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -80,12 +80,12 @@ class Informer:
         self._group: asyncio.TaskGroup | None = None
         self._over = False
         self._work = asyncio.Event()
+        self._committing = 0
         self._progress = asyncio.Condition()
         self._events = {"added": 0, "updated": 0, "deleted": 0, "bookmark": 0}
         self._relists: dict[str, int] = {}
         self._rewatches: dict[str, int] = {}
         self._last_event_at: float | None = None
-        self._lag_seconds: float | None = None
         self._last_failure = ""
 
     @property
@@ -111,7 +111,8 @@ class Informer:
         registration = Registration(handler, name=name, forget=self._registrations.remove)
         registration.resync_seconds = resync_seconds
         self._registrations.append(registration)
-        registration.enqueue((Added(one, initial=True) for one in self.store.list()), synced=self.has_synced)
+        held = self.store.list()
+        registration.enqueue((Added(one, initial=True) for one in held), len(held), synced=self.has_synced)
         self._work.set()
         return registration
 
@@ -166,7 +167,8 @@ class Informer:
             followed = self._feeds.pop(namespace, None)
             if followed is not None and followed.task is not None:
                 followed.task.cancel()
-            self._tell(self._writer.replace({}, initial=False, namespace=namespace))
+            for _ in self._tell(self._writer.replace({}, namespace=namespace), tuple(self._registrations)):
+                pass
         if self._group is not None:
             for namespace in sorted(entered):
                 self._follow(namespace)
@@ -187,7 +189,7 @@ class Informer:
             handler_failures={one.name: one.failures for one in self._registrations},
             pending=sum(one.pending for one in self._registrations),
             last_event_age_seconds=age,
-            lag_seconds=self._lag_seconds,
+            lag_seconds=self.barrier.lag_seconds,
             barrier_waits=self.barrier.waits,
             barrier_timeouts=self.barrier.timeouts,
             barrier_incomparable=self.barrier.incomparable,
@@ -201,9 +203,7 @@ class Informer:
         followed.feed = Feed(self.client, self.resource, select=select, sink=followed, options=self._options)
         self._feeds[namespace] = followed
         where = f" {namespace}" if namespace else ""
-        followed.task = self._group.create_task(
-            _until_cancelled(followed.feed.run), name=f"inform {self.resource}{where}"
-        )
+        followed.task = self._group.create_task(followed.feed.run(), name=f"inform {self.resource}{where}")
 
     async def _deliver(self) -> None:
         """Tell handlers what waits for them, a slice at a time, and replay the store to those who asked for it."""
@@ -214,7 +214,7 @@ class Informer:
                 if one.resync_seconds is not None and one.resync_at == float("inf"):
                     one.resync_at = loop.time() + one.resync_seconds
             due = min((one.resync_at for one in self._registrations), default=float("inf"))
-            if not any(one.pending for one in self._registrations):
+            if not any(one.waits for one in self._registrations):
                 try:
                     async with asyncio.timeout_at(due if due != float("inf") else None):
                         await self._work.wait()
@@ -224,7 +224,7 @@ class Informer:
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
-        while any(one.pending for one in self._registrations):
+        while any(one.waits for one in self._registrations):
             stop_at = loop.time() + SLICE_SECONDS
             for one in tuple(self._registrations):
                 one.work(stop_at, loop.time)
@@ -234,22 +234,29 @@ class Informer:
         for one in self._registrations:
             if one.resync_seconds is not None and one.resync_at <= now:
                 one.resync_at = now + one.resync_seconds
-                waiting = one.pending_keys()  # an old state must not come after a newer one (I11)
-                one.enqueue(Updated(held, held) for held in self.store.list() if held.key not in waiting)
+                if not one.waits and not self._committing:  # an old state must not come after a newer one (I11)
+                    held = self.store.list()
+                    one.enqueue((Updated(same, same) for same in held), len(held))
 
-    async def _committed(self, followed: "_Followed", objects: Mapping[Key, Object], version: str) -> None:
-        first = not followed.synced
-        changes = self._writer.replace(objects, initial=first, namespace=followed.namespace or None)
-        followed.synced = True
-        self._tell(changes)
-        self.barrier.reached(version, followed.namespace)
-        for key in self.barrier.awaited():
-            self.barrier.changed(key, self.store.get(key))
-        self._last_failure = ""
-        if self.has_synced:
-            for one in self._registrations:
-                one.enqueue((), synced=True)
-        await self._drain()
+    async def _committed(self, followed: "_Followed", objects: dict[Key, Object], version: str) -> None:
+        """Replace the store in one step; the work before and after it goes on in slices."""
+        self._committing += 1
+        try:
+            replacement = self._writer.replacement(objects, namespace=followed.namespace or None)
+            await _in_slices(replacement.prepare())
+            changes = replacement.swap(initial=not followed.synced)
+            followed.synced = True
+            self._last_failure = ""
+            self.barrier.reached(version, followed.namespace)
+            for key in self.barrier.awaited():
+                self.barrier.changed(key, self.store.get(key))
+            await _in_slices(self._tell(changes, tuple(self._registrations)))
+            if self.has_synced:
+                for one in self._registrations:
+                    one.enqueue((), 0, synced=True)
+            await self._drain()
+        finally:
+            self._committing -= 1
         async with self._progress:
             self._progress.notify_all()
 
@@ -263,12 +270,13 @@ class Informer:
             self.barrier.changed(one.key, self.store.get(one.key))
         self.barrier.reached(one.resource_version, namespace)
 
-    def _tell(self, changes: Collection[Change]) -> None:
+    def _tell(self, changes: Iterator[Change], registrations: Sequence[Registration]) -> Iterator[None]:
+        # Whoever registers while this goes on finds the new state in the store, and is not told of it twice.
         for change in changes:
             self._count(change)
-        for registration in self._registrations:
-            registration.enqueue(changes)
-        self._work.set()
+            for registration in registrations:
+                registration.deliver(change)
+            yield
 
     def _count(self, change: Change) -> None:
         kind = "added" if isinstance(change, Added) else "deleted" if isinstance(change, Deleted) else "updated"
@@ -307,7 +315,7 @@ class _Followed:
         self.feed: Feed | None = None
         self._informer = informer
 
-    async def commit(self, objects: Mapping[Key, Object], version: str) -> None:
+    async def commit(self, objects: dict[Key, Object], version: str) -> None:
         await self._informer._committed(self, objects, version)
 
     def publish(self, type: str, one: Object) -> None:  # noqa: A002 - the API's own word
@@ -323,8 +331,14 @@ class _Followed:
         await self._informer._drain()
 
 
-async def _until_cancelled(run: Callable[[], Awaitable[None]]) -> None:
-    await run()
+async def _in_slices(work: Iterator[None]) -> None:
+    """Do all of the work, letting others run after each slice of time."""
+    loop = asyncio.get_running_loop()
+    stop_at = loop.time() + SLICE_SECONDS
+    for _ in work:
+        if loop.time() >= stop_at:
+            await asyncio.sleep(0)
+            stop_at = loop.time() + SLICE_SECONDS
 
 
 def _namespaces(namespace: str | Collection[str] | None, resource: Resource) -> frozenset[str]:

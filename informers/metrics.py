@@ -80,7 +80,11 @@ _GAUGES: tuple[tuple[str, str, Callable[[Statistics], float]], ...] = (
     ("windlass_informer_bytes", "Bytes of the objects' texts in the copy.", lambda one: one.bytes_held),
     ("windlass_informer_synced", "1 when the copy has been complete once.", lambda one: one.synced),
     ("windlass_informer_pending", "Changes that wait for handlers.", lambda one: one.pending),
-    ("windlass_informer_lag_seconds", "Seconds the last change was on its way.", lambda one: one.lag_seconds or 0.0),
+    (
+        "windlass_informer_lag_seconds",
+        "Seconds our last awaited write took to come by the stream.",
+        lambda one: one.lag_seconds or 0.0,
+    ),
     (
         "windlass_informer_last_event_age_seconds",
         "Seconds since the stream last said anything, bookmarks included.",

@@ -3,7 +3,7 @@
 This module does not know requests, clients or typed classes; it only recognises a class that names its resource.
 """
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 from urllib.parse import quote
 
 import attrs
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from windlass.informers.typed import CustomResource
 
 __all__ = ("Kind", "Resource", "resource_of")
-
-Kind: TypeAlias = "Resource | type[CustomResource]"
-"""What every function that reads or writes objects accepts: a resource, or a class registered for one."""
 
 
 @attrs.frozen
@@ -51,6 +48,10 @@ class Resource:
 
     def __str__(self) -> str:
         return f"{self.plural}.{self.version}.{self.group}" if self.group else f"{self.plural}.{self.version}"
+
+
+Kind: TypeAlias = Union[Resource, "type[CustomResource]"]
+"""What every function that reads or writes objects accepts: a resource, or a class registered for one."""
 
 
 def resource_of(kind: Kind) -> Resource:

@@ -70,7 +70,7 @@ class _Index:
     """The keys under each value of one index function; a value without keys is forgotten (I12)."""
 
     def __init__(self, function: IndexFunction) -> None:
-        self._function = function
+        self.function = function
         self._keys: dict[str, dict[Key, None]] = {}
 
     def keys(self, value: str) -> Iterable[Key]:
@@ -80,8 +80,8 @@ class _Index:
         return self._keys.keys()
 
     def move(self, old: Object | None, new: Object | None) -> None:
-        left = set(self._function(old)) if old is not None else set()
-        entered = set(self._function(new)) if new is not None else set()
+        left = set(self.function(old)) if old is not None else set()
+        entered = set(self.function(new)) if new is not None else set()
         if old is not None:
             for value in left - entered:
                 keys = self._keys[value]
@@ -101,6 +101,7 @@ class Store:
         self._objects: dict[Key, Object] = {}
         self._indexes: dict[str, _Index] = {}
         self._bytes = 0
+        self._version = 0  # counts writes, of indexes too
 
     def get(self, key: Key) -> Object | None:
         """The object, or None."""
@@ -129,6 +130,7 @@ class Store:
         for one in self._objects.values():
             fresh.move(None, one)
         self._indexes[index] = fresh
+        self._version += 1
 
     def has_index(self, index: str) -> bool:
         """Whether there is an index of this name."""
@@ -181,30 +183,19 @@ class StoreWriter:
         self._drop(old)
         return Deleted(last)
 
-    def replace(self, objects: Mapping[Key, Object], *, initial: bool, namespace: str | None = None) -> list[Change]:
-        """Make the store (or one namespace of it) hold exactly these, in one step.
+    def replacement(self, objects: dict[Key, Object], *, namespace: str | None = None) -> "Replacement":
+        """A new content for the store, or for one namespace of it; nothing changes before its `swap`."""
+        return Replacement(self.store, objects, namespace)
 
-        The changes: deletes with the last known object first, then updates and adds in the order given (R7).
-        """
-        mine = self.store._objects
-        gone = [
-            one for key, one in mine.items() if key not in objects and (namespace is None or key.namespace == namespace)
-        ]
-        changes: list[Change] = [Deleted(one, final_state_known=False) for one in gone]
-        for one in gone:
-            self._drop(one)
-        for new in objects.values():
-            old = mine.get(new.key)
-            if old is None:
-                self._set(None, new)
-                changes.append(Added(new, initial))
-            elif not _is_same(old, new):
-                self._set(old, new)
-                changes.append(Updated(old, new))
-        return changes
+    def replace(
+        self, objects: dict[Key, Object], *, initial: bool = False, namespace: str | None = None
+    ) -> Iterator[Change]:
+        """Make the store (or one namespace) hold exactly these, now; the changes are worked out as they are read."""
+        return self.replacement(objects, namespace=namespace).swap(initial=initial)
 
     def _set(self, old: Object | None, new: Object) -> None:
         store = self.store
+        store._version += 1
         store._objects[new.key] = new
         store._bytes += len(new.raw) - (len(old.raw) if old is not None else 0)
         for index in store._indexes.values():
@@ -212,10 +203,74 @@ class StoreWriter:
 
     def _drop(self, old: Object) -> None:
         store = self.store
+        store._version += 1
         del store._objects[old.key]
         store._bytes -= len(old.raw)
         for index in store._indexes.values():
             index.move(old, None)
+
+
+class Replacement:
+    """The whole new content of a store: made ready a little at a time, swapped in at once (R5).
+
+    A state that the store has already is kept as it is held, so that a list of what is known costs nothing to keep.
+    """
+
+    def __init__(self, store: Store, objects: dict[Key, Object], namespace: str | None) -> None:
+        self._store = store
+        self._listed = objects
+        self._namespace = namespace
+        self._objects: dict[Key, Object] = {}
+        self._indexes: dict[str, _Index] = {}
+        self._bytes = 0
+        self._basis = -1
+
+    def prepare(self) -> Iterator[None]:
+        """Work that can be done before the swap; yields after each object, so that the caller may let others run."""
+        store = self._store
+        self._basis = store._version
+        self._bytes = 0
+        self._indexes = {name: _Index(index.function) for name, index in store._indexes.items()}
+        self._objects = {}
+        for key, one in store._objects.items():
+            if self._namespace is not None and key.namespace != self._namespace:
+                self._keep(key, one)
+                yield
+        for key, one in self._listed.items():
+            old = store._objects.get(key)
+            if old is not None and _is_same(old, one):
+                self._listed[key] = old  # the key is there, so this does not disturb the iteration
+            self._keep(key, self._listed[key])
+            yield
+
+    def _keep(self, key: Key, one: Object) -> None:
+        self._objects[key] = one
+        self._bytes += len(one.raw)
+        for index in self._indexes.values():
+            index.move(None, one)
+
+    def swap(self, *, initial: bool) -> Iterator[Change]:
+        """Put it in place. The changes come lazily, deletes with the last known object first (R7)."""
+        store = self._store
+        if self._basis != store._version:  # not prepared, or another namespace or an index has come in between
+            for _ in self.prepare():
+                pass
+        before = store._objects
+        store._objects, store._indexes, store._bytes = self._objects, self._indexes, self._bytes
+        store._version += 1
+        return self._differences(before, initial=initial)
+
+    def _differences(self, before: Mapping[Key, Object], *, initial: bool) -> Iterator[Change]:
+        listed, namespace = self._listed, self._namespace
+        for key, last in before.items():
+            if key not in listed and (namespace is None or key.namespace == namespace):
+                yield Deleted(last, final_state_known=False)
+        for key, new in listed.items():
+            old = before.get(key)
+            if old is None:
+                yield Added(new, initial)
+            elif old is not new:
+                yield Updated(old, new)
 
 
 def _is_same(old: Object, new: Object) -> bool:
