@@ -19,7 +19,8 @@ What is NOT simulated:
   Pods are deleted at once, without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec,
   eviction, binding or tokens. Their merge keys are one table by field name.
 - events.k8s.io/v1, RBAC kinds and whatever else `kinds.BUILT_IN` does not list. Aggregated discovery, priority and
-  fairness, audit, TLS. Patterns run in Python's `re`, not RE2. Protobuf is not spoken.
+  fairness, audit, TLS. Patterns run in Python's `re`, not RE2. Protobuf is read for the four kinds that kubectl
+  creates so (`protobuf`) and never written.
 - A namespace's conditions while it is emptied; events of the garbage collector.
 - Watches from before the last start expire (410): history is in memory, `Settings.history_max` changes a resource.
 """

@@ -33,6 +33,7 @@ from windlass.envtest.apiserver.errors import (
 from windlass.envtest.apiserver.listing import list_page
 from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions
 from windlass.envtest.apiserver.patching import apply_patch, patch_types
+from windlass.envtest.apiserver.protobuf import PROTOBUF, decode_protobuf
 from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
 from windlass.envtest.apiserver.rendering import Renderer, accepted
 from windlass.envtest.apiserver.routing import find_target, missing_path
@@ -382,6 +383,8 @@ def _write_options(request: web.Request) -> WriteOptions:
 
 
 async def _body(request: web.Request) -> Any:
+    if request.content_type == PROTOBUF:
+        return decode_protobuf(await request.read())
     if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
         raise unsupported_media_type(request.content_type, BODY_TYPES)
     return _parsed(await request.read(), request.content_type)
