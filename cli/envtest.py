@@ -19,7 +19,9 @@ def command() -> None:
 @command.command()
 @click.option("--port", default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder for state that survives; in memory otherwise."
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for state that survives; in memory otherwise.",
 )
 @click.option(
     "--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), default=Path("kubeconfig"), show_default=True,
@@ -27,12 +29,12 @@ def command() -> None:
 )  # fmt: skip
 def start(port: int, data: Path | None, kubeconfig: Path) -> int:
     """Start an API server on this machine; kubectl and every controller can use it."""
-    return run_until_signalled(lambda stop: _serve(stop, port=port, data=data, kubeconfig=kubeconfig))
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+    return run_until_signalled(lambda stop: _serve(stop, port=port, data=data, kubeconfig=kubeconfig.absolute()))
 
 
 async def _serve(stop: asyncio.Event, *, port: int, data: Path | None, kubeconfig: Path) -> int:
-    if data is not None:
-        data.mkdir(parents=True, exist_ok=True)
     server = ApiServer(None if data is None else data / "apiserver.db", port=port)
     try:
         await server.start()
@@ -41,7 +43,7 @@ async def _serve(stop: asyncio.Event, *, port: int, data: Path | None, kubeconfi
     try:
         server.write_kubeconfig(kubeconfig)
         click.echo(f"API server: {server.url}")
-        click.echo(f"export KUBECONFIG={kubeconfig.resolve()}")
+        click.echo(f"export KUBECONFIG={kubeconfig}")
         await stop.wait()
     finally:
         await server.stop()

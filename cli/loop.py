@@ -1,7 +1,7 @@
 """Runs one coroutine until it ends or the user has had enough: the first signal asks, the second insists.
 
-The coroutine is given an event that the first SIGINT or SIGTERM sets; it ends in its own order. A second signal ends the process at
-once, with code 130, whatever it is doing.
+The coroutine is given an event that the first SIGINT or SIGTERM sets; it ends in its own order. A second signal ends
+the process at once, with code 130, whatever it is doing.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The entry point: every command is found by name and imported only when it is used.
 
-Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 130 interrupted twice. A failure that Windlass
-foresaw is one line on stderr; a traceback is a bug of ours.
+Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 130 interrupted twice. A failure that
+Windlass foresaw is one line on stderr; a traceback is a bug of ours.
 """
 
 import importlib

@@ -1,0 +1,78 @@
+"""The folder of `windlass up` has one owner at a time, and everything that survives a restart lies in it.
+
+```
+DATA/lock            held while `windlass up` runs
+DATA/kubeconfig      for kubectl; written anew at each start
+DATA/apiserver.db    the embedded API server's objects
+DATA/tables/digits   the sample's Delta table
+DATA/runs/           one folder a training run: checkpoints, progress, result
+DATA/models/         the model repository that the endpoint serves
+DATA/request.json    a prediction request to try
+```
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import click
+
+__all__ = ("Folder",)
+
+
+@attrs.frozen
+class Folder:
+    """The paths below one data folder."""
+
+    root: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Where kubectl finds the embedded server."""
+        return self.root / "kubeconfig"
+
+    @property
+    def database(self) -> Path:
+        """The embedded server's file."""
+        return self.root / "apiserver.db"
+
+    @property
+    def sample_table(self) -> Path:
+        """The sample's Delta table."""
+        return self.root / "tables" / "digits"
+
+    @property
+    def models(self) -> Path:
+        """The model repository."""
+        return self.root / "models"
+
+    @property
+    def request(self) -> Path:
+        """A prediction request to try with curl."""
+        return self.root / "request.json"
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[None]:
+        """Hold the folder, making it if need be.
+
+        Raises:
+            click.ClickException: it cannot be written, or another process holds it. (The kernel frees the lock of a
+                dead process.)
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise click.ClickException(f"--data {self.root}: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = f"--data {self.root}: another `windlass up` uses this folder; stop it, or name another folder"
+                raise click.ClickException(message) from None
+            yield
+        finally:
+            os.close(handle)
