@@ -107,6 +107,15 @@ class Manager:
 
     # Building.
 
+    def register(self, *kinds: Kind) -> None:
+        """Let controllers use `kinds`, as if they had been given to the constructor.
+
+        This is how a function that adds an operator to somebody else's manager brings its kinds along.
+        Raises ManagerError when one is known under the same name with another address.
+        """
+        for kind in kinds:
+            self.scheme.add(kind)
+
     def controller(
         self,
         reconcile: Reconciler,

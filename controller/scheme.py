@@ -18,14 +18,21 @@ class Scheme:
     """The kinds of one manager: classes declared with `@kind`, and Resources of other people's kinds."""
 
     def __init__(self, kinds: Iterable[Kind] = ()) -> None:
-        self._by_name: dict[tuple[str, str], Resource] = {}
-        for resource in (*_BUILTIN, *(resource_of(kind) for kind in kinds)):
-            known = self._by_name.setdefault((resource.api_version, resource.kind), resource)
-            if known != resource:
-                raise ManagerError(
-                    f"Manager(kinds=[…]) describes {resource.api_version} {resource.kind} twice and differently: "
-                    f"{known!r} and {resource!r}"
-                )
+        self._by_name = {(resource.api_version, resource.kind): resource for resource in _BUILTIN}
+        for kind in kinds:
+            self.add(kind)
+
+    def add(self, kind: Kind) -> None:
+        """Register a kind; again is no change.
+
+        Raises ManagerError when another Resource stands under that name already; UnregisteredKind if it is no kind.
+        """
+        resource = resource_of(kind)
+        known = self._by_name.setdefault((resource.api_version, resource.kind), resource)
+        if known != resource:
+            raise ManagerError(
+                f"{resource.api_version} {resource.kind} is registered twice and differently: {known!r} and {resource!r}"
+            )
 
     def require(self, kind: Kind, *, used_by: str) -> Resource:
         """The resource of a registered kind.
