@@ -13,7 +13,8 @@ __all__ = ("setup",)
 
 
 def setup(manager: Manager, settings: TrainingSettings) -> None:
-    """Register the controller of TrainingJob and the supervisor of its trainers; the manager must know the kind."""
+    """Register the controller of TrainingJob and the supervisor of its trainers."""
+    manager.register(TrainingJob)
     # The package offers it by an entry point too, but a checkout that is not installed has none.
     settings.executors.register(SOFTMAX.name, SOFTMAX)
     channel = Channel("trainer")
