@@ -6,7 +6,6 @@ Windlass foresaw is one line on stderr; a traceback is a bug of ours.
 
 import importlib
 import sys
-from importlib.metadata import version
 from typing import Final
 
 import click
@@ -44,7 +43,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("windlass"), prog_name="windlass")
+@click.version_option(package_name="windlass", prog_name="windlass")
 def windlass() -> None:
     """Controllers for Kubernetes in asyncio, AI operators, and an inference endpoint."""
 
@@ -62,3 +61,7 @@ def main() -> None:
         click.echo(f"windlass: {error}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
