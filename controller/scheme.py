@@ -31,7 +31,7 @@ class Scheme:
         known = self._by_name.setdefault((resource.api_version, resource.kind), resource)
         if known != resource:
             raise ManagerError(
-                f"{resource.api_version} {resource.kind} is registered twice and differently: {known!r} and {resource!r}"
+                f"{resource.api_version} {resource.kind} is registered twice, differently: {known!r} and {resource!r}"
             )
 
     def require(self, kind: Kind, *, used_by: str) -> Resource:
