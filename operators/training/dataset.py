@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from windlass.operators.errors import ExtraMissing
+from windlass.operators.errors import ExtraMissing, OperatorsError
 
 __all__ = ("FEATURES", "read_digits", "write_sample_table")
 
@@ -40,7 +40,8 @@ def write_sample_table(path: Path) -> str:
     """Make the Delta table at `path` unless it is there, and return its URI. Blocks.
 
     The table is written under another name beside `path` and renamed, so a killed process leaves no half table; of two
-    processes at once, one wins and the other drops its copy. Raises ExtraMissing without the library `deltalake`.
+    processes at once, one wins and the other drops its copy. Raises ExtraMissing without the library `deltalake`,
+    and OperatorsError when something else lies at `path`.
     """
     try:
         from arro3.core import Array, Table  # noqa: PLC0415  (an extra)
@@ -65,7 +66,7 @@ def write_sample_table(path: Path) -> str:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if not _exists(path):
-            raise FileExistsError(f"{path} is in the way of the sample table: expected a Delta table or nothing")
+            raise OperatorsError(f"{path} is in the way of the sample table: expected a Delta table or nothing there")
     return path.as_uri()
 
 

@@ -27,15 +27,15 @@ from windlass.operators.errors import DataError, TrainingError
 from windlass.operators.training import softmax
 from windlass.operators.training.checkpoints import Checkpoint, Identity, load_newest, save
 from windlass.operators.training.config import TrainerConfig, parse_config
+from windlass.operators.training.exitcodes import FAILED, TRY_AGAIN
 from windlass.operators.training.export import Linear, as_npz, as_onnx
 from windlass.operators.training.files import canonical_json, replace_file, sha256_of
 from windlass.operators.training.runfolder import Progress, RunFolder
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows, read_rows
 
-__all__ = ("TRY_AGAIN", "main", "train")
+__all__ = ("main", "train")
 
-TRY_AGAIN: Final = 75  # EX_TEMPFAIL of sysexits.h
 _LOCK_SECONDS: Final = 10.0
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(folder, attempt=given.attempt)
     except TrainingError as error:
         print(error, file=sys.stderr)  # noqa: T201  (the supervisor reads it)
-        return TRY_AGAIN if error.retryable else 1
+        return TRY_AGAIN if error.retryable else FAILED
 
 
 def _run(folder: RunFolder, *, attempt: int) -> int:

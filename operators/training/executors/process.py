@@ -20,10 +20,10 @@ from windlass.operators.training.executors.contract import (
     Run,
     Workbench,
 )
+from windlass.operators.training.exitcodes import TRY_AGAIN
 from windlass.operators.training.files import sha256_of
 from windlass.operators.training.runfolder import Failure, RunFolder, TrainingResult
 from windlass.operators.training.supervisor import Exited, State, Working
-from windlass.operators.training.trainer import TRY_AGAIN
 
 __all__ = ("ProcessExecutor", "conclude")
 
