@@ -76,6 +76,7 @@ _ELEMENTS: dict[str, Any] = {
 # reader, longer, but ten times cheaper than the shortest digits (measured: 0.4 µs against 0.03 µs an element).
 _SHORTEST_DIGITS_UP_TO = 256
 
+# A numpy call costs a request as much as looking at a few numbers one by one.
 _FEW = 16
 
 
@@ -155,7 +156,7 @@ def decode_json(raw: bytes | msgspec.Raw, spec: TensorSpec, shape: tuple[int, ..
     expected = math.prod(shape)
     if len(values) != expected:
         raise BadRequest(f"{where}: data has {len(values)} elements, but shape {list(shape)} needs {expected}")
-    return _array(values, spec.datatype, where).reshape(shape)
+    return _array(values, spec.datatype, shape, where)
 
 
 def decode_rows(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array:
@@ -166,25 +167,25 @@ def decode_rows(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array
 def decode_one(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array:
     """A batch of the one row that the JSON value is; the whole tensor when the model takes no batches."""
     if spec.batched:
-        return _decode_nested(raw, spec.datatype, spec.shape[1:], where)[None]
+        return _decode_nested(raw, spec.datatype, spec.shape[1:], where, batch=(1,))
     return decode_rows(raw, spec, where)
 
 
-def _decode_nested(raw: bytes | msgspec.Raw, datatype: str, expected: tuple[int, ...], where: str) -> Array:
+def _decode_nested(
+    raw: bytes | msgspec.Raw, datatype: str, expected: tuple[int, ...], where: str, batch: tuple[int, ...] = ()
+) -> Array:
     rank = len(expected)
     values = parse_json(raw, _decoder(datatype, rank, where), where)
-    if rank == 0:
-        return _array([values], datatype, where).reshape(())
-    shape: list[int] = []
+    shape: tuple[int, ...] = ()
     level = values
     for _ in range(rank):
-        shape.append(len(level))
+        shape += (len(level),)
         if not level:
             raise BadRequest(f"{where}: expected at least one element")
         level = level[0]
-    check_shape(expected, tuple(shape), where)
-    flat = _flatten(values, tuple(shape), where) if rank > 1 else values
-    return _array(flat, datatype, where).reshape(shape)
+    check_shape(expected, shape, where)
+    flat = _flatten(values, shape, where) if rank > 1 else values if rank else [values]
+    return _array(flat, datatype, batch + shape, where)
 
 
 def encode_json(array: Array, spec: TensorSpec) -> list[object] | msgspec.Raw:
@@ -194,18 +195,18 @@ def encode_json(array: Array, spec: TensorSpec) -> list[object] | msgspec.Raw:
 
     Raises ModelFailed for what JSON cannot carry: NaN, infinity, FP16, and BYTES that are not UTF-8.
     """
+    flat: list[object] = (array if array.ndim == 1 else array.ravel()).tolist()
     if spec.datatype == "BYTES":
-        return [_text(element, spec.name) for element in array.ravel().tolist()]
+        return [_text(element, spec.name) for element in flat]
     if array.dtype.kind == "f":
         if spec.datatype == "FP16":
             raise ModelFailed(f"output {spec.name!r}: FP16 does not travel as JSON; ask for binary_data")
-        if not np.isfinite(array).all():
+        if not _all_finite(array, flat):
             raise ModelFailed(
                 f"output {spec.name!r}: holds NaN or infinity, which JSON cannot carry; ask for binary_data"
             )
         if array.itemsize == 4 and array.size <= _SHORTEST_DIGITS_UP_TO:
             return msgspec.Raw(b"[" + b",".join(array.ravel().astype("S32").tolist()) + b"]")
-    flat: list[object] = array.ravel().tolist()
     return flat
 
 
@@ -223,10 +224,9 @@ def encode_rows(array: Array, spec: TensorSpec) -> list[object]:
     return rows
 
 
-def _all_finite(array: Array) -> bool:
-    # A numpy call costs more than looking at a few numbers one by one.
+def _all_finite(array: Array, flat: list[Any]) -> bool:
     if array.size <= _FEW:
-        return all(map(math.isfinite, array.ravel().tolist()))
+        return all(map(math.isfinite, flat))
     return bool(np.isfinite(array).all())
 
 
@@ -264,20 +264,24 @@ def _flatten(values: list[Any], shape: tuple[int, ...], where: str) -> list[Any]
     return rows
 
 
-def _array(values: list[Any], datatype: str, where: str) -> Array:
+def _array(values: list[Any], datatype: str, shape: tuple[int, ...], where: str) -> Array:
     dtype = DATATYPES[datatype]
     if datatype == "BYTES":
         array = np.empty(len(values), dtype=object)
         array[:] = [value.encode() for value in values]
-        return array
-    try:
-        if datatype != "FP32":
-            return np.array(values, dtype=dtype)
-        with np.errstate(over="ignore"):
-            array = np.array(values, dtype=dtype)
-    except OverflowError as error:
-        raise BadRequest(f"{where}: a number does not fit into {datatype}") from error
+    else:
+        try:
+            array = np.array(values, dtype=dtype) if datatype != "FP32" else _float32(values, where)
+        except OverflowError as error:
+            raise BadRequest(f"{where}: a number does not fit into {datatype}") from error
+    # Each numpy call counts on a small request, and a vector has its shape already.
+    return array if len(shape) == 1 else array.reshape(shape)
+
+
+def _float32(values: list[float], where: str) -> Array:
+    with np.errstate(over="ignore"):
+        array = np.array(values, dtype=DATATYPES["FP32"])
     # JSON has no infinity, so one that appears here was a number too large for 32 bits.
     if not np.isfinite(array).all():
-        raise BadRequest(f"{where}: a number does not fit into {datatype}")
+        raise BadRequest(f"{where}: a number does not fit into FP32")
     return array

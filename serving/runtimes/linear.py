@@ -31,7 +31,7 @@ class LinearModel:
     platform: str = attrs.field(default="numpy_linear", init=False)
     inputs: tuple[TensorSpec, ...] = attrs.field(init=False)
     outputs: tuple[TensorSpec, ...] = attrs.field(default=(TensorSpec("prediction", "FP64", (-1,)),), init=False)
-    _weight: Array = attrs.field(init=False, repr=False, eq=False)
+    _weight: Array | float = attrs.field(init=False, repr=False, eq=False)
 
     @inputs.default
     def _inputs(self) -> tuple[TensorSpec, ...]:
@@ -39,13 +39,13 @@ class LinearModel:
         return (TensorSpec("x", "FP64", shape),)
 
     @_weight.default
-    def _weight_array(self) -> Array:
-        return np.asarray(self.weight, dtype=np.float64)
+    def _weight_as_used(self) -> Array | float:
+        return float(self.weight) if isinstance(self.weight, (int, float)) else np.array(self.weight, dtype=np.float64)
 
     def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """The prediction of each row."""
         x = inputs["x"]
-        product = x @ self._weight if self._weight.ndim else x * self._weight
+        product = x @ self._weight if isinstance(self._weight, np.ndarray) else x * self._weight
         return {"prediction": product + self.bias}
 
 
