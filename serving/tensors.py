@@ -156,26 +156,26 @@ def decode_json(raw: bytes | msgspec.Raw, spec: TensorSpec, shape: tuple[int, ..
     expected = math.prod(shape)
     if len(values) != expected:
         raise BadRequest(f"{where}: data has {len(values)} elements, but shape {list(shape)} needs {expected}")
-    return _array(values, spec.datatype, shape, where)
+    return _array(values, spec.datatype, shape=shape, where=where)
 
 
 def decode_rows(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array:
     """The array whose shape is that of the nesting: for a batch, one element of the JSON array is one row (V1-2)."""
-    return _decode_nested(raw, spec.datatype, spec.shape, where)
+    return _decode_nested(raw, spec, where=where)
 
 
 def decode_one(raw: bytes | msgspec.Raw, spec: TensorSpec, where: str) -> Array:
     """A batch of the one row that the JSON value is; the whole tensor when the model takes no batches."""
     if spec.batched:
-        return _decode_nested(raw, spec.datatype, spec.shape[1:], where, batch=(1,))
+        return _decode_nested(raw, spec, where=where, batch=(1,))
     return decode_rows(raw, spec, where)
 
 
-def _decode_nested(
-    raw: bytes | msgspec.Raw, datatype: str, expected: tuple[int, ...], where: str, batch: tuple[int, ...] = ()
-) -> Array:
+def _decode_nested(raw: bytes | msgspec.Raw, spec: TensorSpec, *, where: str, batch: tuple[int, ...] = ()) -> Array:
+    """Decode `raw` as the dimensions that follow `batch`, which is put before them."""
+    expected = spec.shape[len(batch) :]
     rank = len(expected)
-    values = parse_json(raw, _decoder(datatype, rank, where), where)
+    values = parse_json(raw, _decoder(spec.datatype, rank, where), where)
     shape: tuple[int, ...] = ()
     level = values
     for _ in range(rank):
@@ -185,7 +185,7 @@ def _decode_nested(
         level = level[0]
     check_shape(expected, shape, where)
     flat = _flatten(values, shape, where) if rank > 1 else values if rank else [values]
-    return _array(flat, datatype, batch + shape, where)
+    return _array(flat, spec.datatype, shape=batch + shape, where=where)
 
 
 def encode_json(array: Array, spec: TensorSpec) -> list[object] | msgspec.Raw:
@@ -264,7 +264,7 @@ def _flatten(values: list[Any], shape: tuple[int, ...], where: str) -> list[Any]
     return rows
 
 
-def _array(values: list[Any], datatype: str, shape: tuple[int, ...], where: str) -> Array:
+def _array(values: list[Any], datatype: str, *, shape: tuple[int, ...], where: str) -> Array:
     dtype = DATATYPES[datatype]
     if datatype == "BYTES":
         array = np.empty(len(values), dtype=object)
