@@ -42,7 +42,7 @@ class ManagerError(ControllerError):
     """The manager cannot be built, started or stopped as asked; the message says which part and what to do."""
 
 
-class KindNotRegistered(ManagerError):  # noqa: N818  # the house names what happened
+class KindNotRegistered(ManagerError):  # the house names what happened
     """A kind is used that the manager was not told of; raised before anything runs, never inside a reconcile."""
 
     def __init__(self, kind: str, used_by: str) -> None:
@@ -51,7 +51,7 @@ class KindNotRegistered(ManagerError):  # noqa: N818  # the house names what hap
         self.used_by = used_by
 
 
-class DuplicateName(ManagerError):  # noqa: N818  # the house names what happened
+class DuplicateName(ManagerError):  # the house names what happened
     """Two controllers, or two components, of one manager have the same name."""
 
     def __init__(self, name: str) -> None:
@@ -59,7 +59,7 @@ class DuplicateName(ManagerError):  # noqa: N818  # the house names what happene
         self.name = name
 
 
-class GraceExceeded(ManagerError):  # noqa: N818  # the house names what happened
+class GraceExceeded(ManagerError):  # the house names what happened
     """The orderly stop took longer than `Settings.grace_seconds`; what was left has been cancelled."""
 
     def __init__(self, grace_seconds: float, unfinished: Iterable[str]) -> None:
@@ -76,7 +76,7 @@ class OwnerError(ControllerError):
     """An owner reference that the server would refuse, or that its garbage collector would take for an orphan's."""
 
 
-class QueueShutDown(ControllerError):  # noqa: N818  # the house names what happened
+class QueueShutDown(ControllerError):  # the house names what happened
     """The work queue has been shut down and hands out nothing more."""
 
 
@@ -84,7 +84,7 @@ class ExecutorError(ControllerError):
     """Something is wrong with an executor or with the registry of executors."""
 
 
-class ExecutorNotFound(ExecutorError):  # noqa: N818  # the house names what happened
+class ExecutorNotFound(ExecutorError):  # the house names what happened
     """No executor has this name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
@@ -94,7 +94,7 @@ class ExecutorNotFound(ExecutorError):  # noqa: N818  # the house names what hap
         super().__init__(f"there is no executor named {name!r}; known executors: {there_are}")
 
 
-class DuplicateExecutor(ExecutorError):  # noqa: N818  # the house names what happened
+class DuplicateExecutor(ExecutorError):  # the house names what happened
     """One name stands for two executors."""
 
     def __init__(self, name: str, first: str, second: str) -> None:
@@ -102,7 +102,7 @@ class DuplicateExecutor(ExecutorError):  # noqa: N818  # the house names what ha
         self.name = name
 
 
-class BrokenExecutor(ExecutorError):  # noqa: N818  # the house names what happened
+class BrokenExecutor(ExecutorError):  # the house names what happened
     """An executor cannot be imported, or lacks a part of the contract."""
 
     def __init__(self, name: str, origin: str, problem: str) -> None:

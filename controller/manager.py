@@ -59,7 +59,7 @@ class Runnable(Protocol):
         """Run. Returning early is fine; raising stops the manager (M8)."""
 
 
-class _StoppedWhileStarting(ManagerError):  # noqa: N818  # internal
+class _StoppedWhileStarting(ManagerError):  # internal
     """`stop` was called before the start was complete."""
 
 

@@ -51,7 +51,7 @@ def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[s
             inner = difference(current[name], value)
             if inner:
                 changes[name] = inner
-        elif not present or current[name] != value:
+        elif not present or not _equal(current[name], value):
             changes[name] = value
     return changes
 
@@ -73,6 +73,17 @@ def keep_transition_times(current: object, desired: list[dict[str, Any]], *, now
 def rfc3339(moment: datetime) -> str:
     """`2026-08-01T12:00:00Z`: whole seconds, as metav1.Time is written."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _equal(left: object, right: object) -> bool:
+    """Equality of JSON values: unlike in Python, true is not 1."""
+    if isinstance(left, bool) is not isinstance(right, bool):
+        return False
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_equal(left[name], right[name]) for name in left)
+    return left == right
 
 
 def _are_conditions(value: object) -> TypeGuard[list[dict[str, Any]]]:

@@ -106,7 +106,7 @@ async def open_place(server_kind: str) -> AsyncIterator[Place]:
 async def eventually(question: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
     """Ask until the answer is yes."""
     async with asyncio.timeout(seconds):
-        while not await question():
+        while not await question():  # noqa: ASYNC110 - the answer is in another process
             await asyncio.sleep(0.02)
 
 
