@@ -63,8 +63,12 @@ def apply_markers(node: JsonSchema, markers: Iterable[object], place: Place) -> 
     _check_bounds(node, place)
     _check_rules(node, place)
     if node.get("nullable") and "enum" in node:
-        # The server looks a null up in the enum like any other value.
-        node["enum"] = [*node["enum"], None]
+        # Server 1.20 refuses a definition with a null among the values; without one, others look the null up in vain.
+        raise place.refuse(
+            rule="an enum has no null that every server understands",
+            found="Nullable",
+            expected="the default None, and the field left out",
+        )
 
 
 def _check_fit(marker: Marker, kind: str, place: Place) -> None:

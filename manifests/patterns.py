@@ -28,7 +28,6 @@ _GROUPS_RE2_LACKS: Final = {
 # What Python accepts after a backslash, and RE2 does not or takes for something else.
 _ESCAPES_RE2_LACKS: Final = {
     **dict.fromkeys("123456789", "a back-reference"),
-    "0": "an octal escape",
     "Z": r"\Z (write $)",
     "u": r"\u (write the character itself)",
     "U": r"\U (write the character itself)",

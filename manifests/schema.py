@@ -5,7 +5,7 @@ machine. How Python maps to JSON:
 
 - a nested attrs class is an object, its docstring the description; recursive classes are refused, there being no $ref;
 - a field without a default is required; a default becomes a schema ``default``, checked against its own schema (S-18);
-- ``T | None`` with the default None may be absent; an explicit null is kept only with ``Nullable()``;
+- ``T | None`` has the default None and may be absent; an explicit null is kept only with ``Nullable()``;
 - no defaults are written under ``status``: there a default would be an observation nobody has made;
 - ``Literal`` and ``Enum`` are enums, ``int | str`` is int-or-string, ``Any`` is kept as it comes, ``datetime`` is a
   ``date-time``; a duration is best an integer named with its unit (``timeout_seconds``), so ``timedelta`` is refused;
@@ -165,11 +165,20 @@ def _property(field: "attrs.Attribute[Any]", name: str, place: Place) -> JsonSch
                 expected=f"Annotated[…, JsonName({marker.name!r})]",
             )
     made, constant = _default(field, place)
-    may_be_absent = field.default is not attrs.NOTHING and made is None
-    schema = _node(field.type, attrs.evolve(place, may_be_absent=may_be_absent))
+    if peel(field.type).optional and (field.default is attrs.NOTHING or made is not None):
+        # None is never written, so the server would put the default in its place, or miss a required field.
+        found = "no default" if made is None else f"the default {made!r}"
+        raise place.refuse(rule="None in Python is absence in JSON", found=found, expected="the default None")
+    schema = _node(field.type, attrs.evolve(place, may_be_absent=True))
     if made is None or not constant or place.observed:
         return schema
     default = _json(made, place)
+    if _holds_null(default):
+        raise place.refuse(
+            rule="a default holds no null, as older servers refuse it (S-18)",
+            found=json.dumps(default),
+            expected="values alone",
+        )
     if problems := faults(default, schema):
         raise InvalidKind(
             place.where, rule="a default is valid (S-18)", found=json.dumps(default), expected="; ".join(problems)
@@ -205,9 +214,7 @@ def _node(annotation: Any, place: Place) -> JsonSchema:
         raise place.refuse(rule="Nullable stands on an optional type", found=_name(annotation), expected="T | None")
     if peeled.optional and not nullable and not place.may_be_absent:
         raise place.refuse(
-            rule="None in Python is absence in JSON",
-            found=f"{_name(annotation)} where the value cannot be absent",
-            expected="the default None, or Nullable()",
+            rule="an item cannot be absent", found=_name(annotation), expected="Nullable(), or a type without None"
         )
     inside = attrs.evolve(place, may_be_absent=False)
     if any(isinstance(marker, Atomic) for marker in peeled.markers):
@@ -305,6 +312,11 @@ def _condition() -> JsonSchema:
 
 def _name(annotation: Any) -> str:
     return annotation.__qualname__ if isinstance(annotation, type) and not get_args(annotation) else repr(annotation)
+
+
+def _holds_null(value: object) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(_holds_null(each) for each in inner)
 
 
 def _json(value: object, place: Place) -> Any:

@@ -95,7 +95,7 @@ class DatabaseSpec:
     labels: Annotated[dict[str, Annotated[str, MaxLength(63)]], MaxProperties(4)] = attrs.Factory(dict)
     node_ip: Annotated[str | None, JsonName("nodeIP"), Format("ipv4")] = None
     paused_until: Annotated[datetime | None, Nullable()] = None
-    on_failure: Annotated[Literal["Stop", "Retry"] | None, Nullable()] = None
+    on_failure: Literal["Stop", "Retry"] | None = None
     endpoint: Annotated[tuple[str, ...], Atomic()] = ()
     sidecar: Annotated[Any, EmbeddedResource(), Description("A pod to run beside each replica.")] = None
     notes: Any = None

@@ -207,20 +207,26 @@ def test_an_optional_field_may_be_absent_and_has_no_default():
 
 
 def test_a_nullable_field_keeps_an_explicit_null():
-    assert schema_for(Annotated[int | None, Nullable()]) == {"type": "integer", "nullable": True}
+    assert schema_for(Annotated[int | None, Nullable()], None) == {"type": "integer", "nullable": True}
 
 
-def test_a_null_in_a_nullable_enum_is_one_of_its_values():
-    assert schema_for(Annotated[Literal["a"] | None, Nullable()], None)["enum"] == ["a", None]
+def test_a_nullable_enum_is_refused_as_servers_disagree_about_it():
+    assert (
+        refusal(Annotated[Literal["a"] | None, Nullable()], None).expected == "the default None, and the field left out"
+    )
 
 
-@pytest.mark.parametrize("annotation", [int | None, tuple[int | None, ...], dict[str, int | None]])
-def test_none_is_refused_where_a_value_cannot_be_absent(annotation):
-    assert refusal(annotation).expected == "the default None, or Nullable()"
+@pytest.mark.parametrize("annotation", [tuple[int | None, ...], dict[str, int | None]], ids=str)
+def test_none_among_items_is_refused_unless_null_is_meant(annotation):
+    assert refusal(annotation).expected == "Nullable(), or a type without None"
+    marked_null = Annotated[int | None, Nullable()]
+    assert schema_for(tuple[marked_null, ...])["items"] == {"type": "integer", "nullable": True}
 
 
-def test_an_optional_field_with_another_default_is_refused_since_none_could_not_be_said():
-    assert refusal(int | None, 5).expected == "the default None, or Nullable()"
+@pytest.mark.parametrize("default", [attrs.NOTHING, 5])
+@pytest.mark.parametrize("annotation", [int | None, Annotated[int | None, Nullable()]], ids=str)
+def test_an_optional_field_with_another_default_is_refused_since_none_is_never_written(annotation, default):
+    assert refusal(annotation, default).expected == "the default None"
 
 
 def test_nullable_on_a_type_without_none_is_refused():
@@ -265,6 +271,11 @@ def test_s18_a_default_that_its_own_schema_refuses_is_refused(annotation, defaul
 
     assert "(S-18)" in refused.rule
     assert said in refused.expected
+
+
+@pytest.mark.parametrize("default", [[None], {"a": [None]}])
+def test_s18_a_default_that_holds_a_null_is_refused(default):
+    assert refusal(Any, default).expected == "values alone"
 
 
 def test_s18_a_default_that_would_be_pruned_is_refused():
