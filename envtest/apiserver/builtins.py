@@ -37,7 +37,7 @@ def prepare_write(qualified: str, obj: Json) -> None:
 
 def _namespace(obj: Json) -> None:
     metadata = obj["metadata"]
-    metadata["labels"] = (metadata.get("labels") or {}) | {"kubernetes.io/metadata.name": metadata["name"]}
+    metadata["labels"] = (metadata.get("labels") or {}) | {"kubernetes.io/metadata.name": metadata.get("name") or ""}
     obj["spec"] = (obj.get("spec") or {}) | {"finalizers": ["kubernetes"]}
     obj["status"] = {"phase": "Active"}
 

@@ -50,7 +50,7 @@ def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
         faults += _version(version, f"spec.versions[{index}]")
     if old is not None:
         faults += _immutable(spec, old["spec"])
-        stored = old.get("status", {}).get("storedVersions") or []
+        stored = (old.get("status") or {}).get("storedVersions") or []
         missing = [name for name in stored if name not in {version.get("name") for version in versions}]
         if missing:
             detail = f"missing from spec.versions; {missing} was previously a storage version, and must remain there"
@@ -176,7 +176,7 @@ def _clash(crd: Json, others: Iterable[Json]) -> tuple[str, str] | None:
     for other in others:
         if other["spec"]["group"] != crd["spec"]["group"] or other["metadata"]["name"] == crd["metadata"]["name"]:
             continue
-        taken = other.get("status", {}).get("acceptedNames") or {}
+        taken = (other.get("status") or {}).get("acceptedNames") or {}
         words = {taken.get("plural"), taken.get("singular"), *(taken.get("shortNames") or [])}
         for word in (names["plural"], names.get("singular"), *(names.get("shortNames") or [])):
             if word and word in words:
@@ -200,7 +200,7 @@ def set_condition(conditions: list[Json], kind: str, state: tuple[str, str, str]
 
 def established(crd: Json) -> bool:
     """Whether the kinds are served."""
-    conditions = crd.get("status", {}).get("conditions") or []
+    conditions = (crd.get("status") or {}).get("conditions") or []
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 

@@ -97,7 +97,7 @@ def _path(path: str) -> Callable[[Json], Any]:
 
 
 def _ready_containers(pod: Json) -> str:
-    statuses = pod.get("status", {}).get("containerStatuses") or []
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
     ready = sum(status.get("ready") is True for status in statuses)
     return f"{ready}/{len(pod.get('spec', {}).get('containers') or [])}"
 
@@ -105,12 +105,12 @@ def _ready_containers(pod: Json) -> str:
 def _pod_status(pod: Json) -> str:
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating"
-    status = pod.get("status", {})
+    status = pod.get("status") or {}
     return str(status.get("reason") or status.get("phase") or "Unknown")
 
 
 def _restarts(pod: Json) -> str:
-    statuses = pod.get("status", {}).get("containerStatuses") or []
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
     return str(sum(status.get("restartCount", 0) for status in statuses))
 
 
@@ -123,10 +123,10 @@ def _fraction(top: str, bottom: str) -> Callable[[Json], Any]:
 
 
 def _node_status(node: Json) -> str:
-    conditions = node.get("status", {}).get("conditions") or []
+    conditions = (node.get("status") or {}).get("conditions") or []
     ready = next((condition.get("status") for condition in conditions if condition.get("type") == "Ready"), "Unknown")
     text = {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
-    return text + (",SchedulingDisabled" if node.get("spec", {}).get("unschedulable") else "")
+    return text + (",SchedulingDisabled" if (node.get("spec") or {}).get("unschedulable") else "")
 
 
 def _roles(node: Json) -> str:
@@ -136,19 +136,19 @@ def _roles(node: Json) -> str:
 
 
 def _job_status(job: Json) -> str:
-    for condition in job.get("status", {}).get("conditions") or []:
+    for condition in (job.get("status") or {}).get("conditions") or []:
         if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed", "Suspended"):
             return str(condition["type"])
     return "Running"
 
 
 def _service_ports(service: Json) -> str:
-    ports = service.get("spec", {}).get("ports") or []
+    ports = (service.get("spec") or {}).get("ports") or []
     return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
 
 
 def _event_object(event: Json) -> str:
-    involved = event.get("involvedObject", {})
+    involved = event.get("involvedObject") or {}
     return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
 
 

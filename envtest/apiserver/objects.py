@@ -60,18 +60,32 @@ def shape_faults(metadata: Any) -> str:
     for field in _STRINGS:
         if not isinstance(metadata.get(field, ""), (str, type(None))):
             return f"metadata.{field}: expected a string"
-    for field in ("labels", "annotations"):
-        found = metadata.get(field) or {}
-        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            return f"metadata.{field}: expected a map of strings"
-    finalizers = metadata.get("finalizers") or []
-    if not isinstance(finalizers, list) or not all(isinstance(item, str) for item in finalizers):
-        return "metadata.finalizers: expected a list of strings"
-    for field in ("ownerReferences", "managedFields"):
-        found = metadata.get(field) or []
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            return f"metadata.{field}: expected a list of objects"
+    for field, fits in _COLLECTIONS.items():
+        if metadata.get(field) is not None and not fits(metadata[field]):
+            return f"metadata.{field}: expected {_EXPECTED[fits]}"
     return ""
+
+
+def _is_text_map(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+def _is_text_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_object_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+_EXPECTED = {_is_text_map: "a map of strings", _is_text_list: "a list of strings", _is_object_list: "a list of objects"}
+_COLLECTIONS = {
+    "labels": _is_text_map,
+    "annotations": _is_text_map,
+    "finalizers": _is_text_list,
+    "ownerReferences": _is_object_list,
+    "managedFields": _is_object_list,
+}
 
 
 def metadata_faults(metadata: Json, resource: Resource) -> list[Fault]:

@@ -30,6 +30,7 @@ from windlass.envtest.apiserver.errors import (
 )
 from windlass.envtest.apiserver.kinds import Registry, Resource
 from windlass.envtest.apiserver.pruning import defaulted, pruned
+from windlass.envtest.apiserver.shapes import schema_shape_fault, shape_fault
 from windlass.envtest.apiserver.storage import Key, Store, Stored, versioned
 from windlass.envtest.apiserver.validation import ratcheted, validate
 from windlass.envtest.apiserver.values import Json, copied, encode, same
@@ -291,6 +292,18 @@ class Operations:
         managedfields.record_update(obj, old, writer, resource=target.resource, now=self.now())
 
 
+def _schema_problem(obj: Json, resource: Resource) -> str:
+    if resource.qualified != crds.CRD:
+        return ""
+    for index, version in enumerate((obj.get("spec") or {}).get("versions") or []):
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        path = f"spec.versions[{index}].schema.openAPIV3Schema"
+        problem = schema_shape_fault(schema, path) if schema is not None else ""
+        if problem:
+            return problem
+    return ""
+
+
 def _storage_version(resource: Resource) -> str:
     if not resource.storage_version:
         return resource.api_version
@@ -314,7 +327,7 @@ def checked_body(body: Any, target: Target) -> Json:
     if body.get("metadata") is None:
         body["metadata"] = {}
     metadata: Json = body["metadata"]
-    problem = objects.shape_faults(metadata)
+    problem = objects.shape_faults(metadata) or shape_fault(body, resource) or _schema_problem(body, resource)
     if problem:
         raise bad_request(f"{resource.kind} in version {resource.version!r} cannot be handled: {problem}")
     for field in [field for field, value in metadata.items() if value is None]:

@@ -14,7 +14,9 @@ def missing_path() -> ApiError:
 
 def find_target(path: str, registry: Registry) -> Target:
     """What a resource path names; raises 404 for what is not served."""
-    parts = path.strip("/").split("/")
+    parts = path.removeprefix("/").removesuffix("/").split("/")
+    if "" in parts:
+        raise missing_path()
     if parts[:1] == ["api"] and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]
     elif parts[:1] == ["apis"] and len(parts) > 3:
@@ -25,7 +27,7 @@ def find_target(path: str, registry: Registry) -> Target:
     if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
     resource = registry.find(group, version, rest[0])
-    if resource is None or len(rest) > 3 or "" in rest:
+    if resource is None or len(rest) > 3:
         raise missing_path()
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""

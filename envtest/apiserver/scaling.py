@@ -49,8 +49,9 @@ def put_scale(operations: Operations, target: Target, body: Any, options: WriteO
     for part in parents:
         holder = holder.setdefault(part, {})
     holder[last] = replicas
-    version = (body.get("metadata") or {}).get("resourceVersion")
-    if version:
+    metadata = body.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    if isinstance(version, str) and version:
         obj["metadata"]["resourceVersion"] = version
     written = operations.update_patched(target, obj, operations.stored(target), options)
     return scale_of(written.obj, _scale(target))

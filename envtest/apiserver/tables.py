@@ -122,12 +122,9 @@ def partial(stored: Stored, version: str = "v1") -> Json:
 def _cell(column: Column, obj: Json, now: dt.datetime) -> Any:
     if column.compute is not None:
         value = column.compute(obj)
-    else:
-        found = json_path(column.path)(obj)
-        value = found[0] if found else None
-    if value is None:
-        return None
-    return _typed(value, column.type, now)
+        return age(str(value), now) if column.type == "date" and value is not None else value
+    found = json_path(column.path)(obj)
+    return _typed(found[0], column.type, now) if found and found[0] is not None else None
 
 
 def _typed(value: Any, kind: str, now: dt.datetime) -> Any:

@@ -243,10 +243,13 @@ async def test_a_wrong_token_is_refused_and_health_is_open(token):
 
 @pytest.mark.realtime
 async def test_credentials_are_required_where_the_settings_say_so():
-    async with ApiServer(token="t", settings=Settings(anonymous=False)) as server, aiohttp.ClientSession() as session:
-        async with session.get(server.url + "/api") as response:
-            assert response.status == 401
-            assert (await response.json())["reason"] == "Unauthorized"
+    async with (
+        ApiServer(token="t", settings=Settings(anonymous=False)) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.url + "/api") as response,
+    ):
+        assert response.status == 401
+        assert (await response.json())["reason"] == "Unauthorized"
 
 
 @pytest.mark.realtime
