@@ -1,6 +1,7 @@
 """Tells a cluster of our kinds, and returns only when it serves them.
 
-For trying things out and for tests. In production the definitions are applied by whoever may change the cluster, from the generated files.
+For trying things out and for tests. In production the definitions are applied by whoever may change the cluster, from
+the generated files.
 """
 
 import asyncio
