@@ -22,11 +22,14 @@ class Definitions:
         self._registry: Registry = operations.registry
         self._operations = operations
         self._cache = cache
-        for stored in self._store.items(crds.CRD):
-            self._serve(stored)
 
     def __repr__(self) -> str:
         return f"<Definitions kinds={len(self._store.items(crds.CRD))}>"
+
+    def resume(self) -> None:
+        """Serve what the store already holds; also finishes a definition whose first status a kill prevented."""
+        for stored in self._store.items(crds.CRD):
+            self._settle(stored)
 
     def observe(self, change: Change) -> None:
         """Listen to the store."""

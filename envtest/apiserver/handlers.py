@@ -17,7 +17,6 @@ import attrs
 import msgspec
 import yaml
 from aiohttp import web
-from multidict import MultiMapping
 
 from windlass.envtest.apiserver import discovery, openapi, scaling
 from windlass.envtest.apiserver.errors import (
@@ -285,7 +284,7 @@ class Handlers:
         return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _delete_options(request.query, await _optional_body(request))
+        options = _delete_options(request, await _optional_body(request))
         stored, gone = self._operations.delete(target, options)
         if not gone:
             return _raw(self._renderer(request, target).one(stored))
@@ -297,7 +296,7 @@ class Handlers:
         return _json(status)
 
     async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _delete_options(request.query, await _optional_body(request))
+        options = _delete_options(request, await _optional_body(request))
         query = parse_query(request.query, target.resource)
         renderer = self._renderer(request, target)
         deleted = self._delete_selected(target, query, options)
@@ -319,7 +318,7 @@ def _abort(request: web.Request) -> None:
 
 
 def _raw(body: bytes, code: int = 200) -> web.Response:
-    return web.Response(body=body, status=code, content_type="application/json")
+    return web.Response(body=body, status=code, content_type="application/json", zlib_executor_size=GZIP_MIN)
 
 
 def _json(document: Json, code: int = 200) -> web.Response:
@@ -407,7 +406,8 @@ def _parsed(raw: bytes, content_type: str) -> Any:
         raise bad_request(f"error decoding the body: {error}") from None
 
 
-def _delete_options(query: MultiMapping[str], body: Json) -> DeleteOptions:
+def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
+    query = request.query
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     orphan = body.get("orphanDependents")

@@ -121,6 +121,8 @@ class Housekeeping:
                 self._perform(action)
         except ApiError as error:
             logger.warning("housekeeping of %s %s/%s: %s", *key, error)
+        except Exception:  # one odd object must not end the collection of all others
+            logger.exception("housekeeping of %s %s/%s failed", *key)
 
     def _children(self, stored: Stored) -> list[Stored]:
         found = (self._store.get(key) for key in sorted(self._dependents.get(stored.metadata["uid"], ())))

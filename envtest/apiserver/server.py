@@ -177,6 +177,7 @@ async def _run(database: Database | None, address: tuple[str, int], token: str, 
     housekeeping = Housekeeping(operations)
     # The order is deliberate: watches hear of a change before what it causes.
     store.listeners += [cache.record, housekeeping.observe, definitions.observe]
+    definitions.resume()
     _create_namespaces(operations)
     handlers = Handlers(
         operations, cache, Surroundings(token, settings.anonymous, settings.times, settings.clock, settings.rng)

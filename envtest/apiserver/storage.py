@@ -230,6 +230,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(
+        "PRAGMA journal_size_limit=4194304"
+    )  # bytes: a log that was folded in is cut, so it is not due again
     return connection
 
 

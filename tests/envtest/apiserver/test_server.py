@@ -460,6 +460,17 @@ async def test_pages_stay_in_their_snapshot_whatever_is_written_meanwhile():
 
 
 @pytest.mark.realtime
+async def test_a_large_list_is_compressed_for_a_client_that_takes_it():
+    async with cluster() as client:
+        for index in range(20):
+            await client.create(CONFIG_MAPS, config_map(f"c{index}", data={"k": "x" * 100_000}))
+        assert len((await client.get(CONFIG_MAPS))["items"]) == 20
+        assert client.headers["Content-Encoding"] == "gzip"
+        await client.get(WIDGETS)
+        assert "Content-Encoding" not in client.headers
+
+
+@pytest.mark.realtime
 async def test_an_expired_continue_token_offers_an_inconsistent_one():
     async with cluster(history_max=3) as client:
         for index in range(4):
