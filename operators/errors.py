@@ -54,7 +54,7 @@ class DataError(TrainingError):
         self.retryable = reason == "TableUnreachable"
 
 
-class HyperparametersInvalid(TrainingError):  # noqa: N818  # the house names what happened
+class HyperparametersInvalid(TrainingError):  # the house names what happened
     """The hyperparameters do not fit the executor; `faults` has one sentence for each field that is wrong."""
 
     default_reason = "InvalidHyperparameters"
@@ -64,7 +64,7 @@ class HyperparametersInvalid(TrainingError):  # noqa: N818  # the house names wh
         super().__init__("; ".join(faults))
 
 
-class ExtraMissing(TrainingError):  # noqa: N818  # the house names what happened
+class ExtraMissing(TrainingError):  # the house names what happened
     """A library is not installed; the message says which, for what, and how to get it."""
 
     default_reason = "ExtraMissing"
@@ -75,13 +75,13 @@ class ExtraMissing(TrainingError):  # noqa: N818  # the house names what happene
         )
 
 
-class TrainingDiverged(TrainingError):  # noqa: N818  # the house names what happened
+class TrainingDiverged(TrainingError):  # the house names what happened
     """The loss became infinite or not a number; the same run would do so again."""
 
     default_reason = "TrainingDiverged"
 
 
-class RunFolderBusy(TrainingError):  # noqa: N818  # the house names what happened
+class RunFolderBusy(TrainingError):  # the house names what happened
     """Another process holds the lock of the run folder, so this one must not write there."""
 
     default_reason = "RunFolderBusy"

@@ -164,19 +164,17 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
 def _let_go(job: TrainingJob, facts: Facts) -> Decision:
     if FINALIZER not in job.metadata.finalizers:
         return Wait()
-    left = tuple(run for run in _runs(job) if run not in facts.discarded)
+    # Not only the run on record: a run can be named for every generation there ever was, so none is forgotten.
+    runs = (run_id(job.metadata.uid, generation) for generation in range(1, job.metadata.generation + 1))
+    left = tuple(run for run in runs if run not in facts.discarded)
     return Discard(left) if left else ReleaseFinalizer()
-
-
-def _runs(job: TrainingJob) -> tuple[str, ...]:
-    return () if job.status.run is None else (job.status.run.id,)
 
 
 def _accept(job: TrainingJob, facts: Facts) -> Decision:
     # The record of the older run is overwritten only once nothing of it is left to be forgotten.
-    left = tuple(run for run in _runs(job) if run not in facts.discarded)
-    if left:
-        return Discard(left)
+    older = job.status.run
+    if older is not None and older.id not in facts.discarded:
+        return Discard((older.id,))
     fresh = attrs.evolve(
         job.status,
         observed_generation=job.metadata.generation,

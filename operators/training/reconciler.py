@@ -135,10 +135,11 @@ class TrainingReconciler:
         await executor.start(executor.render(job.spec, _run(job)), self._workbench)
 
     async def _discard(self, job: TrainingJob, run: str) -> None:
+        name = job.spec.executor if job.status.run is None else job.status.run.executor
         try:
-            executor = self._executor(_recorded(job).executor)
-        except ExecutorNotFound:
-            # Its plugin was uninstalled: nothing here can end its work, and a deletion must not wait for ever.
+            executor = self._executor(name)
+        except ExecutorError:
+            # Its plugin is gone or broken: nothing here can end its work, and a deletion must not wait for ever.
             return
         await executor.discard(run, self._workbench)
 

@@ -16,6 +16,8 @@ from windlass.operators.training.dataversion import DataRecord, resolve
 from windlass.operators.training.runfolder import RunFolder
 from windlass.operators.training.softmax import Settings
 
+sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside these tests
+
 SETTINGS = Settings(epochs=6, batch_size=16, learning_rate=0.05, momentum=0.9, l2=1e-4)
 
 

@@ -87,7 +87,7 @@ def test_the_loss_falls_and_the_rows_are_learnt():
 
 
 def test_the_step_follows_the_gradient_of_the_cross_entropy():
-    """One full batch without momentum: the change must be minus the rate times the slope found by finite differences."""
+    """One full batch without momentum changes the weights by minus the rate times the slope."""
     given = task(rows=30)
     settings = Settings(epochs=1, batch_size=30, learning_rate=1e-3, momentum=0.0, l2=0.05)
     start, _ = train(given, last=2)

@@ -1,4 +1,4 @@
-"""The program itself: killed, orphaned, doubled, misled; the model in the end is the same to the bit, or there is none."""
+"""The program itself: killed, orphaned, doubled, misled, it ends with the same model to the bit, or with none."""
 
 import contextlib
 import json
@@ -58,7 +58,7 @@ def test_a_run_that_has_its_result_is_not_trained_again(lab):
 
 
 def test_the_labels_of_held_out_rows_cannot_reach_the_model(lab):
-    """The strongest form of "training never reads them": another table, whose held-out labels are wrong, trains to the same bytes."""
+    """The strongest form of "training never reads them": with wrong held-out labels it trains to the same bytes."""
     rng = np.random.default_rng(5)
     columns = {
         "row": np.arange(300),
@@ -130,9 +130,9 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(lab):
 
 
 @pytest.mark.realtime
-async def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
     seed = int(os.environ.get("TRAINER_KILL_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"TRAINER_KILL_SEED={seed}")
+    sys.stdout.write(f"TRAINER_KILL_SEED={seed}\n")
     rng = random.Random(seed)
     config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=150, batch_size=2))
     undisturbed, disturbed = lab.folder(config, "one"), lab.folder(config, "other")
@@ -162,7 +162,7 @@ async def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
 
 
 @pytest.mark.realtime
-async def test_a_second_trainer_writes_nothing_while_the_first_holds_the_lock(lab, monkeypatch):
+def test_a_second_trainer_writes_nothing_while_the_first_holds_the_lock(lab, monkeypatch):
     folder = lab.folder(lab.config())
     from windlass.operators.training import trainer
 
@@ -177,8 +177,8 @@ async def test_a_second_trainer_writes_nothing_while_the_first_holds_the_lock(la
 
 
 @pytest.mark.realtime
-async def test_a_late_orphan_and_its_successor_never_write_at_once(lab):
-    """The first is stopped in the middle, as an orphan that wakes late would be; the second waits for it and then resumes."""
+def test_a_late_orphan_and_its_successor_never_write_at_once(lab):
+    """The first is stopped in the middle, like an orphan that wakes late; the second waits for it, then resumes."""
     config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=200, batch_size=2))
     folder = lab.folder(config)
     first = lab.trainer(folder, attempt=1)
@@ -200,7 +200,8 @@ async def test_a_late_orphan_and_its_successor_never_write_at_once(lab):
 
 PARENT = """
 import os, subprocess, sys
-child = subprocess.Popen([*sys.argv[2:], "--parent", str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+given = [*sys.argv[2:], "--parent", str(os.getpid())]
+child = subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 child.stdout.readline()
 print(child.pid, flush=True)
 input()
@@ -208,7 +209,7 @@ input()
 
 
 @pytest.mark.realtime
-async def test_the_trainer_is_gone_soon_after_its_parent_was_killed(lab):
+def test_the_trainer_is_gone_soon_after_its_parent_was_killed(lab):
     config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=100_000))
     folder = lab.folder(config)
     command = [sys.executable, "-P", "-m", "windlass.operators.training.trainer", str(folder.path), "--attempt", "1"]
@@ -226,7 +227,7 @@ async def test_the_trainer_is_gone_soon_after_its_parent_was_killed(lab):
 
 
 @pytest.mark.realtime
-async def test_the_end_of_stdin_alone_ends_the_trainer(lab):
+def test_the_end_of_stdin_alone_ends_the_trainer(lab):
     config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=100_000))
     folder = lab.folder(config)
     command = [sys.executable, "-P", "-m", "windlass.operators.training.trainer", str(folder.path), "--attempt", "1"]
@@ -241,11 +242,11 @@ async def test_the_end_of_stdin_alone_ends_the_trainer(lab):
 
 
 @pytest.mark.realtime
-async def test_a_trainer_whose_parent_is_already_gone_does_nothing(lab):
+def test_a_trainer_whose_parent_is_already_gone_does_nothing(lab):
     folder = lab.folder(lab.config())
     command = [sys.executable, "-P", "-m", "windlass.operators.training.trainer", str(folder.path), "--attempt", "1"]
 
-    assert subprocess.run([*command, "--parent", "1"], stdin=subprocess.DEVNULL).returncode == TRY_AGAIN
+    assert subprocess.run([*command, "--parent", "1"], stdin=subprocess.DEVNULL, check=False).returncode == TRY_AGAIN
 
     assert not folder.begun(1)
 

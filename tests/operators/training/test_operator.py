@@ -1,0 +1,270 @@
+"""A job on the embedded API server, from its creation to a model that the endpoint finds, and how else it can end."""
+
+import asyncio
+import contextlib
+import copy
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from windlass.controller import ExecutorRegistry, Manager
+from windlass.envtest.apiserver import ApiServer
+from windlass.informers.api import Api
+from windlass.informers.builtins import Event
+from windlass.informers.client import Client
+from windlass.informers.cluster import Cluster
+from windlass.informers.errors import NotFound
+from windlass.informers.keys import Key
+from windlass.manifests.install import install
+from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
+from windlass.operators.training.identity import run_id
+from windlass.serving.scan import scan
+from windlass.statemachine.conditions import Conditions
+
+pytestmark = pytest.mark.realtime
+KEY = Key("default", "digits")
+TOLD = ["DataVerified", "Succeeded", "Trained", "TrainingStarted", "Validated", "VerifyingData"]
+
+
+class House:
+    """A server, and as many controllers after each other as a test needs."""
+
+    def __init__(self, path: Path, server: ApiServer, api: Api, cluster: Cluster) -> None:
+        self.path, self.server, self.api, self.cluster = path, server, api, cluster
+        self.settings = TrainingSettings(
+            path / "state", path / "models", progress_seconds=0.05, executors=ExecutorRegistry(discover=lambda: ())
+        )
+
+    @contextlib.asynccontextmanager
+    async def controller(self):
+        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
+        setup(manager, self.settings)
+        async with manager:
+            yield manager
+
+    def job(self, **spec):
+        made = copy.deepcopy(sample_job((self.path / "digits").as_uri()))
+        made["spec"]["hyperparameters"] = {"epochs": 10}
+        made["spec"] |= spec
+        return made
+
+    async def apply(self, **spec):
+        await self.api.create(TrainingJob, self.job(**spec), namespace="default")
+
+    async def status(self):
+        return (await self.api.get(TrainingJob, KEY)).as_(TrainingJob).status
+
+    async def until(self, condition, *, seconds=40.0):
+        async with asyncio.timeout(seconds):
+            while not condition(await self.status()):  # noqa: ASYNC110  # the server is asked as a user would
+                await asyncio.sleep(0.02)
+        return await self.status()
+
+    async def ended(self):
+        return await self.until(lambda status: status.phase in ("Succeeded", "Failed"))
+
+    async def events(self, count):
+        """The reasons of all Events, once there are at least so many."""
+        async with asyncio.timeout(10):
+            while len(found := [event.to_dict() for event in (await self.api.list(Event)).items]) < count:  # noqa: ASYNC110  # likewise
+                await asyncio.sleep(0.02)
+        return sorted(event["reason"] for event in found)
+
+
+@contextlib.asynccontextmanager
+async def house(path):
+    write_sample_table(path / "digits")
+    async with ApiServer() as server:
+        cluster = Cluster.from_dict(server.kubeconfig())
+        async with Client(cluster) as client:
+            api = Api(client)
+            await install(api, [TrainingJob])
+            yield House(path, server, api, cluster)
+
+
+def reason_of(status, kind):
+    return Conditions.of(status.conditions).get(kind).reason
+
+
+async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_endpoint_finds(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.api.create(TrainingJob, sample_job((tmp_path / "digits").as_uri()), namespace="default")
+        seen = []
+
+        def look(status):
+            seen.append((status.phase, status.progress and status.progress.epoch))
+            return status.phase in ("Succeeded", "Failed")
+
+        status = await home.until(look)
+
+        assert status.phase == "Succeeded", status
+        assert status.validation.accuracy >= 0.93
+        assert (status.runs, status.run.attempt, status.model.version) == (1, 1, 1)
+        assert [found.version for found in scan(tmp_path / "models")["digits"]] == [1]
+        described = json.loads((tmp_path / "models" / "digits" / "1" / "model.json").read_text())
+        assert (status.run.id, status.model.sha256) == (described["metadata"]["runId"], described["sha256"])
+        assert [str(digit) for digit in range(10)] == described["labels"]
+        assert await home.events(6) == TOLD
+        assert len({epoch for phase, epoch in seen if phase == "Running" and epoch}) >= 5, "progress can be watched"
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "reason", "words"),
+    [
+        ({"executor": "nosuch"}, "Accepted", "ExecutorNotFound", "softmax"),
+        ({"hyperparameters": {"learningRate": "fast"}}, "Accepted", "InvalidHyperparameters", "learningRate"),
+        ({"data": {"uri": "/nosuch/table", "version": 0}}, "DataVerified", "TableNotFound", "/nosuch/table"),
+        (
+            {"hyperparameters": {"epochs": 200, "learningRate": 1e5, "l2": 1e3}},
+            "Trained",
+            "TrainingDiverged",
+            "learningRate",
+        ),
+        (
+            {"validation": {"holdout": 0.2, "minAccuracy": 1.0}},
+            "Validated",
+            "ValidationFailed",
+            "at least 1 was asked for",
+        ),
+    ],
+)
+async def test_what_cannot_succeed_fails_with_its_own_reason_and_publishes_nothing(tmp_path, spec, kind, reason, words):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(**spec)
+
+        status = await home.ended()
+
+        assert ("Failed", reason) == (status.phase, reason_of(status, kind))
+        assert words in Conditions.of(status.conditions).get("Succeeded").message
+        assert status.model is None
+        assert reason in await home.events(1)
+        assert not (tmp_path / "models").exists()
+
+
+async def test_an_absent_version_fails_with_the_newest_one_named(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(data={"uri": (tmp_path / "digits").as_uri(), "version": 5})
+
+        status = await home.ended()
+
+        assert reason_of(status, "DataVerified") == "DataVersionNotFound"
+        assert "has no version 5, its newest is 0" in Conditions.of(status.conditions).get("Succeeded").message
+
+
+async def test_a_deletion_while_training_ends_the_trainer_and_removes_the_run(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(hyperparameters={"epochs": 1_000_000})
+        await home.until(lambda status: status.progress is not None)
+
+        await home.api.delete(TrainingJob, KEY)
+
+        async with asyncio.timeout(20):
+            with contextlib.suppress(NotFound):
+                while True:
+                    await home.status()
+                    await asyncio.sleep(0.02)
+        assert list((tmp_path / "state" / "runs").iterdir()) == []
+
+
+async def test_a_changed_spec_while_training_is_a_new_run_and_the_old_one_ends(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(hyperparameters={"epochs": 1_000_000})
+        status = await home.until(lambda status: status.progress is not None)
+        old = status.run.id
+
+        await home.api.patch(TrainingJob, KEY, {"spec": {"hyperparameters": {"epochs": 20}}})
+        status = await home.until(lambda status: status.phase == "Succeeded")
+
+        assert (status.runs, status.observed_generation, status.run.attempt) == (2, 2, 1)
+        assert old != status.run.id
+        assert [status.run.id] == [entry.name for entry in (tmp_path / "state" / "runs").iterdir()]
+        assert status.model.version == 1
+
+
+async def test_a_trainer_killed_by_someone_is_resumed_from_its_checkpoint(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(hyperparameters={"epochs": 300})
+        status = await home.until(lambda status: status.progress is not None)
+
+        pids = [pid for pid in os.listdir("/proc") if pid.isdecimal() and status.run.id in _command(pid)]
+        os.kill(int(pids[0]), signal.SIGKILL)
+        status = await home.ended()
+
+        assert (status.phase, status.run.attempt, status.run.failures, status.runs) == ("Succeeded", 2, 1, 1)
+        assert status.run.resumed_from_step > 0
+        assert sorted([*TOLD, "TrainingResumed"]) == await home.events(7)
+
+
+def _command(pid):
+    with contextlib.suppress(OSError):
+        return (Path("/proc") / pid / "cmdline").read_text()
+    return ""
+
+
+async def test_an_orderly_stop_leaves_no_trainer_and_the_next_controller_goes_on(tmp_path):
+    async with house(tmp_path) as home:
+        async with home.controller():
+            await home.apply(hyperparameters={"epochs": 300})
+            status = await home.until(lambda status: status.progress is not None)
+            epoch = status.progress.epoch
+        assert not [pid for pid in os.listdir("/proc") if pid.isdecimal() and status.run.id in _command(pid)]
+
+        async with home.controller():
+            status = await home.ended()
+
+        assert (status.phase, status.run.attempt, status.runs, status.run.failures) == ("Succeeded", 2, 1, 0)
+        assert status.run.resumed_from_step >= epoch
+
+
+CONTROLLER = """
+import asyncio, sys
+from pathlib import Path
+from windlass.controller import Manager
+from windlass.operators.training import TrainingJob, TrainingSettings, setup
+
+manager = Manager(kinds=[TrainingJob], kubeconfig=Path(sys.argv[1]))
+setup(manager, TrainingSettings(Path(sys.argv[2]), Path(sys.argv[3])))
+print("up", flush=True)
+manager.run()
+"""
+
+
+@pytest.mark.realtime(limit=180)
+async def test_controllers_killed_at_random_moments_complete_the_job_once(tmp_path):
+    """kill -9 of the whole process; the server lives on, as a cluster would."""
+    seed = int(os.environ.get("OPERATOR_KILL_SEED", random.SystemRandom().randrange(10**6)))
+    sys.stdout.write(f"OPERATOR_KILL_SEED={seed}\n")
+    rng = random.Random(seed)
+    async with house(tmp_path) as home:
+        home.server.write_kubeconfig(tmp_path / "kubeconfig")
+        await home.apply(hyperparameters={"epochs": 300})
+        given = [
+            sys.executable,
+            "-c",
+            CONTROLLER,
+            *(str(tmp_path / name) for name in ("kubeconfig", "state", "models")),
+        ]
+        for _ in range(8):
+            process = await asyncio.create_subprocess_exec(*given, stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            await process.stdout.readline()
+            await asyncio.sleep(rng.uniform(0.0, 1.2))
+            process.kill()
+            await process.wait()
+        async with home.controller():
+            status = await home.ended()
+            told = await home.events(6)
+
+        assert (status.phase, status.runs, status.run.failures) == ("Succeeded", 1, 0)
+        assert [reason for reason in told if reason != "TrainingResumed"] == TOLD
+        assert [found.version for found in scan(tmp_path / "models")["digits"]] == [1]
+        run = run_id((await home.api.get(TrainingJob, KEY)).uid, 1)
+        lines = (tmp_path / "state" / "runs" / run / "progress.jsonl").read_text().splitlines()
+        epochs = [json.loads(line)["epoch"] for line in lines]
+        assert epochs == sorted(set(epochs)), "an epoch was trained twice although its checkpoint was there"
