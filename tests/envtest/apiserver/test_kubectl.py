@@ -134,9 +134,8 @@ async def test_kubectl_discovers_kinds_and_shows_objects_in_every_form(binary, t
         assert yaml.safe_load(await kubectl("get", "train", "express", "-o", "yaml"))["metadata"] == shown["metadata"]
         assert await kubectl("get", "trains", "-o", "name") == "train.rail.dev/express\n"
         assert "express" in await kubectl("get", "trains", "-A", "--chunk-size=1")
-        assert (
-            "How many cars." in await kubectl("explain", "train.spec.cars", fails="1.20" in binary) or "1.20" in binary
-        )
+        if "1.20" not in binary:  # that one reads OpenAPI version 2, which is served nearly empty
+            assert "How many cars." in await kubectl("explain", "train.spec.cars")
 
 
 async def test_kubectl_watches_rows_as_they_come(binary, tmp_path):
