@@ -1,40 +1,50 @@
 """Runs one coroutine until it ends or the user has had enough: the first signal asks, the second insists.
 
-The coroutine is given an event that the first SIGINT or SIGTERM sets; it ends in its own order. A second signal ends
-the process at once, with code 130, whatever it is doing.
+The first SIGINT or SIGTERM cancels the coroutine, wherever it is, so that whatever it has entered is left in order. A
+second one ends the process at once, with code 130, whatever it is doing.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
-__all__ = ("run_until_signalled", "until_either")
+import click
 
-_INTERRUPTED = 130
+__all__ = ("INTERRUPTED", "run_until_signalled", "until_either")
 
-
-def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run `main(stop)` on a new event loop and return its exit code."""
-    return asyncio.run(_run(main))
+INTERRUPTED: Final = 130
+"""The exit code of a process that was told twice."""
 
 
-async def _run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def run_until_signalled(main: Callable[[], Coroutine[Any, Any, int]], *, stopped: int = 0) -> int:
+    """Run `main()` on a new event loop and return its exit code, or `stopped` when a signal ended it in order."""
+    return asyncio.run(_run(main, stopped))
+
+
+async def _run(main: Callable[[], Coroutine[Any, Any, int]], stopped: int) -> int:
+    task = asyncio.create_task(main(), name="main")
+    signalled = False
 
     def on_signal() -> None:
-        if stop.is_set():
-            os._exit(_INTERRUPTED)
-        stop.set()
+        nonlocal signalled
+        if signalled:
+            os._exit(INTERRUPTED)  # nothing may delay this: no cleanup, no handlers
+        signalled = True
+        click.echo("stopping in order; a second Ctrl-C ends it at once", err=True)
+        task.cancel()
 
+    # Never removed: they last as long as the loop, which after `main` still waits for its threads.
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     try:
-        return await main(stop)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        return await task
+    except asyncio.CancelledError:
+        if not signalled:
+            raise
+        return stopped
 
 
 async def until_either(*waits: Awaitable[object]) -> None:

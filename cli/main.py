@@ -1,6 +1,6 @@
 """The entry point: every command is found by name and imported only when it is used.
 
-Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 130 interrupted twice. A failure that
+Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 130 interrupted. A failure that
 Windlass foresaw is one line on stderr; a traceback is a bug of ours.
 """
 
@@ -10,16 +10,19 @@ from typing import Final
 
 import click
 
+from windlass.cli.loop import INTERRUPTED
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("main", "windlass")
 
+_FAILED: Final = 1
+
 _COMMANDS: Final = {
     "up": ("windlass.cli.up", "Train, validate and serve a model on this machine."),
     "run": ("windlass.cli.run", "Run operators against a cluster."),
-    "serve": ("windlass.cli.serve", "Serve models over HTTP, and nothing else."),
-    "crd": ("windlass.cli.crd", "Write or check the CustomResourceDefinitions."),
-    "envtest": ("windlass.cli.envtest", "A control plane for tests."),
+    "serve": ("windlass.cli.serve", "Serve models over HTTP."),
+    "crd": ("windlass.cli.crd", "Print, write or check CustomResourceDefinitions."),
+    "envtest": ("windlass.cli.envtest", "Start an API server to try things on."),
     "diagram": ("windlass.cli.diagram", "Draw a state machine."),
 }
 
@@ -51,16 +54,25 @@ def windlass() -> None:
 def main() -> None:
     """Run the program and exit with its code."""
     try:
-        code = windlass.main(standalone_mode=False)
+        code = windlass.main(args=sys.argv[1:] or ["--help"], prog_name="windlass", standalone_mode=False)
+    except click.UsageError as error:
+        help_hint = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        code = _say(f"{error.format_message()}{help_hint}", error.exit_code)
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        code = 130
+        code = _say(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):  # before the loop runs, or after it
+        code = INTERRUPTED
     except WindlassError as error:
-        click.echo(f"windlass: {error}", err=True)
-        code = 1
+        code = _say(str(error), _FAILED)
+    except OSError as error:  # a full disk, a folder that may not be written, a reader of our output that is gone
+        code = _say(f"{error.filename}: {error.strerror}" if error.filename else str(error), _FAILED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    """One line on stderr, whatever line breaks somebody else's message brought along."""
+    click.echo(f"windlass: {' '.join(message.split())}", err=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from typing import Final, cast
 import click
 
 from windlass.cli.loading import load_object
+from windlass.cli.loop import run_until_signalled
+from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
 from windlass.controller import Manager, Settings
 from windlass.operators.training import TrainingSettings
 from windlass.operators.training import setup as setup_training
@@ -26,25 +28,21 @@ Setup = Callable[[Manager], object]
 
 
 @click.command()
-@click.option(
-    "--kubeconfig",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.",
-)
+@click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
 @click.option("--namespace", help="Watch this namespace only.")
 @click.option(
     "--operator", "references", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
 )
 @click.option("--training/--no-training", default=True, show_default=True, help="Run the built-in training operator.")
 @click.option(
-    "--state", type=click.Path(file_okay=False, path_type=Path), default=Path("windlass-state"), show_default=True,
-    help="Where training keeps checkpoints; must survive restarts.",
+    "--state", type=FOLDER, default=Path("windlass-state"), show_default=True,
+    help="Where training keeps its runs; must survive restarts.",
 )  # fmt: skip
 @click.option(
-    "--models", type=click.Path(file_okay=False, path_type=Path), default=Path("windlass-models"), show_default=True,
-    help="The model repository to publish into.",
+    "--models", type=FOLDER, default=Path("windlass-models"), show_default=True,
+    help="Model repository that training publishes into.",
 )  # fmt: skip
-@click.option("--probe-port", type=int, help="Serve /healthz, /readyz, /metrics and /debug/controllers on 127.0.0.1.")
+@click.option("--probe-port", type=PORT, help="Serve /healthz, /readyz, /metrics and /debug/controllers on 127.0.0.1.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
@@ -58,8 +56,8 @@ def command(
     models: Path,
     probe_port: int | None,
     log_level: str,
-) -> None:
-    """Run operators against a cluster until a signal or a failure."""
+) -> int:
+    """Run operators against a cluster until Ctrl-C or a failure."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=Settings(probe_port=probe_port))
     if training:
@@ -68,9 +66,15 @@ def command(
         setup(manager)
     if not manager.controllers:
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
-    for controller in manager.controllers:
-        click.echo(f"controller {controller.name}")
-    manager.run()
+    with usable_kubeconfig():
+        return run_until_signalled(lambda: _run(manager))
+
+
+async def _run(manager: Manager) -> int:
+    async with manager:
+        click.echo(f"running      {', '.join(controller.name for controller in manager.controllers)}")
+        await manager.wait()
+    return 0
 
 
 def _installed() -> list[Setup]:

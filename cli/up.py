@@ -6,30 +6,39 @@ TrainingJob is applied and watched.
 """
 
 import asyncio
-import functools
+import logging
+import shlex
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
+from typing import Final
 
 import attrs
 import click
 
 from windlass.cli.folder import Folder
 from windlass.cli.loop import run_until_signalled, until_either
+from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
 from windlass.cli.prediction import check_prediction, example_of, write_request
 from windlass.cli.progress import View, view_for
-from windlass.controller import Manager
+from windlass.controller import Manager, Settings
+from windlass.controller.preflight import check_server
 from windlass.envtest.apiserver import ApiServer, ServerError
 from windlass.informers import Api, Change, Client, Cluster, Deleted, Key, Updated
 from windlass.informers.errors import AlreadyExists
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
-from windlass.serving import Endpoint, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.statemachine.errors import WindlassError
 
 __all__ = ("command",)
 
-_SAMPLE = Key("default", "digits")
-_FINAL = ("Succeeded", "Failed")
+_SAMPLE: Final = Key("default", "digits")
+_FINAL: Final = ("Succeeded", "Failed")
+_CONNECT_SECONDS: Final = 10.0
+# Everything has to be over within five seconds of Ctrl-C: the manager first, then the API server (1 s), then this.
+_GRACE_SECONDS: Final = 2.0
+_DRAIN_SECONDS: Final = 1.0
 
 
 @attrs.frozen
@@ -43,72 +52,73 @@ class _Options:
 
 
 @click.command()
+@click.option("--data", type=FOLDER, help="Folder for state that survives; temporary otherwise.")
+@click.option("--port", type=PORT, default=8080, show_default=True, help="Port of the endpoint on 127.0.0.1.")
 @click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for state that survives; temporary otherwise.",
+    "--api-port", type=PORT, default=0, show_default="a free one", help="Port of the embedded API server on 127.0.0.1."
 )
-@click.option("--port", default=8080, show_default=True, help="Port of the inference endpoint on 127.0.0.1.")
-@click.option("--api-port", default=0, show_default="a free one", help="Port of the embedded API server on 127.0.0.1.")
-@click.option(
-    "--kubeconfig",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Use the cluster that this file describes instead of an embedded API server.",
-)
+@click.option("--kubeconfig", type=FILE, help="Use the cluster of this file instead of an embedded API server.")
 @click.option("--once", is_flag=True, help="Exit after the job is complete and one prediction has been checked.")
 @click.option("--progress/--no-progress", default=True, help="Bars on a terminal, or plain lines.")
 def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None, *, once: bool, progress: bool) -> int:
-    """Train, validate and serve a model on this machine, with nothing installed beforehand."""
+    """Train, validate and serve a model on this machine, until Ctrl-C."""
+    # What the parts log about outages and retries is one line each; what must be known is said or raised.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with _root(data) as root, usable_kubeconfig():
+        options = _Options(Folder(Path(root)), port, api_port, kubeconfig, once, progress)
+        return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
+
+
+def _root(data: Path | None) -> AbstractContextManager[str]:
     if data is not None:
-        options = _Options(Folder(data.resolve()), port, api_port, kubeconfig, once, progress)
-        return run_until_signalled(functools.partial(_up, options))
-    with tempfile.TemporaryDirectory(prefix="windlass-", ignore_cleanup_errors=True) as temporary:
-        options = _Options(Folder(Path(temporary)), port, api_port, kubeconfig, once, progress)
-        return run_until_signalled(functools.partial(_up, options))
+        return nullcontext(str(data.resolve()))
+    return tempfile.TemporaryDirectory(prefix="windlass-", ignore_cleanup_errors=True)
 
 
-async def _up(options: _Options, stop: asyncio.Event) -> int:
+async def _up(options: _Options) -> int:
     folder = options.folder
+    given = None if options.kubeconfig is None else await Cluster.load(options.kubeconfig)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.owned())
         folder.models.mkdir(exist_ok=True)
         repository = ModelRepository(folder.models, poll_seconds=0.5)
         repository.add("linear", LinearModel())
-        endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port))
-        kubeconfig = await _control_plane(options, stack)
-        cluster = await Cluster.load(kubeconfig)
+        drain = EndpointOptions(drain_seconds=_DRAIN_SECONDS)
+        endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port, options=drain))
+        cluster = given or await _embedded(options, stack)
         async with Client(cluster) as client:
             await _prepare(Api(client), folder)
-        manager = Manager(cluster=cluster)
+        manager = Manager(cluster=cluster, settings=Settings(grace_seconds=_GRACE_SECONDS))
         setup(manager, TrainingSettings(state=folder.root, models=folder.models))
         view = stack.enter_context(view_for(progress=options.progress))
         await stack.enter_async_context(manager)
         ended = _watch(manager, view)
-        await until_either(ended.wait(), manager.wait(), stop.wait())
-        if stop.is_set():
-            return 1 if options.once else 0
-        succeeded = await _report(manager, endpoint, repository, folder)
+        await until_either(ended.wait(), manager.wait())
+        try:
+            passed = await _report(manager, endpoint, repository, options)
+        except WindlassError as error:  # the rest goes on: other jobs, and whoever looks for the cause
+            _complain(str(error))
+            passed = False
         if not options.once:
-            await until_either(manager.wait(), stop.wait())
-        return 0 if succeeded or not options.once else 1
+            await manager.wait()
+        return 0 if passed else 1
 
 
-async def _control_plane(options: _Options, stack: AsyncExitStack) -> Path:
-    """The kubeconfig of the cluster given, or of an embedded server that lives as long as the stack."""
-    if options.kubeconfig is not None:
-        return options.kubeconfig
+async def _embedded(options: _Options, stack: AsyncExitStack) -> Cluster:
+    """An API server that lives as long as the stack."""
     try:
         server = await stack.enter_async_context(ApiServer(options.folder.database, port=options.api_port))
     except ServerError as error:
-        raise click.ClickException(f"--api-port {options.api_port}: {error}") from error
+        raise click.ClickException(str(error)) from error
     server.write_kubeconfig(options.folder.kubeconfig)
     click.echo(f"API server   {server.url}")
-    click.echo(f"kubectl      export KUBECONFIG={options.folder.kubeconfig}")
-    return options.folder.kubeconfig
+    click.echo(f"kubectl      export KUBECONFIG={shlex.quote(str(options.folder.kubeconfig))}")
+    return Cluster.from_dict(server.kubeconfig())
 
 
 async def _prepare(api: Api, folder: Folder) -> None:
     """The kind, the sample's data and the sample itself; what is there already stays as it is."""
+    await check_server(api, timeout_seconds=_CONNECT_SECONDS)
     await install(api, [TrainingJob])
     await asyncio.to_thread(write_sample_table, folder.sample_table)
     try:
@@ -118,44 +128,52 @@ async def _prepare(api: Api, folder: Folder) -> None:
 
 
 def _watch(manager: Manager, view: View) -> asyncio.Event:
-    """Show every job as it changes; the event is set when the sample has ended."""
+    """Show every job as it changes; the event is set when the sample has ended, or is gone."""
     ended = asyncio.Event()
 
     def on_change(change: Change) -> None:
-        if isinstance(change, Deleted):
-            return
         found = change.new if isinstance(change, Updated) else change.object
-        job = found.as_(TrainingJob)
-        view.update(job)
-        current = job.status.observed_generation == job.metadata.generation
-        if job.metadata.key == _SAMPLE and current and job.status.phase in _FINAL:
+        if isinstance(change, Deleted):
+            view.remove(found.key)
+            gone = True
+        else:
+            job = found.as_(TrainingJob)
+            view.update(job)
+            gone = job.status.observed_generation == job.metadata.generation and job.status.phase in _FINAL
+        if gone and found.key == _SAMPLE:
             ended.set()
 
     manager.cache.informer(TrainingJob).add_handler(on_change, name="progress")
     return ended
 
 
-async def _report(manager: Manager, endpoint: Endpoint, repository: ModelRepository, folder: Folder) -> bool:
-    """Say how the sample ended; when it succeeded, check one prediction and print the requests that now work."""
+async def _report(manager: Manager, endpoint: Endpoint, repository: ModelRepository, options: _Options) -> bool:
+    """Check one prediction of the sample, and print the requests that now work; False, and why, when it failed."""
     found = manager.cache.get(TrainingJob, _SAMPLE)
     if found is None:
-        click.echo(f"job          {_SAMPLE} was deleted before it ended", err=True)
+        _complain(f"{_SAMPLE} was deleted before it ended")
         return False
     job = found.as_(TrainingJob)
     if job.status.phase == "Failed":
-        why = next((each for each in job.status.conditions if each.type == "Succeeded"), None)
-        click.echo(
-            f"job          {_SAMPLE} failed: {why.reason if why else 'no reason given'}: {why.message if why else ''}",
-            err=True,
+        why = next(
+            (f": {each.reason}: {each.message}" for each in job.status.conditions if each.type == "Succeeded"), ""
         )
+        _complain(f"{_SAMPLE} failed{why}")
         return False
     await repository.refresh()
     example = await asyncio.to_thread(example_of, job)
-    write_request(folder.request, example)
-    check = await check_prediction(endpoint.url, job.spec.output.model, example)
-    click.echo(f"prediction   {check.sentence}", err=not check.passed)
+    request = options.folder.request
+    write_request(request, example)
     model = job.spec.output.model
-    click.echo("try it       " + f"curl -d '{{\"x\": 2.5}}' {endpoint.url}/predict")
-    click.echo(f"             curl -d @{folder.request} {endpoint.url}/v2/models/{model}/infer")
-    click.echo(f"             curl {endpoint.url}/v2/models/{model}")
+    check = await check_prediction(endpoint.url, model, example)
+    click.echo(f"prediction   {check.sentence}", err=not check.passed)
+    if not options.once:
+        click.echo("try it       " + f"curl -d '{{\"x\": 2.5}}' {endpoint.url}/predict")
+        click.echo(f"             curl -d {shlex.quote(f'@{request}')} {endpoint.url}/v2/models/{model}/infer")
+        click.echo(f"             curl {endpoint.url}/v2/models/{model}")
+        click.echo("to stop      Ctrl-C")
     return check.passed
+
+
+def _complain(problem: str) -> None:
+    click.echo(f"windlass: {problem}", err=True)
