@@ -95,6 +95,10 @@ class EvaluationError(TrainingError):
 
 
 class PublishError(TrainingError):
-    """The model repository holds something that must not be overwritten, or cannot be written."""
+    """The model could not be published; retryable if its folder could not be written, for a full disk is no verdict."""
 
     default_reason = "PublishFailed"
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable

@@ -67,7 +67,8 @@ def publish(root: Path, name: str, artefact: Artefact) -> Published:
             _write(root / name, version, artefact, digest=digest)
             return _published(root, name, version, digest)
     except OSError as error:
-        raise PublishError(f"cannot write model {name!r} into {root}: {error.strerror or error}") from error
+        why = f"cannot write model {name!r} into {root}: {error.strerror or error}"
+        raise PublishError(why, retryable=True) from error
 
 
 def _published(root: Path, name: str, version: int, digest: str) -> Published:

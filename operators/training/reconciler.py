@@ -61,6 +61,8 @@ class TrainingReconciler:
         match decision:
             case decisions.Write(status):
                 await ctx.status(job, **attrs.asdict(status, recurse=False))
+                if status.phase != job.status.phase:
+                    ctx.log.info("%s → %s", job.status.phase, status.phase)
                 self._tell(ctx, attrs.evolve(job, status=status))
             case decisions.Start():
                 await self._start(job)

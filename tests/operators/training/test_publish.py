@@ -116,5 +116,7 @@ def test_a_version_with_a_description_of_another_kind_is_passed_over(tmp_path):
 def test_a_repository_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "models").write_text("a file")
 
-    with pytest.raises(PublishError, match="cannot write model 'digits' into"):
+    with pytest.raises(PublishError, match="cannot write model 'digits' into") as caught:
         publish(tmp_path / "models", "digits", artefact())
+
+    assert caught.value.retryable, "training is not done again because a disk was full"
