@@ -1,6 +1,21 @@
 """What does the cluster look like right now? Requests, watch streams, stores, indexes and caches."""
 
 from windlass.informers.api import Api
+from windlass.informers.builtins import (
+    ConfigMap,
+    CustomResourceDefinition,
+    Deployment,
+    Event,
+    Job,
+    Lease,
+    Namespace,
+    Node,
+    Pod,
+    Secret,
+    Service,
+    ServiceAccount,
+    StatefulSet,
+)
 from windlass.informers.cache import Cache
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
@@ -20,18 +35,31 @@ __all__ = (
     "Change",
     "Client",
     "Cluster",
+    "ConfigMap",
     "CustomResource",
+    "CustomResourceDefinition",
     "Deleted",
+    "Deployment",
+    "Event",
     "Informer",
     "InformersError",
+    "Job",
     "JsonName",
     "Key",
     "Kind",
+    "Lease",
+    "Namespace",
+    "Node",
     "Object",
     "ObjectMeta",
     "OwnerReference",
     "PatchType",
+    "Pod",
     "Resource",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+    "StatefulSet",
     "Store",
     "Updated",
     "resource_of",

@@ -137,6 +137,8 @@ async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, 
         namespace = _plain(loader.current_context).get("context", {}).get("namespace", "")
     except ConfigError:
         raise
+    except (TypeError, AttributeError) as error:  # what the loader makes of a list, a text or an empty file
+        raise ConfigError(f"{where}: this is not a kubeconfig: expected a YAML mapping") from error
     except Exception as error:  # the loader raises anything, from AssertionError to yaml's own
         raise ConfigError(f"{where}: {str(error) or type(error).__name__}") from error
     if not configuration.host:
