@@ -321,8 +321,8 @@ class Manager:
         await self._unless_stopped(check_access(api, sorted(resources, key=str), namespace=self.namespace))
         for controller in self.controllers:
             controller.attach(cache)
-        self._parts.start(Stage.RECORDER, self.recorder.name, self.recorder.run(api))
-        self._parts.start(Stage.CACHE, "cache", cache.run())
+        self._parts.start(Stage.RECORDER, self.recorder.name, lambda: self.recorder.run(api), stop=self.recorder.stop)
+        self._parts.start(Stage.CACHE, "cache", cache.run)
         await self._unless_stopped(cache.ready(timeout=settings.sync_timeout_seconds))
         for runnable in self._runnables.values():
             self._start_runnable(runnable)
@@ -330,15 +330,18 @@ class Manager:
             self._start_controller(controller)
         for controller in self.controllers:
             await self._unless_stopped(controller.ready())
+        await asyncio.sleep(0)  # every part has begun, so every part is stopped by its own clean-up
         self._started = True
         _LOG.info("started: %s", ", ".join(self._controllers) or "no controllers")
 
     def _start_runnable(self, runnable: Runnable) -> None:
-        self._running_parts().start(Stage.RUNNABLE, runnable.name, runnable.run())
+        self._running_parts().start(Stage.RUNNABLE, runnable.name, runnable.run)
 
     def _start_controller(self, controller: Controller) -> None:
-        main = controller.run(self._running_services(), self.api)
-        self._running_parts().start(Stage.CONTROLLER, controller.name, main, stop=controller.stop)
+        services, api = self._running_services(), self.api
+        self._running_parts().start(
+            Stage.CONTROLLER, controller.name, lambda: controller.run(services, api), stop=controller.stop
+        )
 
     # The stop.
 

@@ -7,11 +7,14 @@ its failure is reported, and whoever listens asks for the orderly stop (M8). Thi
 import asyncio
 import enum
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ("Part", "Parts", "Stage")
+__all__ = ("Part", "Parts", "Run", "Stage")
+
+Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""What a part does. It is called in the part's task, so that one cancelled before it began leaves nothing behind."""
 
 
 class Stage(enum.IntEnum):
@@ -49,12 +52,12 @@ class Parts:
         self,
         stage: Stage,
         name: str,
-        main: Coroutine[Any, Any, None],
+        run: Run,
         *,
         stop: Callable[[], None] | None = None,
     ) -> Part:
-        """Run `main` as a part of the stage."""
-        task = self._group.create_task(self._guard(name, main), name=name)
+        """Run `run()` as a part of the stage."""
+        task = self._group.create_task(self._guard(name, run), name=name)
         part = Part(name, stage, task, stop)
         self._parts.append(part)
         task.add_done_callback(lambda _: self._parts.remove(part))
@@ -102,9 +105,9 @@ class Parts:
             await asyncio.wait(pending)
         return [part.name for part in parts if part.task in pending]
 
-    async def _guard(self, name: str, main: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, name: str, run: Run) -> None:
         try:
-            await main
+            await run()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -71,6 +71,7 @@ class Recorder:
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311  # names and jitter, not secrets
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(maxsize=QUEUE_LENGTH_MAX)
+        self._stopping = asyncio.Event()
         self.recorded = 0
         self.dropped = 0
         self.refused = 0
@@ -113,7 +114,25 @@ class Recorder:
         return pending.recorded
 
     async def run(self, writer: EventWriter) -> None:
-        """Write events until cancelled."""
+        """Write events until `stop` or cancelled."""
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(self._write_all(writer), name=f"{self.name}: writer")
+            await self._stopping.wait()
+            await self.flush()
+            writing.cancel()
+
+    def stop(self) -> None:
+        """Write what waits, each event with one try, and end."""
+        self._stopping.set()
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far has been written, refused or given up."""
+        await self._queue.join()
+
+    def __repr__(self) -> str:
+        return f"<Recorder waiting={self._queue.qsize()} recorded={self.recorded} dropped={self.dropped}>"
+
+    async def _write_all(self, writer: EventWriter) -> None:
         while True:
             pending = await self._queue.get()
             written = False
@@ -123,13 +142,6 @@ class Recorder:
                 if not pending.recorded.done():
                     pending.recorded.set_result(written)
                 self._queue.task_done()
-
-    async def flush(self) -> None:
-        """Wait until everything recorded so far has been written, refused or given up."""
-        await self._queue.join()
-
-    def __repr__(self) -> str:
-        return f"<Recorder waiting={self._queue.qsize()} recorded={self.recorded} dropped={self.dropped}>"
 
     async def _write(self, writer: EventWriter, body: dict[str, Any]) -> bool:
         for attempt in range(TRIES_MAX):
@@ -141,7 +153,8 @@ class Recorder:
                 # The first wait is random, so that many processes cut off together do not return together.
                 seconds = RETRY_SECONDS if attempt else self._rng.uniform(0.0, RETRY_SECONDS)
                 _LOG.debug("event %s not written, again in %.1f s: %s", body["reason"], seconds, error)
-                await asyncio.sleep(seconds)
+                if await self._stopped_within(seconds):
+                    break
             except InformersError as error:
                 self.refused += 1
                 level = logging.WARNING if isinstance(error, ApiError) else logging.ERROR
@@ -151,8 +164,15 @@ class Recorder:
                 self.recorded += 1
                 return True
         self.dropped += 1
-        _LOG.warning("event %s about %s dropped after %d tries", body["reason"], _about(body), TRIES_MAX)
+        _LOG.warning("event %s about %s dropped: the server could not be reached", body["reason"], _about(body))
         return False
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
 
 def event_body(subject: Subject, *, type: EventType, reason: str, message: str) -> dict[str, Any]:  # noqa: A002

@@ -188,6 +188,26 @@ async def test_being_stopped_in_the_middle_of_a_write_tells_whoever_waits():
     assert await future is False
 
 
+async def test_stopping_writes_what_waits():
+    events, writer = recorder(), Writer()
+    task = asyncio.create_task(events.run(writer))
+    futures = [events.event(make(), reason="R", message="m") for _ in range(3)]
+    events.stop()
+    await task
+    assert [await future for future in futures] == [True, True, True]
+
+
+async def test_stopping_gives_up_at_once_when_the_server_is_away():
+    events, writer = recorder(), Writer(*[ConnectionFailed("gone")] * 50)
+    task = asyncio.create_task(events.run(writer))
+    futures = [events.event(make(), reason="R", message="m") for _ in range(3)]
+    await asyncio.sleep(0.001)
+    events.stop()
+    await task
+    assert [await future for future in futures] == [False, False, False]
+    assert asyncio.get_running_loop().time() < 0.1
+
+
 async def test_a_long_message_is_shortened_to_what_servers_accept():
     writer = Writer()
     async with Running(recorder(), writer) as events:
