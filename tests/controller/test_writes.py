@@ -1,0 +1,40 @@
+"""What a run wrote is noted, and announced to the cache before it is sent."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from windlass.controller.writes import WrittenObjects
+from windlass.informers.builtins import Pod
+from windlass.informers.keys import Key
+
+A, B = Key("ns", "a"), Key("ns", "b")
+
+
+class Cache:
+    def __init__(self):
+        self.log = []
+
+    @contextmanager
+    def writing(self, resource, key):
+        self.log.append(f"{key} begins")
+        yield "the write"
+        self.log.append(f"{key} ends")
+
+
+def test_every_write_is_noted_once_and_passed_on():
+    cache = Cache()
+    writes = WrittenObjects(cache)
+    for key in (A, A, B):
+        with writes.writing(Pod, key) as write:
+            assert write == "the write"
+    assert list(writes.objects) == [(Pod, A), (Pod, B)]
+    assert cache.log == ["ns/a begins", "ns/a ends"] * 2 + ["ns/b begins", "ns/b ends"]
+
+
+def test_a_write_that_fails_is_noted_too():
+    """A lost answer does not mean that the server has not stored it."""
+    writes = WrittenObjects(Cache())
+    with pytest.raises(ConnectionError), writes.writing(Pod, A):
+        raise ConnectionError
+    assert list(writes.objects) == [(Pod, A)]
