@@ -210,6 +210,13 @@ def _structure_time(value: Any, _: Any) -> datetime:
         raise _RefusedError(datetime) from None
 
 
+def _structure_member(value: Any, cls: Any) -> Any:
+    try:
+        return value if isinstance(value, cls) else cls(value)
+    except ValueError:
+        raise _RefusedError(cls) from None
+
+
 def _shaped(inner: Any, cls: Any, *shapes: type) -> _Hook:
     def structure(value: Any, wanted: Any = cls) -> Any:
         if not isinstance(value, shapes):
@@ -283,6 +290,9 @@ def _make() -> MsgspecJsonConverter:
     converter.register_structure_hook_factory(attrs.has, _attrs_structurer)
     converter.register_unstructure_hook_factory(attrs.has, attrs_unstructurer)
     converter.register_unstructure_hook(datetime, format_time)
+    converter.register_structure_hook_func(
+        lambda cls: isinstance(cls, type) and issubclass(cls, Enum), _structure_member
+    )
     converter.register_unstructure_hook_func(
         lambda cls: isinstance(cls, type) and issubclass(cls, Enum), lambda member: member.value
     )

@@ -5,6 +5,7 @@ any length leaves the loop responsive (A4).
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -67,6 +68,8 @@ __all__ = ("Feed", "FeedOptions", "Sink", "Transform", "failure_of")
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 """Changes an object on its way in; must be idempotent, may change its argument."""
+
+log = logging.getLogger(__name__)
 
 LIST_SILENCE_SECONDS = 60.0
 IDLE_MARGIN_SECONDS = 5.0
@@ -231,7 +234,14 @@ class Feed:
     def _parse(self, raw: bytes) -> Object:
         options = self._options
         one = Object.parse(raw, self.resource, keep_managed_fields=options.keep_managed_fields)
-        return one if options.transform is None else _transformed(one, options.transform)
+        if options.transform is None:
+            return one
+        try:
+            return _transformed(one, options.transform)
+        except Exception:
+            # One odd object must not end the copy of all; untrimmed it is larger, and not wrong.
+            log.exception("%s: the transform failed on %s; the object is kept as it came", self.resource, one.key)
+            return one
 
     async def _open(self, watch: OpenWatch) -> None:
         await self._close()

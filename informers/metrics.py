@@ -82,7 +82,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Statistics], float]], ...] = (
     ("windlass_informer_pending", "Changes that wait for handlers.", lambda one: one.pending),
     (
         "windlass_informer_lag_seconds",
-        "Seconds our last awaited write took to come by the stream.",
+        "Seconds our last awaited write took to come.",
         lambda one: one.lag_seconds or 0.0,
     ),
     (

@@ -33,7 +33,14 @@ def widget(name, version, **fields):
 
 
 def status(code, reason, message="no", **details):
-    return {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details}
+    return {
+        "kind": "Status",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+        "details": details,
+    }
 
 
 def refusal(code, reason, message="no", **details):
@@ -60,6 +67,7 @@ class ScriptedCluster:
         self.streams = []
         self.client = ScriptedClient(self)
         self.bookmark_initial_end = True
+        self.down_until = 0.0
 
     def put(self, name, *, namespace="default", **fields):
         self.version += 1
@@ -116,14 +124,14 @@ class ScriptedCluster:
     def verbs(self):
         return [request.verb for request in self.requests]
 
-    def _record(self, type, value):
-        self.history.append((self.version, type, value))
-        self.emit_change(type, value)
+    def _record(self, kind, value):
+        self.history.append((self.version, kind, value))
+        self.emit_change(kind, value)
 
-    def emit_change(self, type, value):
+    def emit_change(self, kind, value):
         for stream in list(self.streams):
             if stream.namespace in (None, value["metadata"]["namespace"]):
-                stream.send({"type": type, "object": value})
+                stream.send({"type": kind, "object": value})
 
 
 class ScriptedClient:
@@ -139,12 +147,11 @@ class ScriptedClient:
         cluster = self._cluster
         cluster.requests.append(request)
         cluster.opened_at.append(asyncio.get_running_loop().time())
+        if asyncio.get_running_loop().time() < cluster.down_until:
+            raise ConnectionFailed("connection refused", sent=False)
         failure = cluster.script.popleft() if cluster.script else None
         if isinstance(failure, Exception):
             raise failure
-        if callable(failure):
-            yield failure(request)
-            return
         query = dict(request.query)
         namespace = request.path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in request.path else None
         if "watch" not in query:

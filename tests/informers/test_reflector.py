@@ -1,4 +1,4 @@
-"""The reflector's decisions, one statement of the field at a time (R1–R27); no I/O, no time but the numbers given."""
+"""The reflector's decisions, one statement of the field at a time; no I/O, no time but the numbers given."""
 
 import attrs
 import pytest
@@ -133,14 +133,20 @@ class TestListing:
     def test_a_server_that_pages_at_a_version_is_paged_from_then_on(self):
         """R3: its watch cache is off, and a whole list would come from etcd in one piece."""
         state, _ = drive(
-            initial_state(LISTS), Start(), PageRead([], "50", "token"), PageRead([], "50"), WatchOpened(), ErrorSeen(EXPIRED)
+            initial_state(LISTS),
+            Start(),
+            PageRead([], "50", "token"),
+            PageRead([], "50"),
+            WatchOpened(),
+            ErrorSeen(EXPIRED),
         )
-        _, effects = step(initial_state(LISTS), Start(), 0.0)
         relist = drive(watching(), ErrorSeen(EXPIRED))[1]
 
         assert state.memory.paged
         assert find(relist, FetchPage).limit == 0
-        assert drive(Opening(state.memory), WatchRefused(Failure(Cause.MISSING)), Waited())[1] == (FetchPage("50", 500),)
+        assert drive(Opening(state.memory), WatchRefused(Failure(Cause.MISSING)), Waited())[1] == (
+            FetchPage("50", 500),
+        )
 
     def test_a_lost_token_leads_to_one_whole_list(self):
         """R4."""
@@ -155,7 +161,9 @@ class TestListing:
 
     def test_a_list_that_fails_half_way_commits_nothing(self):
         """R6."""
-        state, effects = drive(initial_state(LISTS), Start(), PageRead([widget("a", 1)], "50", "token"), ListFailed(REFUSED))
+        state, effects = drive(
+            initial_state(LISTS), Start(), PageRead([widget("a", 1)], "50", "token"), ListFailed(REFUSED)
+        )
 
         assert find(effects, Discard) is not None
         assert find(effects, Commit) is None
@@ -395,7 +403,9 @@ class TestStreamingList:
     @pytest.mark.parametrize("failure", [EXPIRED, TOO_LARGE])
     def test_a_version_it_refuses_leads_to_the_newest_at_once_and_once(self, failure):
         """R1."""
-        state, _ = drive(initial_state(), Start(), WatchOpened(), BookmarkSeen("8", initial_end=True), ErrorSeen(EXPIRED))
+        state, _ = drive(
+            initial_state(), Start(), WatchOpened(), BookmarkSeen("8", initial_end=True), ErrorSeen(EXPIRED)
+        )
         assert state.version == "8"
 
         state, effects = step(state, WatchRefused(failure), 1.0)
@@ -403,6 +413,15 @@ class TestStreamingList:
 
         state, effects = step(state, WatchRefused(failure), 1.0)
         assert find(effects, Wait) is not None
+
+    def test_a_version_refused_half_way_drops_what_had_come(self):
+        """R21."""
+        state, _ = drive(
+            initial_state(), Start(), WatchOpened(), BookmarkSeen("8", initial_end=True), ErrorSeen(EXPIRED)
+        )
+        _, effects = drive(state, WatchOpened(), ObjectSeen("ADDED", widget("a", 5)), ErrorSeen(EXPIRED))
+
+        assert effects[0] == Discard()
 
     def test_resuming_after_it_asks_for_no_initial_events(self):
         """R23."""

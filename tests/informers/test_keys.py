@@ -1,0 +1,28 @@
+"""Keys and their text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from windlass.informers.keys import Key
+
+parts = st.text(st.characters(blacklist_characters="/", blacklist_categories=["Cs"]), min_size=1)
+
+
+@pytest.mark.parametrize(("text", "key"), [("ns/a", Key("ns", "a")), ("a", Key("", "a"))])
+def test_a_key_is_read_as_it_is_written(text, key):
+    assert Key.parse(text) == key
+    assert str(key) == text
+
+
+@given(st.just("") | parts, parts)
+def test_parse_is_the_inverse_of_str(namespace, name):
+    key = Key(namespace, name)
+
+    assert Key.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", "/", "a/", "/a", "a/b/c"])
+def test_what_is_no_key_is_refused(text):
+    with pytest.raises(ValueError, match="not an object key"):
+        Key.parse(text)
