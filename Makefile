@@ -31,7 +31,7 @@ bench: .venv/test/.installed ## the measurements behind our claims
 	@for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 crds: .venv/test/.installed ## write manifests/generated/ anew from the code
-	$(BIN)/windlass crd generate
+	$(BIN)/windlass crd generate --folder manifests/generated
 
 clean: ## remove what the other targets made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,11 +14,11 @@ from rich.table import Column
 
 from windlass.informers import Key
 from windlass.operators.training import TrainingJob
+from windlass.operators.training.types import ProgressStatus
 
-__all__ = ("BarView", "LineView", "View", "view_for")
+__all__ = ("BarView", "LineView", "View", "has_ended", "reason_of_failure", "view_for")
 
 _TENTHS: Final = 10
-_STYLES: Final = {"Succeeded": "green", "Failed": "red"}
 
 
 class View(AbstractContextManager["View"], Protocol):
@@ -29,6 +29,9 @@ class View(AbstractContextManager["View"], Protocol):
 
     def remove(self, key: Key) -> None:
         """The job is gone."""
+
+    def say(self, text: str, *, err: bool = False) -> None:
+        """Print something else; a line is never broken, so that it can be copied."""
 
 
 def view_for(*, progress: bool) -> View:
@@ -58,28 +61,34 @@ class LineView:
         now = (job.status.phase, progress.epoch * _TENTHS // progress.epochs if progress else 0)
         if self._shown.get(key) != now:
             self._shown[key] = now
-            click.echo(f"{key}: {'  '.join(part for part in (job.status.phase, *_numbers(job), _why(job)) if part)}")
+            self.say(_line(job))
 
     def remove(self, key: Key) -> None:
         """Print a line."""
         if self._shown.pop(key, None) is not None:
-            click.echo(f"{key}: deleted")
+            self.say(f"{key}: deleted")
+
+    def say(self, text: str, *, err: bool = False) -> None:
+        """Print it."""
+        click.echo(text, err=err)
 
 
 class BarView:
-    """One bar a job, with its phase, loss and accuracy; made for 80 columns."""
+    """One bar a job that goes on, made for 80 columns; a job that has ended becomes a line above the bars."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(max_width=24, no_wrap=True, overflow="ellipsis")),
-            TextColumn("[{task.fields[style]}]{task.fields[phase]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=Column(max_width=22, no_wrap=True, overflow="ellipsis")),
+            TextColumn("{task.fields[phase]}", style="cyan", table_column=Column(width=13, no_wrap=True)),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
-            TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(width=7, no_wrap=True)),
             console=console,
+            transient=True,
             expand=True,
         )
         self._bars: dict[Key, TaskID] = {}
+        self._ended: dict[Key, int] = {}  # the generation that a line has told the end of
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -91,45 +100,67 @@ class BarView:
         self._progress.stop()
 
     def update(self, job: TrainingJob) -> None:
-        """Move the job's bar; its clock stops when the job has ended."""
+        """Move the job's bar, or tell its end."""
         key = job.metadata.key
+        if has_ended(job):
+            self._take_away(key)
+            if self._ended.get(key) != job.metadata.generation:
+                self._ended[key] = job.metadata.generation
+                self.say(_line(job))
+            return
         if key not in self._bars:
-            self._bars[key] = self._progress.add_task(str(key), total=None, phase="", style="none", numbers="")
-        bar = self._bars[key]
+            self._bars[key] = self._progress.add_task(str(key), phase="", numbers="")
         progress = job.status.progress
-        phase = job.status.phase
         self._progress.update(
-            bar,
+            self._bars[key],
             completed=progress.epoch if progress else 0,
             total=progress.epochs if progress else None,
-            phase=phase,
-            style=_STYLES.get(phase, "cyan"),
-            numbers=_why(job, message=False) or " ".join(_numbers(job)),
+            phase=job.status.phase,
+            numbers=_numbers(progress) if progress else "",
         )
-        if phase in _STYLES:
-            self._progress.stop_task(bar)
 
     def remove(self, key: Key) -> None:
-        """Take the job's bar away."""
+        """Take the job's bar away, and print a line."""
+        self._take_away(key)
+        self._ended.pop(key, None)
+        self.say(f"{key}: deleted")
+
+    def say(self, text: str, *, err: bool = False) -> None:
+        """Print it above the bars."""
+        self._progress.stop()
+        try:
+            click.echo(text, err=err)
+        finally:
+            self._progress.start()
+
+    def _take_away(self, key: Key) -> None:
         bar = self._bars.pop(key, None)
         if bar is not None:
             self._progress.remove_task(bar)
 
 
-def _numbers(job: TrainingJob) -> tuple[str, ...]:
-    progress = job.status.progress
-    if progress is None:
-        return ()
-    return (
-        f"epoch {progress.epoch}/{progress.epochs}",
-        f"loss {progress.loss:.4f}",
-        f"accuracy {progress.accuracy:.3f}",
-    )
+def has_ended(job: TrainingJob) -> bool:
+    """Whether nothing more happens to the job until its spec changes."""
+    return job.status.observed_generation == job.metadata.generation and job.status.phase in ("Succeeded", "Failed")
 
 
-def _why(job: TrainingJob, *, message: bool = True) -> str:
-    """The reason of a failure; "" when there was none."""
+def _numbers(progress: ProgressStatus) -> str:
+    return f"{progress.epoch}/{progress.epochs} loss {progress.loss:.4f} acc {progress.accuracy:.3f}"
+
+
+def _line(job: TrainingJob) -> str:
+    parts = [job.status.phase]
+    if progress := job.status.progress:
+        parts += [f"epoch {progress.epoch}/{progress.epochs}", f"loss {progress.loss:.4f}"]
+        parts.append(f"accuracy {progress.accuracy:.3f}")
+    if why := reason_of_failure(job):
+        parts.append(why)
+    return f"{job.metadata.key}: {'  '.join(parts)}"
+
+
+def reason_of_failure(job: TrainingJob) -> str:
+    """The reason and the message that the conditions give; "" when the job has not failed."""
     for condition in job.status.conditions:
         if condition.type == "Succeeded" and condition.status == "False":
-            return f"{condition.reason}: {condition.message}" if message else condition.reason
+            return f"{condition.reason}: {condition.message}"
     return ""

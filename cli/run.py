@@ -14,6 +14,7 @@ from typing import Final, cast
 import click
 
 from windlass.cli.loading import load_object
+from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
 from windlass.controller import Manager, Settings
@@ -58,7 +59,7 @@ def command(
     log_level: str,
 ) -> int:
     """Run operators against a cluster until Ctrl-C or a failure."""
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], brief=False)
     manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=Settings(probe_port=probe_port))
     if training:
         setup_training(manager, TrainingSettings(state=state.resolve(), models=models.resolve()))

@@ -17,10 +17,11 @@ import attrs
 import click
 
 from windlass.cli.folder import Folder
+from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled, until_either
 from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
 from windlass.cli.prediction import check_prediction, example_of, write_request
-from windlass.cli.progress import View, view_for
+from windlass.cli.progress import View, has_ended, reason_of_failure, view_for
 from windlass.controller import Manager, Settings
 from windlass.controller.preflight import check_server
 from windlass.envtest.apiserver import ApiServer, ServerError
@@ -31,14 +32,17 @@ from windlass.operators.training import TrainingJob, TrainingSettings, sample_jo
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("command",)
+__all__ = ("SampleError", "command")
 
 _SAMPLE: Final = Key("default", "digits")
-_FINAL: Final = ("Succeeded", "Failed")
 _CONNECT_SECONDS: Final = 10.0
 # Everything has to be over within five seconds of Ctrl-C: the manager first, then the API server (1 s), then this.
 _GRACE_SECONDS: Final = 2.0
 _DRAIN_SECONDS: Final = 1.0
+
+
+class SampleError(WindlassError):
+    """The sample did not come to a good end."""
 
 
 @attrs.frozen
@@ -63,7 +67,7 @@ class _Options:
 def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None, *, once: bool, progress: bool) -> int:
     """Train, validate and serve a model on this machine, until Ctrl-C."""
     # What the parts log about outages and retries is one line each; what must be known is said or raised.
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.WARNING, brief=True)
     with _root(data) as root, usable_kubeconfig():
         options = _Options(Folder(Path(root)), port, api_port, kubeconfig, once, progress)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
@@ -95,13 +99,15 @@ async def _up(options: _Options) -> int:
         ended = _watch(manager, view)
         await until_either(ended.wait(), manager.wait())
         try:
-            passed = await _report(manager, endpoint, repository, options)
-        except WindlassError as error:  # the rest goes on: other jobs, and whoever looks for the cause
-            _complain(str(error))
-            passed = False
+            await _conclude(_sample(manager), endpoint, view, options)
+        except WindlassError as error:
+            if options.once:
+                raise
+            # The rest goes on: other jobs, and whoever looks for the cause.
+            view.say(f"windlass: {error}", err=True)
         if not options.once:
             await manager.wait()
-        return 0 if passed else 1
+        return 0
 
 
 async def _embedded(options: _Options, stack: AsyncExitStack) -> Cluster:
@@ -135,45 +141,43 @@ def _watch(manager: Manager, view: View) -> asyncio.Event:
         found = change.new if isinstance(change, Updated) else change.object
         if isinstance(change, Deleted):
             view.remove(found.key)
-            gone = True
+            over = True
         else:
             job = found.as_(TrainingJob)
             view.update(job)
-            gone = job.status.observed_generation == job.metadata.generation and job.status.phase in _FINAL
-        if gone and found.key == _SAMPLE:
+            over = has_ended(job)
+        if over and found.key == _SAMPLE:
             ended.set()
 
     manager.cache.informer(TrainingJob).add_handler(on_change, name="progress")
     return ended
 
 
-async def _report(manager: Manager, endpoint: Endpoint, repository: ModelRepository, options: _Options) -> bool:
-    """Check one prediction of the sample, and print the requests that now work; False, and why, when it failed."""
+def _sample(manager: Manager) -> TrainingJob:
+    """The sample, which has succeeded. Raises SampleError otherwise."""
     found = manager.cache.get(TrainingJob, _SAMPLE)
     if found is None:
-        _complain(f"{_SAMPLE} was deleted before it ended")
-        return False
+        raise SampleError(f"the job {_SAMPLE} was deleted before it had ended")
     job = found.as_(TrainingJob)
-    if job.status.phase == "Failed":
-        why = next(
-            (f": {each.reason}: {each.message}" for each in job.status.conditions if each.type == "Succeeded"), ""
-        )
-        _complain(f"{_SAMPLE} failed{why}")
-        return False
-    await repository.refresh()
+    if reason := reason_of_failure(job):
+        raise SampleError(f"the job {_SAMPLE} failed: {reason}")
+    return job
+
+
+async def _conclude(job: TrainingJob, endpoint: Endpoint, view: View, options: _Options) -> None:
+    """Check one prediction, then show the requests that work now. Raises SampleError for a wrong prediction."""
+    await endpoint.repository.refresh()
     example = await asyncio.to_thread(example_of, job)
-    request = options.folder.request
-    write_request(request, example)
     model = job.spec.output.model
     check = await check_prediction(endpoint.url, model, example)
-    click.echo(f"prediction   {check.sentence}", err=not check.passed)
-    if not options.once:
-        click.echo("try it       " + f"curl -d '{{\"x\": 2.5}}' {endpoint.url}/predict")
-        click.echo(f"             curl -d {shlex.quote(f'@{request}')} {endpoint.url}/v2/models/{model}/infer")
-        click.echo(f"             curl {endpoint.url}/v2/models/{model}")
-        click.echo("to stop      Ctrl-C")
-    return check.passed
-
-
-def _complain(problem: str) -> None:
-    click.echo(f"windlass: {problem}", err=True)
+    if not check.passed:
+        raise SampleError(f"the prediction is wrong: {check.sentence}")
+    view.say(f"prediction   {check.sentence}")
+    if options.once:
+        return
+    request = options.folder.request
+    write_request(request, example)
+    view.say("try it       " + f"curl -d '{{\"x\": 2.5}}' {endpoint.url}/predict")
+    view.say(f"             curl -d {shlex.quote(f'@{request}')} {endpoint.url}/v2/models/{model}/infer")
+    view.say(f"             curl {endpoint.url}/v2/models/{model}")
+    view.say("to stop      Ctrl-C")

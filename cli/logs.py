@@ -1,0 +1,40 @@
+"""Log records become lines on stderr, each with the object it is about; above a bar that is shown, not through it."""
+
+import logging
+from typing import Final
+
+import click
+
+__all__ = ("log_to_stderr",)
+
+_FORMAT: Final = "%(levelname)s %(name)s: %(about)s%(message)s"
+
+
+def log_to_stderr(level: int, *, brief: bool) -> None:
+    """Send every record from `level` up there; `brief` leaves out the time and the tracebacks."""
+    handler = _Echo()
+    handler.setFormatter(_Brief(_FORMAT) if brief else logging.Formatter(f"%(asctime)s {_FORMAT}"))
+    handler.addFilter(_with_subject)
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class _Echo(logging.Handler):
+    """Asks for stderr at each record: `rich` puts another in its place while it shows bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            click.echo(self.format(record), err=True)
+        except Exception:
+            self.handleError(record)
+
+
+class _Brief(logging.Formatter):
+    def formatException(self, ei: object) -> str:  # noqa: ARG002, N802  # logging's signature
+        return ""
+
+
+def _with_subject(record: logging.LogRecord) -> bool:
+    """Controllers give the key they work on along with the record, not in its text."""
+    key = getattr(record, "key", "")
+    record.about = f"{key}: " if key else ""
+    return True
