@@ -1,6 +1,8 @@
-"""A controller and a web service in one event loop."""
+"""A controller and a web service in one event loop: python embed.py [PORT]."""
 
 import asyncio
+import contextlib
+import sys
 
 from aiohttp import web
 from greeting import Greeting, setup
@@ -8,7 +10,7 @@ from greeting import Greeting, setup
 from windlass.controller import Manager
 
 
-async def main() -> None:
+async def main(port: int) -> None:
     manager = Manager()
     setup(manager)
     app = web.Application()
@@ -20,12 +22,13 @@ async def main() -> None:
     runner = web.AppRunner(app)
     async with manager:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 8081).start()
         try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
             await manager.wait()
         finally:
             await runner.cleanup()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 8081))

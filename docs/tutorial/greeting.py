@@ -3,8 +3,7 @@
 import attrs
 
 from windlass.controller import Context, Manager, Request
-from windlass.informers import CustomResource
-from windlass.informers.builtins import ConfigMap
+from windlass.informers import ConfigMap, CustomResource
 from windlass.manifests import kind
 
 
@@ -13,33 +12,23 @@ class GreetingSpec:
     name: str
 
 
-@attrs.frozen
-class GreetingStatus:
-    message: str | None = None
-
-
 @kind("example.com/v1", short_names=("gr",))
 @attrs.frozen
 class Greeting(CustomResource):
     spec: GreetingSpec
-    status: GreetingStatus = GreetingStatus()
 
 
 async def reconcile(ctx: Context, request: Request) -> None:
     greeting = await ctx.get(Greeting, request.key)
-    if greeting is None:
-        return  # deleted; its ConfigMap goes with it
-    message = f"Hello, {greeting.spec.name}!"
-    metadata = {"name": request.key.name, "namespace": request.key.namespace}
-    await ctx.apply(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"message": message}}, owner=greeting
-    )
-    await ctx.status(greeting, message=message)
+    if greeting is not None:  # a deleted one takes its ConfigMap with it
+        data = {"message": f"Hello, {greeting.spec.name}!"}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": request.key.name}, "data": data}
+        await ctx.apply(body, owner=greeting)
 
 
 def setup(manager: Manager) -> None:
     manager.register(Greeting)
-    manager.controller(reconcile, for_=Greeting, owns=[ConfigMap], workers=8)
+    manager.controller(reconcile, for_=Greeting, owns=[ConfigMap])
 
 
 if __name__ == "__main__":
