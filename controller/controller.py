@@ -242,6 +242,9 @@ class Controller:
                 await self._process(item, services, api)
             finally:
                 self.queue.done(item.key)
+            # Neither a full queue nor a reconciler that finds nothing to wait for may keep the loop from its other
+            # tasks: a lease would expire meanwhile (L12).
+            await asyncio.sleep(0)
 
     async def _process(self, item: Item[Key], services: Services, api: Api) -> None:
         key = item.key

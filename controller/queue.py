@@ -8,7 +8,8 @@ only wakes those who wait. It does not know what a key means.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from windlass.controller.errors import QueueShutDown
@@ -42,13 +43,14 @@ class WorkQueue(Generic[K]):
     def add(self, key: K, *, reason: str = "", priority: int = NORMAL) -> None:
         """Ask for a run of `key` now. Dropped after a shutdown (Q5)."""
         if not self._shut_down:
-            self.schedule.add(key, self._now(), reason=reason, priority=priority)
-            self._wake()
+            self.schedule.add(key, self._time(), reason=reason, priority=priority)
+            if self._getters:
+                self._wake()
 
     def add_after(self, key: K, seconds: float, *, reason: str = "timer", priority: int = NORMAL) -> None:
         """Ask for a run of `key` in `seconds`, beside any other run (Q9). Dropped after a shutdown."""
         if not self._shut_down:
-            self.schedule.add_after(key, seconds, self._now(), reason=reason, priority=priority)
+            self.schedule.add_after(key, seconds, self._time(), reason=reason, priority=priority)
             self._arm()
             self._wake()
 
@@ -56,7 +58,7 @@ class WorkQueue(Generic[K]):
         """Ask for a run of `key` after its backoff; returns the seconds until then. Dropped after a shutdown."""
         if self._shut_down:
             return 0.0
-        delay = self.schedule.retry(key, self._now(), reason=reason, priority=priority)
+        delay = self.schedule.retry(key, self._time(), reason=reason, priority=priority)
         self._arm()
         return delay
 
@@ -70,7 +72,7 @@ class WorkQueue(Generic[K]):
 
     def get_nowait(self) -> Item[K] | None:
         """Take the next key if one is ready. Raises QueueShutDown when nothing more will be."""
-        item = self.schedule.take(self._now()) if not self._shut_down or self._draining else None
+        item = self.schedule.take(self._time()) if not self._shut_down or self._draining else None
         if item is None and self._shut_down:
             raise QueueShutDown(f"the queue {self.name!r} has been shut down")
         return item
@@ -96,9 +98,11 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """Give `key` back after its run. Whatever should follow must have been asked for before (C7)."""
-        self.schedule.done(key, self._now())
-        self._wake()
-        self._release_joiners()
+        self.schedule.done(key, self._time())
+        if self._getters:
+            self._wake()
+        if self._shut_down:
+            self._release_joiners()
 
     def shut_down(self, *, drain: bool = False) -> None:
         """Take no more adds. `get` then raises at once or, with `drain`, after what is ready has been handed out (Q5).
@@ -108,7 +112,7 @@ class WorkQueue(Generic[K]):
         self._shut_down = True
         self._draining = drain
         if drain:
-            self.schedule.advance(self._now())
+            self.schedule.advance(self._time())
             self.schedule.clear_timers()
         else:
             self.schedule.clear()
@@ -176,13 +180,14 @@ class WorkQueue(Generic[K]):
 
     def _ring(self) -> None:
         self._alarm = None
-        self.schedule.advance(self._now())
+        self.schedule.advance(self._time())
         self._wake()
         self._arm()
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    @cached_property
+    def _time(self) -> Callable[[], float]:
+        """The clock of the loop in which the queue is first used; looked up once, for it is read at every step."""
+        return asyncio.get_running_loop().time
 
 
 def _release(future: "asyncio.Future[None]") -> None:

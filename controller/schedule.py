@@ -13,7 +13,6 @@ Where the field differs we chose what loses nothing:
 - `forget` drops the pending retry, and only that: the failure is over. A timer that was asked for stays.
 """
 
-from bisect import insort
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -71,7 +70,8 @@ class Schedule(Generic[K]):
         # A key with work to do is in exactly one of the two: ready (in its priority's class, oldest first) or, while it
         # runs, held. Held keys are outside the classes, so they block nobody (Q20).
         self._classes: dict[int, OrderedDict[K, _Pending]] = {NORMAL: OrderedDict(), LOW: OrderedDict()}
-        self._order: list[int] = [-NORMAL, -LOW]  # negated priorities, ascending: the highest priority first
+        self._in_order: list[OrderedDict[K, _Pending]] = []  # the classes' contents, the highest priority first
+        self._sort_classes()
         self._ready: dict[K, _Pending] = {}
         self._held: dict[K, _Pending] = {}
         self._running: dict[K, float] = {}
@@ -138,9 +138,9 @@ class Schedule(Generic[K]):
 
     def take(self, now: float) -> Item[K] | None:
         """The next key, which is then running; None when nothing is ready."""
-        self.advance(now)
-        for negated in self._order:
-            ready = self._classes[-negated]
+        if self._timers:
+            self.advance(now)
+        for ready in self._in_order:
             if ready:
                 key, pending = ready.popitem(last=False)
                 del self._ready[key]
@@ -225,12 +225,11 @@ class Schedule(Generic[K]):
     def _class(self, priority: int) -> OrderedDict[K, _Pending]:
         ready = self._classes.get(priority)
         if ready is None:
-            if len(self._order) >= _CLASSES_KEPT:
-                self._drop_empty_classes()
+            if len(self._classes) >= _CLASSES_KEPT:
+                self._classes = {p: found for p, found in self._classes.items() if found or p in (NORMAL, LOW)}
             ready = self._classes[priority] = OrderedDict()
-            insort(self._order, -priority)
+            self._sort_classes()
         return ready
 
-    def _drop_empty_classes(self) -> None:
-        self._classes = {p: ready for p, ready in self._classes.items() if ready or p in (NORMAL, LOW)}
-        self._order = sorted(-priority for priority in self._classes)
+    def _sort_classes(self) -> None:
+        self._in_order = [self._classes[priority] for priority in sorted(self._classes, reverse=True)]

@@ -531,6 +531,20 @@ async def test_a_priority_is_kept_over_retries():
     assert (await wake.queue.get()).priority == LOW
 
 
+async def test_a_full_queue_of_runs_that_wait_for_nothing_does_not_starve_the_loop():
+    """L12: between two turns of another task each worker runs one key at most."""
+    async with Bench(done, workers=4) as bench:
+        for number in range(1000):
+            bench.queue.add(Key("ns", str(number)))
+        await asyncio.sleep(0)
+        turns = []
+        while len(bench.runs) < 1000:
+            before = len(bench.runs)
+            await asyncio.sleep(0)
+            turns.append(len(bench.runs) - before)
+        assert max(turns) <= 4
+
+
 async def test_predicates_keep_changes_from_waking_keys():
     bench = Bench(done, watches=(WatchSpec(Pod, map_self, (generation_changed,)),))
     async with bench:
