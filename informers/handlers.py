@@ -89,10 +89,9 @@ class Registration:
                 for change in head:
                     self._pending -= 1
                     self._call(change)
-                    if clock() >= stop_at:
+                    if not self.active or clock() >= stop_at:
                         return
-            if self._waiting:  # the handler may have been removed by its own doing
-                self._waiting.popleft()
+            self._waiting.popleft()
 
     def _call(self, change: Change) -> None:
         if self._handler is None:

@@ -141,12 +141,18 @@ async def test_a_read_that_starts_while_the_write_is_on_its_way_waits_for_both()
 
 async def test_a_write_that_fails_opens_the_gate():
     copy = Copy()
-    task = None
-    with pytest.raises(ValueError, match="refused"), copy.barrier.writing(A):
-        task = await waiting(copy)
-        raise ValueError("refused")
 
-    assert await task is True
+    async def write():
+        with copy.barrier.writing(A):
+            await asyncio.sleep(1)
+            raise ValueError("refused")
+
+    writer, reader = asyncio.create_task(write()), await waiting(copy)
+    await settle()
+    assert not reader.done()
+    assert await reader is True
+    with pytest.raises(ValueError, match="refused"):
+        await writer
 
 
 async def test_two_writes_at_once_are_both_waited_for():
