@@ -268,7 +268,7 @@ class Controller:
         if decision.after_seconds is not None:
             self.queue.add_after(key, decision.after_seconds, priority=item.priority)
         if decision.retry:
-            self.queue.retry(key, priority=item.priority)
+            self.queue.retry(key, priority=item.priority, seconds_max=decision.retry_seconds_max)
 
     async def _outcome(self, context: Context) -> Outcome:
         deadline = asyncio.timeout(self.spec.deadline_seconds)

@@ -10,8 +10,13 @@ import attrs
 
 from windlass.controller.errors import TerminalError
 from windlass.controller.request import Result
+from windlass.informers.errors import ConnectionFailed, ServerError
 
-__all__ = ("Failed", "FollowUp", "Label", "Outcome", "Returned", "TimedOut", "follow_up")
+__all__ = ("OUTAGE_RETRY_SECONDS_MAX", "Failed", "FollowUp", "Label", "Outcome", "Returned", "TimedOut", "follow_up")
+
+OUTAGE_RETRY_SECONDS_MAX = 30.0
+"""How long a key waits at most when the server, not the object, was the trouble. A key's own backoff grows to a quarter
+of an hour; when an outage of ten minutes is over, nobody wants to wait as long again. Watches return at this pace too."""
 
 Label: TypeAlias = Literal["success", "error", "requeue", "requeue_after"]
 """The values of the metric label `result` (table 1.11)."""
@@ -43,12 +48,16 @@ Outcome: TypeAlias = Returned | Failed | TimedOut
 
 @attrs.frozen
 class FollowUp:
-    """What to do with the key, in this order: `forget` its failures, ask for a run `after_seconds`, or `retry`."""
+    """What to do with the key, in this order: `forget` its failures, ask for a run `after_seconds`, or `retry`.
+
+    `retry_seconds_max` cuts the backoff of a retry off there.
+    """
 
     label: Label
     forget: bool = False
     after_seconds: float | None = None
     retry: bool = False
+    retry_seconds_max: float | None = None
 
 
 def follow_up(outcome: Outcome) -> FollowUp:
@@ -60,6 +69,8 @@ def follow_up(outcome: Outcome) -> FollowUp:
     match outcome:
         case Failed(error=TerminalError()):
             return FollowUp("error")
+        case Failed(error=ConnectionFailed() | ServerError()):
+            return FollowUp("error", retry=True, retry_seconds_max=OUTAGE_RETRY_SECONDS_MAX)
         case Failed() | TimedOut():
             return FollowUp("error", retry=True)
         case Returned(result=None):

@@ -54,11 +54,16 @@ class WorkQueue(Generic[K]):
             self._arm()
             self._wake()
 
-    def retry(self, key: K, *, reason: str = "retry", priority: int = NORMAL) -> float:
-        """Ask for a run of `key` after its backoff; returns the seconds until then. Dropped after a shutdown."""
+    def retry(
+        self, key: K, *, reason: str = "retry", priority: int = NORMAL, seconds_max: float | None = None
+    ) -> float:
+        """Ask for a run of `key` after its backoff, at most `seconds_max`; returns the seconds until then.
+
+        Dropped after a shutdown.
+        """
         if self._shut_down:
             return 0.0
-        delay = self.schedule.retry(key, self._time(), reason=reason, priority=priority)
+        delay = self.schedule.retry(key, self._time(), reason=reason, priority=priority, seconds_max=seconds_max)
         self._arm()
         return delay
 

@@ -111,14 +111,24 @@ class Schedule(Generic[K]):
         self.retries += 1
         self._timers.set_earliest(("timer", key), now + seconds, _Wake(reason, priority))
 
-    def retry(self, key: K, now: float, *, reason: str = "retry", priority: int = NORMAL) -> float:
-        """Make the key ready after its backoff; returns the seconds until then."""
+    def retry(
+        self,
+        key: K,
+        now: float,
+        *,
+        reason: str = "retry",
+        priority: int = NORMAL,
+        seconds_max: float | None = None,
+    ) -> float:
+        """Make the key ready after its backoff, at most `seconds_max`; returns the seconds until then."""
         pending = self._timers.deadline(("retry", key))
         if pending is not None:
             return max(0.0, pending - now)
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = self._backoff.floor(failures)
+        if seconds_max is not None:
+            delay = min(delay, seconds_max)
         if self._bucket is not None:
             delay = max(delay, self._bucket.reserve(now))
         self.retries += 1

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Protocol, TypeAlias
 
+from windlass.controller.errors import ManagerError
 from windlass.informers.keys import Key
 
 __all__ = ("Channel", "Enqueue", "Source", "Stream", "Ticker")
@@ -49,6 +50,8 @@ class Channel:
 
     async def run(self, enqueue: Enqueue) -> None:
         """Pass on what was put early, then everything as it comes, until cancelled."""
+        if self._enqueue is not None:
+            raise ManagerError(f"the channel {self.name!r} belongs to a running controller already: make one for each")
         self._enqueue = enqueue
         early, self._early = self._early, {}
         for key, reason in early.items():

@@ -3,8 +3,9 @@
 import pytest
 
 from windlass.controller.errors import TerminalError
-from windlass.controller.outcomes import Failed, FollowUp, Returned, TimedOut, follow_up
+from windlass.controller.outcomes import OUTAGE_RETRY_SECONDS_MAX, Failed, FollowUp, Returned, TimedOut, follow_up
 from windlass.controller.request import Result
+from windlass.informers.errors import ConnectionFailed, ServerError
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,16 @@ from windlass.controller.request import Result
         pytest.param(Returned(Result.again()), FollowUp("requeue", retry=True), id="C4: again keeps the backoff"),
         pytest.param(Failed(ValueError("x")), FollowUp("error", retry=True), id="C1: an error is retried"),
         pytest.param(Failed(TerminalError("x")), FollowUp("error"), id="C6: a terminal error is not, nor forgotten"),
+        pytest.param(
+            Failed(ConnectionFailed("refused")),
+            FollowUp("error", retry=True, retry_seconds_max=OUTAGE_RETRY_SECONDS_MAX),
+            id="an outage is retried at the pace of watches",
+        ),
+        pytest.param(
+            Failed(ServerError(503, "ServiceUnavailable", "etcd")),
+            FollowUp("error", retry=True, retry_seconds_max=OUTAGE_RETRY_SECONDS_MAX),
+            id="so is a server in trouble",
+        ),
         pytest.param(TimedOut(5.0), FollowUp("error", retry=True), id="C9: a deadline is an error"),
     ],
 )

@@ -229,6 +229,14 @@ def test_retries_of_a_key_wait_longer_each_time():
     assert waits == pytest.approx([0.005, 0.01, 0.02, 0.04])
 
 
+def test_the_wait_before_a_retry_can_be_cut_off():
+    schedule = Schedule[str]()
+    for _ in range(20):
+        schedule.retry("k", 0.0)
+        drain(schedule, 5000.0)
+    assert schedule.retry("k", 5000.0, seconds_max=30.0) == 30.0
+
+
 def test_forget_resets_the_backoff_and_without_it_the_count_survives():
     """Q16."""
     schedule = Schedule[str]()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from windlass.controller.errors import ManagerError
 from windlass.controller.sources import Channel, Stream, Ticker
 from windlass.informers.keys import Key
 
@@ -50,6 +51,16 @@ async def test_a_channel_that_has_been_stopped_keeps_keys_again():
     assert sink == []
     task = await run(channel, sink)
     assert sink == [(A, "channel")]
+    task.cancel()
+
+
+async def test_a_channel_belongs_to_one_controller():
+    channel, sink = Channel("progress"), Sink()
+    task = await run(channel, sink)
+    with pytest.raises(ManagerError, match="the channel 'progress' belongs to a running controller already"):
+        await channel.run(Sink())
+    channel.put(A)
+    assert len(sink) == 1
     task.cancel()
 
 
