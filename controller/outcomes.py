@@ -16,7 +16,7 @@ __all__ = ("OUTAGE_RETRY_SECONDS_MAX", "Failed", "FollowUp", "Label", "Outcome",
 
 OUTAGE_RETRY_SECONDS_MAX = 30.0
 """How long a key waits at most when the server, not the object, was the trouble. A key's own backoff grows to a quarter
-of an hour; when an outage of ten minutes is over, nobody wants to wait as long again. Watches return at this pace too."""
+of an hour; when an outage of ten minutes is over, nobody wants to wait as long again. Watches return at this pace."""
 
 Label: TypeAlias = Literal["success", "error", "requeue", "requeue_after"]
 """The values of the metric label `result` (table 1.11)."""
@@ -73,8 +73,6 @@ def follow_up(outcome: Outcome) -> FollowUp:
             return FollowUp("error", retry=True, retry_seconds_max=OUTAGE_RETRY_SECONDS_MAX)
         case Failed() | TimedOut():
             return FollowUp("error", retry=True)
-        case Returned(result=None):
-            return FollowUp("success", forget=True)
         case Returned(result=Result(after_seconds=float() | int() as seconds)):
             return FollowUp("requeue_after", forget=True, after_seconds=seconds)
         case Returned(result=Result(backoff=True)):
