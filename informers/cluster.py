@@ -128,6 +128,8 @@ async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, 
     where = f"{name}, context {context}" if context else name
     try:
         loader = await load()
+        if not _plain(loader._cluster).get("server"):
+            raise ConfigError(f"{where}: the cluster names no server")
         user = _plain(loader._user)  # no public way to ask what the context's user is
         plugin = _plugin(loader) if "exec" in user else None
         if plugin is not None or loader._user is None:
@@ -141,8 +143,6 @@ async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, 
         raise ConfigError(f"{where}: this is not a kubeconfig: expected a YAML mapping") from error
     except Exception as error:  # the loader raises anything, from AssertionError to yaml's own
         raise ConfigError(f"{where}: {str(error) or type(error).__name__}") from error
-    if not configuration.host:
-        raise ConfigError(f"{where}: the cluster names no server")
     header = configuration.api_key.get("BearerToken")
     return Cluster(
         server=configuration.host,
