@@ -6,6 +6,7 @@ that has ended decides nothing more until its spec changes (G3). This module doe
 out.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -91,9 +92,9 @@ class Discard:
 
 @attrs.frozen
 class Verify:
-    """Resolve and verify the data version, then decide again. `expected_table_id` is "" when any table will do."""
+    """Resolve and verify the data version, then decide again. `expected_table_id` is None when any table will do."""
 
-    expected_table_id: str
+    expected_table_id: str | None
 
 
 @attrs.frozen
@@ -205,12 +206,12 @@ def _verify(job: TrainingJob, facts: Facts) -> Decision:
     return _write_or_retry(job, facts, _condition(phases.DATA_VERIFIED, "Unknown", found.reason, found.message))
 
 
-def _expected_table_id(job: TrainingJob) -> str:
+def _expected_table_id(job: TrainingJob) -> str | None:
     """What the spec demands, or else what an earlier run of this job pinned at the same place (A4)."""
     pinned = job.status.data
-    if job.spec.data.table_id or pinned is None or pinned.uri != job.spec.data.uri:
+    if job.spec.data.table_id is not None:
         return job.spec.data.table_id
-    return pinned.table_id
+    return pinned.table_id if pinned is not None and pinned.uri == job.spec.data.uri else None
 
 
 def _begin(job: TrainingJob, facts: Facts) -> Decision:
@@ -289,8 +290,10 @@ def _validate(job: TrainingJob, facts: Facts) -> Decision:
         if not found.retryable:
             return _fail(job, facts, phases.VALIDATED, found)
         return _write_or_retry(job, facts, _condition(phases.VALIDATED, "Unknown", found.reason, found.message))
+    if not math.isfinite(found.accuracy):
+        return _fail(job, facts, phases.VALIDATED, Fault("EvaluationFailed", "the accuracy is not a number"))  # (B1)
     least = job.spec.validation.min_accuracy
-    # Compared as measured, so that a number which only rounds up to the minimum does not pass; a NaN never does (B1).
+    # Compared as measured, so that a number which only rounds up to the minimum does not pass.
     passed = found.accuracy >= least
     verdict = ValidationStatus(accuracy=round(found.accuracy, 6), rows=found.rows, passed=passed)
     judged = attrs.evolve(job, status=attrs.evolve(job.status, validation=verdict))

@@ -122,8 +122,8 @@ class TrainingReconciler:
             return _fault(error)
         return None
 
-    def _verify(self, job: TrainingJob, expected_table_id: str) -> DataRecord:
-        return resolve(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id or None)
+    def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:
+        return resolve(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)
 
     async def _observe(self, job: TrainingJob) -> Observation:
         run = _recorded(job)

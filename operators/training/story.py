@@ -70,6 +70,8 @@ def tellings(job: TrainingJob) -> tuple[Telling, ...]:
 def recent(job: TrainingJob, now: datetime) -> bool:
     """Whether the job's Events can be told again without making second ones: it goes on, or ended a short while ago."""
     ended = Conditions.of(job.status.conditions).get(phases.SUCCEEDED)
-    if ended is None or ended.status == "Unknown" or ended.last_transition_time is None:
+    if ended is None or ended.status == "Unknown":
         return True
-    return now - ended.last_transition_time < _KEPT
+    # The latest of all: a job that failed twice in a row has kept the time of its first failure (C-12).
+    times = [one.last_transition_time for one in job.status.conditions if one.last_transition_time is not None]
+    return not times or now - max(times) < _KEPT

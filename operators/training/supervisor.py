@@ -116,6 +116,7 @@ class Supervisor:
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, **_THREADS},
                 limit=_LINE_BYTES_MAX,
+                start_new_session=True,  # Ctrl-C in our terminal is for us; what it means for trainers we decide
             )
         finally:
             self._starting.discard(run)

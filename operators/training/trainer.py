@@ -143,6 +143,9 @@ def _report(folder: RunFolder, progress: Progress) -> None:
 
 def _die_with(parent: int) -> None:
     """End this process at once when `parent` ends: by the kernel where it can, and by the end of stdin everywhere."""
+    # A service manager that stops a whole group asks every process of it; how the run ends is for the parent to say.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

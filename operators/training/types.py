@@ -57,7 +57,7 @@ class DataReference:
             message='expected a version from 0 up, or "latest"',
         ),
     ] = "latest"
-    table_id: Annotated[str, MaxLength(64)] = ""
+    table_id: Annotated[str | None, MaxLength(64)] = None
 
 
 @attrs.frozen

@@ -95,7 +95,7 @@ def test_nothing_is_done_before_the_finalizer_is_there(phase):
 @pytest.mark.parametrize(
     ("phase", "question"),
     [
-        ("VerifyingData", d.Verify("")),
+        ("VerifyingData", d.Verify(None)),
         ("Running", d.Observe()),
         ("Validating", d.Evaluate()),
         ("Publishing", d.Publish()),
@@ -179,7 +179,7 @@ def test_another_place_or_an_explicit_table_id_frees_from_the_pin():
     moved = attrs.evolve(job, spec=attrs.evolve(job.spec, data=attrs.evolve(job.spec.data, uri="/other")))
     named = attrs.evolve(job, spec=attrs.evolve(job.spec, data=attrs.evolve(job.spec.data, table_id="table-b")))
 
-    assert d.Verify("") == decide(moved, facts())
+    assert d.Verify(None) == decide(moved, facts())
     assert d.Verify("table-b") == decide(named, facts())
 
 

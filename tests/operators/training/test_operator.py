@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from servers import Server, open_server
 
 from windlass.controller import ExecutorRegistry, Manager
-from windlass.envtest.apiserver import ApiServer
 from windlass.informers.api import Api
 from windlass.informers.builtins import Event
 from windlass.informers.client import Client
@@ -35,7 +35,7 @@ TOLD = ["DataVerified", "Succeeded", "Trained", "TrainingStarted", "Validated", 
 class House:
     """A server, and as many controllers after each other as a test needs."""
 
-    def __init__(self, path: Path, server: ApiServer, api: Api, cluster: Cluster) -> None:
+    def __init__(self, path: Path, server: Server, api: Api, cluster: Cluster) -> None:
         self.path, self.server, self.api, self.cluster = path, server, api, cluster
         self.settings = TrainingSettings(
             path / "state", path / "models", progress_seconds=0.05, executors=ExecutorRegistry(discover=lambda: ())
@@ -69,18 +69,31 @@ class House:
     async def ended(self):
         return await self.until(lambda status: status.phase in ("Succeeded", "Failed"))
 
+    async def delete(self):
+        """Delete the job and wait until it is gone."""
+        await self.api.delete(TrainingJob, KEY)
+        async with asyncio.timeout(20):
+            with contextlib.suppress(NotFound):
+                while True:
+                    await self.status()
+                    await asyncio.sleep(0.02)
+
     async def events(self, count):
-        """The reasons of all Events, once there are at least so many."""
+        """The reasons of all Events about jobs, once there are at least so many."""
         async with asyncio.timeout(10):
-            while len(found := [event.to_dict() for event in (await self.api.list(Event)).items]) < count:  # noqa: ASYNC110  # likewise
+            while len(found := await self.told()) < count:  # noqa: ASYNC110  # likewise
                 await asyncio.sleep(0.02)
-        return sorted(event["reason"] for event in found)
+        return sorted(found)
+
+    async def told(self):
+        events = [event.to_dict() for event in (await self.api.list(Event)).items]
+        return [event["reason"] for event in events if event["involvedObject"]["kind"] == "TrainingJob"]
 
 
 @contextlib.asynccontextmanager
-async def house(path):
+async def house(path, kind="embedded"):
     write_sample_table(path / "digits")
-    async with ApiServer() as server:
+    async with open_server(kind) as server:
         cluster = Cluster.from_dict(server.kubeconfig())
         async with Client(cluster) as client:
             api = Api(client)
@@ -92,8 +105,9 @@ def reason_of(status, kind):
     return Conditions.of(status.conditions).get(kind).reason
 
 
-async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_endpoint_finds(tmp_path):
-    async with house(tmp_path) as home, home.controller():
+@pytest.mark.parametrize("server", ["embedded", "kubernetes"])
+async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_endpoint_finds(tmp_path, server):
+    async with house(tmp_path, server) as home, home.controller():
         await home.api.create(TrainingJob, sample_job((tmp_path / "digits").as_uri()), namespace="default")
         seen = []
 
@@ -162,13 +176,8 @@ async def test_a_deletion_while_training_ends_the_trainer_and_removes_the_run(tm
         await home.apply(hyperparameters={"epochs": 1_000_000})
         await home.until(lambda status: status.progress is not None)
 
-        await home.api.delete(TrainingJob, KEY)
+        await home.delete()
 
-        async with asyncio.timeout(20):
-            with contextlib.suppress(NotFound):
-                while True:
-                    await home.status()
-                    await asyncio.sleep(0.02)
         assert list((tmp_path / "state" / "runs").iterdir()) == []
 
 

@@ -85,6 +85,19 @@ def test_a_job_that_ended_long_ago_is_not_told_again_because_its_events_have_exp
     assert not recent(failed(), NOW + timedelta(hours=1))
 
 
+def test_a_second_failure_is_recent_though_its_summary_keeps_the_time_of_the_first():
+    """C-12: False to False moves no time; the step that failed has moved, though."""
+    first = failed()
+    second = write(with_new_spec(first), discarded=frozenset({RUN}), refusal=Fault("ExecutorNotFound", "gone"))
+    later = NOW + timedelta(hours=2)
+    kept = tuple(
+        attrs.evolve(one, last_transition_time=NOW if one.type == "Succeeded" else later)
+        for one in second.status.conditions
+    )
+
+    assert recent(attrs.evolve(second, status=attrs.evolve(second.status, conditions=kept)), later)
+
+
 @pytest.mark.parametrize("phase", PHASES[:-1])
 def test_a_job_that_goes_on_is_always_told(phase):
     assert recent(attrs.evolve(job_in(phase)), NOW + timedelta(days=9))

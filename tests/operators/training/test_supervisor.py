@@ -131,6 +131,15 @@ async def test_the_child_is_given_its_parent_and_a_stdin_that_ends_with_us(tmp_p
         assert f"--attempt 7 --parent {os.getpid()} False True" == supervisor.state("r").last_line
 
 
+async def test_the_child_is_out_of_reach_of_the_terminal_s_signals(tmp_path, monkeypatch):
+    source = "print(os.getsid(0) == os.getpid(), file=sys.stderr)"
+    async with supervised(tmp_path, monkeypatch, program=source) as (supervisor, _):
+        await supervisor.start(KEY, "r", attempt=1, module="program", folder=tmp_path)
+        await until(lambda: isinstance(supervisor.state("r"), Exited))
+
+        assert supervisor.state("r").last_line == "True"
+
+
 async def test_a_start_waits_for_the_supervisor_to_be_at_work(tmp_path, monkeypatch):
     (tmp_path / "program.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))

@@ -242,6 +242,23 @@ def test_the_end_of_stdin_alone_ends_the_trainer(lab):
 
 
 @pytest.mark.realtime
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_meant_for_its_parent_does_not_end_a_supervised_trainer(lab, number):
+    config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=60))
+    folder = lab.folder(config)
+    command = [sys.executable, "-P", "-m", "windlass.operators.training.trainer", str(folder.path), "--attempt", "1"]
+    given = [*command, "--parent", str(os.getpid())]
+    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        child.stdout.readline()
+
+        child.send_signal(number)
+
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert folder.result() is not None
+
+
+@pytest.mark.realtime
 def test_a_trainer_whose_parent_is_already_gone_does_nothing(lab):
     folder = lab.folder(lab.config())
     command = [sys.executable, "-P", "-m", "windlass.operators.training.trainer", str(folder.path), "--attempt", "1"]
