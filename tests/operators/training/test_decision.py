@@ -266,7 +266,10 @@ def test_the_minimum_itself_passes_and_nothing_below(accuracy, phase):
 
 def test_an_accuracy_that_is_not_a_number_never_passes():
     """B1: fail closed."""
-    assert write(job_in("Validating"), evaluation=Evaluation(float("nan"), 360, "sha")).status.phase == "Failed"
+    job = write(job_in("Validating"), evaluation=Evaluation(float("nan"), 360, "sha"))
+
+    assert (job.status.phase, condition(job, "Validated").reason) == ("Failed", "EvaluationFailed")
+    assert job.status.validation is None, "JSON has no NaN"
 
 
 def test_a_model_that_is_not_good_enough_fails_with_both_numbers():
