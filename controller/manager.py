@@ -268,11 +268,12 @@ class Manager:
             interrupted_only = host.uncancel() == 0
             if interrupted_only and isinstance(error, asyncio.CancelledError):
                 error = None  # it was us who cancelled the body: what is raised is why
-        raised = error or self._failure or stop_error
-        if raised is not None and stop_error is not None and raised is not stop_error:
-            raised.add_note(str(stop_error))
-        if error is None and raised is not None:
-            raise raised
+        problems = [one for one in (error, self._failure, stop_error) if one is not None]
+        for other in problems[1:]:
+            if other is not problems[0]:
+                problems[0].add_note(f"besides: {type(other).__name__}: {other}")
+        if error is None and problems:
+            raise problems[0]
 
     async def wait(self) -> None:
         """Wait until the manager is told to stop, or a part fails; raises what it failed with."""

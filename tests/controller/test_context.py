@@ -11,8 +11,7 @@ import pytest
 
 from windlass.controller.context import Context, Services
 from windlass.controller.errors import KindNotRegistered, OwnerError
-from windlass.controller.finalizing import with_finalizer
-from windlass.controller.request import Request, Result
+from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.informers.builtins import ConfigMap, Pod
 from windlass.informers.errors import AlreadyExists, Conflict, Invalid, NotFound, UnregisteredKind
@@ -433,58 +432,6 @@ async def test_a_fight_over_finalizers_ends():
         server.before.append(lambda number=number: lamp(server, finalizers=[f"x/{number}"]))
     with pytest.raises(Invalid):
         await context(server).add_finalizer(seen, FINALIZER)
-
-
-class Halves:
-    """Records which half ran."""
-
-    def __init__(self, *, clean_up=None):
-        self.ran = []
-        self._clean_up = clean_up or []
-
-    async def reconcile(self):
-        self.ran.append("reconcile")
-        return Result.after(5)
-
-    async def clean_up(self):
-        self.ran.append("clean up")
-        outcome = self._clean_up.pop(0) if self._clean_up else None
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-
-async def flow(server, halves):
-    ctx = context(server)
-    return await with_finalizer(
-        ctx, await ctx.get(Lamp, KEY), FINALIZER, reconcile=halves.reconcile, clean_up=halves.clean_up
-    )
-
-
-async def test_the_finalizer_flow_adds_first_and_does_nothing_else():
-    """F1."""
-    server, halves = FakeServer(), Halves()
-    lamp(server)
-    assert await flow(server, halves) is None
-    assert halves.ran == []
-    assert await flow(server, halves) == Result.after(5)
-    assert halves.ran == ["reconcile"]
-
-
-async def test_the_finalizer_flow_cleans_up_before_it_lets_go_and_keeps_the_finalizer_when_that_fails():
-    """F1, F2."""
-    server = FakeServer()
-    halves = Halves(clean_up=[ValueError("archive closed"), Result.after(1), None])
-    lamp(server, finalizers=[FINALIZER], deletionTimestamp="2026-08-01T00:00:00Z")
-    with pytest.raises(ValueError, match="archive closed"):
-        await flow(server, halves)
-    assert await flow(server, halves) == Result.after(1)
-    assert server.objects[LAMP, KEY]["metadata"]["finalizers"] == [FINALIZER]
-    assert await flow(server, halves) is None
-    assert server.objects[LAMP, KEY]["metadata"]["finalizers"] == []
-    assert halves.ran == ["clean up"] * 3
-    assert await flow(server, halves) is None
-    assert halves.ran == ["clean up"] * 3
 
 
 def test_its_representation_names_key_and_run():

@@ -336,6 +336,22 @@ async def test_the_bodys_own_error_goes_through_and_everything_is_stopped():
 
 
 @pytest.mark.realtime
+async def test_an_error_that_the_body_raises_when_it_is_interrupted_carries_the_failure():
+    async with open_server("embedded") as server:
+        manager = managed(server)
+        broken = Part("broken", [])
+        manager.add(broken)
+        with pytest.raises(ZeroDivisionError) as caught:  # noqa: PT012 - the body goes wrong while it is interrupted
+            async with manager:
+                broken.failure.set_exception(ConnectionError("broker gone"))
+                try:
+                    await asyncio.sleep(30)
+                finally:
+                    1 / 0  # noqa: B018
+        assert caught.value.__notes__ == ["besides: ConnectionError: broker gone"]
+
+
+@pytest.mark.realtime
 async def test_being_cancelled_stops_in_order_and_stays_a_cancellation():
     log = []
     async with open_server("embedded") as server:
