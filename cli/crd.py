@@ -11,7 +11,7 @@ from windlass.informers import CustomResource
 from windlass.manifests import crd, drift, to_yaml, write
 from windlass.operators.training import TrainingJob
 
-__all__ = ("command",)
+__all__ = ("check", "command", "generate")
 
 _BUILT_IN: Final[tuple[type[CustomResource], ...]] = (TrainingJob,)
 

@@ -10,7 +10,7 @@ from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, FOLDER, PORT
 from windlass.envtest.apiserver import ApiServer, ServerError
 
-__all__ = ("command",)
+__all__ = ("command", "start")
 
 
 @click.group(no_args_is_help=False)

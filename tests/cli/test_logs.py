@@ -1,0 +1,45 @@
+import io
+import logging
+import sys
+from contextlib import contextmanager
+
+from windlass.cli.logs import log_to_stderr
+
+
+@contextmanager
+def logging_to_stderr(level, *, brief):
+    """A root logger as a new process has it, and the stream that is stderr meanwhile."""
+    root = logging.getLogger()
+    before, root.handlers, level_before, stderr = root.handlers, [], root.level, sys.stderr
+    try:
+        log_to_stderr(level, brief=brief)
+        sys.stderr = io.StringIO()  # after the handler was made: it has to ask for stderr each time
+        yield sys.stderr
+    finally:
+        root.handlers, sys.stderr = before, stderr
+        root.setLevel(level_before)
+
+
+def test_a_record_names_the_object_that_it_is_about():
+    with logging_to_stderr(logging.INFO, brief=False) as stream:
+        logging.getLogger("windlass.x").info("moved", extra={"key": "default/digits"})
+        logging.getLogger("windlass.x").info("no object")
+
+    about, nothing = stream.getvalue().splitlines()
+    assert about.endswith("INFO windlass.x: default/digits: moved")
+    assert nothing.endswith("INFO windlass.x: no object")
+
+
+def test_brief_records_are_one_line_even_with_an_exception():
+    with logging_to_stderr(logging.WARNING, brief=True) as stream:
+        logging.getLogger("windlass.x").info("not worth telling")
+        logging.getLogger("windlass.x").error("it broke", exc_info=ValueError("inside"))
+
+    assert stream.getvalue() == "ERROR windlass.x: it broke\n"
+
+
+def test_full_records_keep_the_traceback():
+    with logging_to_stderr(logging.WARNING, brief=False) as stream:
+        logging.getLogger("windlass.x").error("it broke", exc_info=ValueError("inside"))
+
+    assert "ValueError: inside" in stream.getvalue()

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
+from windlass.informers.errors import ConfigError
+
+
+@click.command()
+@click.option("--port", type=PORT, default=1)
+@click.option("--folder", type=FOLDER)
+@click.option("--file", type=FILE)
+def command(port, folder, file):
+    click.echo(repr((port, folder, file)))
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(command, arguments)
+
+
+def test_paths_and_ports_come_out_as_such(tmp_path):
+    given = invoke("--port", "0", "--folder", str(tmp_path), "--file", "no/such")
+
+    assert given.output == repr((0, tmp_path, Path("no/such"))) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--port", "65536"), ("--port", "-1"), ("--port", "http"), ("--folder", ""), ("--file", ""), ("--file", "/")],
+)
+def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(option, value):
+    refused = invoke(option, value)
+
+    assert refused.exit_code == 2
+    assert f"Invalid value for '{option}'" in refused.output
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+
+    assert "is a file" in invoke("--folder", str(tmp_path / "file")).output
+
+
+def test_an_unusable_kubeconfig_is_wrong_usage():
+    with pytest.raises(click.BadParameter, match="nothing there") as caught, usable_kubeconfig():
+        raise ConfigError("nothing there")
+    assert caught.value.exit_code == 2
