@@ -14,6 +14,9 @@ from windlass.controller.subject import Subject
 __all__ = ("difference", "keep_transition_times", "rfc3339", "status_patch")
 
 
+_CONDITION_FIELDS = {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}
+
+
 def status_patch(
     subject: Subject, current: Mapping[str, Any], desired: Mapping[str, Any], *, now: datetime
 ) -> dict[str, Any] | None:
@@ -57,7 +60,11 @@ def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[s
 
 
 def keep_transition_times(current: object, desired: list[dict[str, Any]], *, now: datetime) -> list[dict[str, Any]]:
-    """`desired` conditions with the times of `current` ones of the same type and status; others get theirs or `now`."""
+    """`desired` conditions with the times of `current` ones of the same type and status; others get theirs or `now`.
+
+    What a server adds to a condition beside the standard fields, as to a pod's, stays, or no write would ever be equal
+    to what came of it (P13).
+    """
     known = {one["type"]: one for one in current} if _are_conditions(current) else {}
     kept: list[dict[str, Any]] = []
     for condition in desired:
@@ -66,7 +73,8 @@ def keep_transition_times(current: object, desired: list[dict[str, Any]], *, now
             time = before["lastTransitionTime"]
         else:
             time = condition.get("lastTransitionTime") or rfc3339(now)
-        kept.append({**condition, "lastTransitionTime": time})
+        added = {name: value for name, value in (before or {}).items() if name not in _CONDITION_FIELDS}
+        kept.append({**added, **condition, "lastTransitionTime": time})
     return kept
 
 

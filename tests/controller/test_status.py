@@ -87,6 +87,19 @@ def test_a_condition_keeps_its_time_when_only_reason_or_message_change():
     assert kept["message"] == "new"
 
 
+def test_what_a_server_adds_to_a_condition_does_not_make_it_differ():
+    """P13: pods' conditions come back with `lastProbeTime: null`."""
+    current = {"conditions": [condition(time=EARLIER, lastProbeTime=None)]}
+    assert status_patch(SUBJECT, current, {"conditions": [condition()]}, now=NOW) is None
+
+
+def test_a_standard_field_that_is_no_longer_named_goes():
+    current = {"conditions": [condition(time=EARLIER, observedGeneration=3, message="old")]}
+    patch = status_patch(SUBJECT, current, {"conditions": [condition()]}, now=NOW)
+    assert patch is not None
+    assert patch["status"]["conditions"] == [condition(time=EARLIER)]
+
+
 def test_a_condition_that_flips_gets_its_own_time_or_now():
     before = [condition("False", time=EARLIER)]
     assert keep_transition_times(before, [condition("True")], now=NOW)[0]["lastTransitionTime"] == rfc3339(NOW)
