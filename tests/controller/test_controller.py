@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -646,6 +647,59 @@ async def test_the_requests_reason_is_the_first_that_woke_the_key():
         bench.queue.add(A, reason="updated")
         await asyncio.sleep(11)
         assert reasons == ["added", "timer"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_the_last_version_of_every_object_is_reconciled_in_the_end(seed):
+    """No wake-up is lost among changes, failures, timers, deadlines and slow caches; no key ever runs twice at once."""
+    rng = random.Random(seed)
+    newest: dict[Key, int] = {}
+    done_with: dict[Key, int] = {}
+    running: set[Key] = set()
+
+    async def reconcile(ctx, request):
+        key = request.key
+        assert key not in running
+        running.add(key)
+        try:
+            seen = newest[key]
+            if rng.random() < 0.3:
+                with ctx.api.observer.writing(Pod, key):
+                    await asyncio.sleep(rng.random())
+                bench.cache.behind[key] = rng.choice([0.0, 0.5, 7.0])
+            await asyncio.sleep(rng.choice([0.0, 0.01, 1.0, 40.0]))
+            match rng.choice(["done", "done", "after", "again", "error", "conflict", "future"]):
+                case "after":
+                    done_with[key] = seen
+                    return Result.after(rng.choice([0.0, 3.0, 90.0]))
+                case "again":
+                    return Result.again()
+                case "error":
+                    raise ValueError("no")
+                case "conflict":
+                    raise Conflict(409, "Conflict", "changed meanwhile")
+                case "future":
+                    future = asyncio.get_running_loop().create_future()
+                    future.cancel()
+                    await future
+            done_with[key] = seen
+            return None
+        finally:
+            running.discard(key)
+
+    async with Bench(reconcile, workers=3, deadline_seconds=30.0) as bench:
+        for version in range(2, 120):
+            key = Key("ns", rng.choice("abcdef"))
+            old, newest[key] = newest.get(key), version
+            if old is None:
+                bench.emit(Added(make(key.name, rv=str(version)), initial=rng.random() < 0.5))
+            else:
+                labels = {"version": str(version)}
+                bench.emit(Updated(make(key.name, rv=str(old)), make(key.name, rv=str(version), labels=labels)))
+            await asyncio.sleep(rng.choice([0.0, 0.0, 0.1, 5.0]))
+        async with asyncio.timeout(7 * 24 * 3600):
+            while done_with != newest:  # noqa: ASYNC110 - virtual time
+                await asyncio.sleep(10.0)
 
 
 def test_its_representation_tells_of_its_queue():
