@@ -254,6 +254,7 @@ async def test_deleting_says_whether_there_was_anything_and_minds_the_uid():
 
 
 async def test_a_status_write_sends_the_difference_under_json_names():
+    """F7: to the status subresource; the main resource would drop it silently."""
     server = FakeServer()
     lamp(server, status={"phase": "Dark", "unknownToTheClass": 1})
     ctx = context(server)

@@ -320,6 +320,15 @@ def test_adding_a_running_key_again_with_a_delay_neither_expedites_nor_postpones
     assert schedule.take(1.0).key == "k"
 
 
+def test_a_key_that_is_added_over_and_over_is_not_postponed_by_it():
+    """Q22: there is no debouncing that a busy key could starve in."""
+    schedule = Schedule[str]()
+    schedule.add_after("k", 1.0, 0.0)
+    for tenth in range(10):
+        schedule.add_after("k", 1.0, tenth / 10)
+    assert drain(schedule, 1.0) == ["k"]
+
+
 def test_the_first_reason_is_kept():
     schedule = Schedule[str]()
     schedule.add("k", 0.0, reason="added")
