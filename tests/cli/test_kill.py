@@ -85,7 +85,9 @@ async def read_back(data: Path) -> Ended:
     about = [event for event in events if event["involvedObject"].get("uid") == job.metadata.uid]
     counted = Counter[tuple[str, str]]()
     for event in about:
-        counted[event["reason"], event["message"] if event["reason"] == "TrainingResumed" else ""] += event.get("count") or 1
+        counted[event["reason"], event["message"] if event["reason"] == "TrainingResumed" else ""] += (
+            event.get("count") or 1
+        )
     versions = [path.name for path in data.glob("models/digits/*") if path.name.isdecimal()]
     return Ended(job, counted, versions, [path.name for path in data.glob("runs/*")])
 
@@ -98,7 +100,8 @@ async def one_round(number: int, data: Path, delay: float) -> str:
 
     ended = await read_back(data)
     run = ended.job.status.run
-    story = f"round {number}: killed after {delay:.2f} s at step {checkpoint}, {json.dumps(sorted(map(list, ended.events)))}"
+    told = json.dumps(sorted(map(list, ended.events)))
+    story = f"round {number}: killed after {delay:.2f} s at step {checkpoint}, {told}"
     assert ended.job.status.phase == "Succeeded", story
     assert ended.job.status.runs == 1, story
     assert len(ended.runs) == 1, story
