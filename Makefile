@@ -17,12 +17,13 @@ up: .venv/up/.installed ## train, validate and serve a model on this machine (AR
 
 test: check unit ## everything: the checks, then the tests against the installed wheel
 
-check: .venv/test/.installed ## lint, format, types, layers
+check: .venv/test/.installed ## lint, format, types, layers, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(foreach package,$(PACKAGES),-p windlass.$(package))
 	$(BIN)/mypy tests/typing/api.py docs/tutorial/greeting.py
 	$(BIN)/lint-imports
+	$(BIN)/windlass crd check --folder manifests/generated
 
 unit: .venv/test/.installed
 	$(BIN)/pytest $(PYTEST_ARGS)
