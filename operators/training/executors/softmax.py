@@ -8,7 +8,7 @@ from typing import Final
 
 from windlass.operators.errors import ExtraMissing
 from windlass.operators.training.config import TrainerConfig, render_config
-from windlass.operators.training.executors.contract import Plan, Run
+from windlass.operators.training.executors.contract import Plan, Run, TrainingExecutor
 from windlass.operators.training.executors.hyperparameters import Parameter, read_hyperparameters
 from windlass.operators.training.executors.process import ProcessExecutor
 from windlass.operators.training.softmax import Settings
@@ -53,4 +53,4 @@ class SoftmaxExecutor(ProcessExecutor):
         return Plan(run, "windlass.operators.training.trainer", render_config(config))
 
 
-SOFTMAX: Final = SoftmaxExecutor()
+SOFTMAX: Final[TrainingExecutor] = SoftmaxExecutor()

@@ -1,6 +1,5 @@
 """The program itself: killed, orphaned, doubled, misled, it ends with the same model to the bit, or with none."""
 
-import contextlib
 import json
 import os
 import random
@@ -138,24 +137,20 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
     undisturbed, disturbed = lab.folder(config, "one"), lab.folder(config, "other")
     train(undisturbed, config)
     identity = Identity(config.run, config.data.files_sha256, sha256_of(disturbed.config.read_bytes()))
-    reached, kills = 0, 0
+    reached = 0
 
-    for attempt in range(1, 40):
+    for attempt in range(1, 9):
         process = lab.trainer(disturbed, attempt=attempt)
-        process.stdout.readline()  # until then it imports; that moment is no different from not having started
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=rng.uniform(0.0, 0.15))
+        for _ in range(rng.randrange(25)):  # none: it dies while it starts
+            process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.01))
         process.kill()
         process.communicate()
         found, _ = newest(disturbed.checkpoints, identity)
         assert found is None or found.epoch >= reached, "a checkpoint was lost"
         reached = reached if found is None else found.epoch
-        kills += process.returncode == -signal.SIGKILL
-        if disturbed.result() is not None:
-            break
+    assert main([str(disturbed.path), "--attempt", "9"]) == 0
 
-    assert disturbed.result() is not None
-    assert kills >= 2
     assert model_of(undisturbed) == model_of(disturbed)
     epochs = [line["epoch"] for line in lines_of(disturbed)]
     assert epochs == sorted(set(epochs)), "an epoch was reported twice"
