@@ -54,6 +54,8 @@ class Renderer:
         self._resource = resource
         self._representation = representation
         self._clock = clock
+        # The encoder of built-in kinds writes the kind first, that of custom ones sorts the names.
+        self._opening = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()
         self._headed = False  # a watch sends its column definitions once
 
     def one(self, stored: Stored) -> bytes:
@@ -64,7 +66,9 @@ class Renderer:
                 return encode(self._table([stored], {"resourceVersion": str(stored.revision)}))
             case "PartialObjectMetadata":
                 return encode(partial(stored, self._representation.version))
-        return stored.raw
+        if self._resource.custom:
+            return stored.raw
+        return self._opening + stored.raw[len(self._resource.header()) :]
 
     def many(self, items: Sequence[Stored], metadata: Json) -> bytes:
         """A list."""

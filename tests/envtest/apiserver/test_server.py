@@ -471,6 +471,16 @@ async def test_a_large_list_is_compressed_for_a_client_that_takes_it():
 
 
 @pytest.mark.realtime
+async def test_objects_of_built_in_kinds_begin_with_their_kind_and_custom_ones_with_their_version():
+    async with cluster() as client:
+        assert list(await client.create(CONFIG_MAPS, config_map()))[:2] == ["kind", "apiVersion"]
+        assert list(await client.get(f"{CONFIG_MAPS}/a"))[:2] == ["kind", "apiVersion"]
+        async with client.watch(CONFIG_MAPS) as lines:
+            assert list((await lines.next())["object"])[:3] == ["kind", "apiVersion", "metadata"]
+        assert list(await client.create(WIDGETS, widget()))[:2] == ["apiVersion", "kind"]
+
+
+@pytest.mark.realtime
 async def test_an_expired_continue_token_offers_an_inconsistent_one():
     async with cluster(history_max=3) as client:
         for index in range(4):
