@@ -151,7 +151,7 @@ class ApiError(InformersError):
         status = _status_in(body)
         if status is None:
             text = body[:200].decode("utf-8", "replace").strip()
-            status = _Status(message=text or "no explanation given")
+            status = _Status(message=text)
         code = status_code if status_code >= 400 else status.code or 500
         after = status.details.get("retryAfterSeconds") if status.details else None
         if retry_after_seconds is None and isinstance(after, int) and after > 0:
@@ -159,7 +159,7 @@ class ApiError(InformersError):
         return _class_for(code, status.reason)(
             code,
             status.reason,
-            status.message,
+            status.message or "no explanation given",
             details=status.details,
             request=request,
             retry_after_seconds=retry_after_seconds,

@@ -1,0 +1,405 @@
+"""The same calls and the same copy on every server: the embedded one and a real kube-apiserver."""
+
+import asyncio
+import json
+import uuid
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+from scripted_cluster import running
+from servers import open_server
+
+from windlass.informers.api import Api
+from windlass.informers.builtins import ConfigMap, CustomResourceDefinition, Namespace, Pod
+from windlass.informers.cache import Cache
+from windlass.informers.client import Client
+from windlass.informers.cluster import Cluster
+from windlass.informers.discovery import Discovery
+from windlass.informers.errors import AlreadyExists, BadRequest, Conflict, Gone, Invalid, NotFound, UnregisteredKind
+from windlass.informers.feed import FeedOptions
+from windlass.informers.informer import Informer
+from windlass.informers.keys import Key
+from windlass.informers.phases import Policy
+from windlass.informers.requests import PatchType, WriteOptions
+from windlass.informers.resources import Resource
+from windlass.informers.store import Added, Deleted, Updated
+from windlass.informers.typed import CustomResource, ObjectMeta
+
+pytestmark = [pytest.mark.realtime, pytest.mark.parametrize("server", ["embedded", "kubernetes"])]
+
+LISTS = FeedOptions(Policy(streaming=False))
+STREAMS = FeedOptions(Policy(streaming=True))
+
+
+@asynccontextmanager
+async def world(server):
+    """A client of that server, an Api, and a namespace of the test's own."""
+    async with open_server(server) as running_server:
+        cluster = Cluster.from_dict(running_server.kubeconfig())
+        async with Client(cluster) as client:
+            api = Api(client)
+            namespace = f"t-{uuid.uuid4().hex[:10]}"
+            await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            yield api, namespace
+
+
+@asynccontextmanager
+async def widgets(api):
+    """A definition of the test's own, with a status subresource; the resource."""
+    group = f"g{uuid.uuid4().hex[:8]}.example.com"
+    resource = Resource(group, "v1", "Widget", "widgets")
+    schema = {
+        "type": "object",
+        "properties": {
+            "spec": {"type": "object", "properties": {"size": {"type": "integer"}, "name": {"type": "string"}}},
+            "status": {"type": "object", "properties": {"phase": {"type": "string"}}},
+        },
+    }
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [{**version, "subresources": {"status": {}}}],
+        },
+    }
+    await api.create(CustomResourceDefinition, definition)
+    await until(lambda: served(api, resource))
+    yield resource, definition
+    await api.delete(CustomResourceDefinition, Key("", f"widgets.{group}"))
+
+
+async def served(api, resource):
+    try:
+        await api.list(resource, limit=1)
+    except NotFound:
+        return False
+    return True
+
+
+async def until(condition, seconds=20.0):
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+def config_map(name, namespace, **data):
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {key: str(value) for key, value in data.items()},
+    }
+
+
+def widget(resource, name, namespace, **spec):
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": resource.api_version, "kind": "Widget", "metadata": metadata, "spec": spec}
+
+
+def contents(objects):
+    return {one.key: one.raw for one in objects}
+
+
+async def same_as_server(api, informer, namespace):
+    """Whether the copy is, byte for byte, what a list gives now."""
+    listed = await api.list(informer.resource, namespace=namespace)
+    return contents(informer.store.list()) == contents(listed.items)
+
+
+class TestApi:
+    async def test_an_object_is_created_read_changed_and_deleted(self, server):
+        async with world(server) as (api, namespace):
+            key = Key(namespace, "a")
+            made = await api.create(ConfigMap, config_map("a", namespace, x=1))
+            assert made.key == key
+            assert b"managedFields" not in made.raw
+            assert await api.get(ConfigMap, key) == made
+
+            changed = made.to_dict()
+            changed["data"]["x"] = "2"
+            replaced = await api.replace(ConfigMap, changed)
+            assert replaced.to_dict()["data"] == {"x": "2"}
+            with pytest.raises(Conflict):
+                await api.replace(ConfigMap, changed)
+
+            merged = await api.patch(ConfigMap, key, {"data": {"y": "3"}})
+            assert merged.to_dict()["data"] == {"x": "2", "y": "3"}
+            patched = await api.patch(ConfigMap, key, [{"op": "remove", "path": "/data/x"}], type=PatchType.JSON)
+            assert patched.to_dict()["data"] == {"y": "3"}
+            with pytest.raises(Invalid):
+                await api.patch(ConfigMap, key, [{"op": "test", "path": "/data/y", "value": "9"}], type=PatchType.JSON)
+
+            with pytest.raises(Conflict):
+                await api.delete(ConfigMap, key, uid="00000000-0000-0000-0000-000000000000")
+            assert await api.delete(ConfigMap, key, uid=made.uid) is None
+            with pytest.raises(NotFound) as caught:
+                await api.get(ConfigMap, key)
+            assert caught.value.details["name"] == "a"
+            assert caught.value.request.what == f"get configmaps.v1 {namespace}/a"
+
+    async def test_errors_are_told_by_class(self, server):
+        async with world(server) as (api, namespace):
+            await api.create(ConfigMap, config_map("a", namespace))
+            with pytest.raises(AlreadyExists):
+                await api.create(ConfigMap, config_map("a", namespace))
+            with pytest.raises(BadRequest):
+                await api.create(ConfigMap, config_map("a", "elsewhere"), namespace=namespace)
+            with pytest.raises(NotFound):
+                await api.list(Resource("nowhere.example.com", "v1", "Nothing", "nothings"))
+
+    async def test_lists_are_paged_and_selected(self, server):
+        async with world(server) as (api, namespace):
+            for index in range(7):
+                body = config_map(f"m{index}", namespace)
+                body["metadata"]["labels"] = {"parity": "even" if index % 2 == 0 else "odd"}
+                await api.create(ConfigMap, body)
+            mine = f"metadata.namespace={namespace}"
+            pages = [page async for page in api.pages(ConfigMap, namespace=namespace, limit=3, labels="parity")]
+            whole = await api.list(ConfigMap, namespace=namespace, labels="parity")
+
+            assert [len(page.items) for page in pages] == [3, 3, 1]
+            assert len({page.resource_version for page in pages}) == 1
+            assert [one.name for page in pages for one in page.items] == [one.name for one in whole.items]
+            even = await api.list(ConfigMap, namespace=namespace, labels="parity=even", limit=2)
+            assert [one.name for one in even.items] == ["m0", "m2", "m4", "m6"]
+            named = await api.list(ConfigMap, fields=f"{mine},metadata.name=m3")
+            assert [one.key for one in named.items] == [Key(namespace, "m3")]
+
+    async def test_a_dry_run_changes_nothing(self, server):
+        async with world(server) as (api, namespace):
+            key = Key(namespace, "a")
+            await api.create(ConfigMap, config_map("a", namespace), options=WriteOptions(dry_run=True))
+            with pytest.raises(NotFound):
+                await api.get(ConfigMap, key)
+            await api.create(ConfigMap, config_map("a", namespace))
+            await api.delete(ConfigMap, key, dry_run=True)
+            assert await api.get(ConfigMap, key)
+
+    async def test_a_finalizer_holds_a_deleted_object(self, server):
+        async with world(server) as (api, namespace):
+            key = Key(namespace, "a")
+            body = config_map("a", namespace)
+            body["metadata"]["finalizers"] = ["example.com/hold"]
+            await api.create(ConfigMap, body)
+            held = await api.delete(ConfigMap, key)
+            assert held is not None
+            assert held.deletion_timestamp is not None
+            assert held.finalizers == ("example.com/hold",)
+            await api.patch(ConfigMap, key, {"metadata": {"finalizers": None}})
+            with pytest.raises(NotFound):
+                await api.get(ConfigMap, key)
+
+    async def test_a_collection_is_deleted_by_selector(self, server):
+        async with world(server) as (api, namespace):
+            for name, app in (("a", "x"), ("b", "x"), ("c", "y")):
+                body = config_map(name, namespace)
+                body["metadata"]["labels"] = {"app": app}
+                await api.create(ConfigMap, body)
+            await api.delete_collection(ConfigMap, namespace=namespace, labels="app=x")
+            left = await api.list(ConfigMap, namespace=namespace, labels="app")
+            assert [one.name for one in left.items] == ["c"]
+
+    async def test_typed_objects_go_there_and_back(self, server):
+        @attrs.frozen
+        class Spec:
+            size: int
+
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+
+            @attrs.frozen
+            class Widget(CustomResource):
+                __windlass_resource__ = resource
+
+                spec: Spec
+
+            made = await api.create(Widget, Widget(Spec(3), metadata=ObjectMeta("w", namespace)))
+            found = (await api.get(Widget, made.key)).as_(Widget)
+            assert found.spec == Spec(3)
+            assert found.metadata.uid == made.uid
+
+    async def test_status_is_a_resource_of_its_own(self, server):
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            made = await api.create(resource, widget(resource, "w", namespace, size=1))
+            assert made.generation == 1
+            key = made.key
+            ignored = await api.patch(resource, key, {"status": {"phase": "Ready"}})
+            assert ignored.status == b""
+            written = await api.patch(resource, key, {"status": {"phase": "Ready"}}, subresource="status")
+            assert json.loads(written.status) == {"phase": "Ready"}
+            assert (written.generation, written.spec) == (1, made.spec)
+
+    async def test_server_side_apply_creates_and_owns(self, server):
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            body = widget(resource, "w", namespace, size=1)
+            made = await api.apply(resource, body, field_manager="tests")
+            again = await api.apply(resource, body, field_manager="tests")
+            assert again.resource_version == made.resource_version, "P-05"
+            changed = await api.apply(resource, widget(resource, "w", namespace, size=2), field_manager="tests")
+            assert json.loads(changed.spec) == {"size": 2}
+            with pytest.raises(Conflict) as caught:
+                await api.apply(resource, widget(resource, "w", namespace, size=3), field_manager="others", force=False)
+            assert caught.value.causes[0].field == ".spec.size"
+
+    async def test_strict_validation_names_the_unknown_field(self, server):
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            options = WriteOptions(field_validation="Strict")
+            with pytest.raises(BadRequest, match=r"unknown field \"spec\.colour\""):
+                await api.create(resource, widget(resource, "w", namespace, colour="red"), options=options)
+
+    async def test_the_server_says_its_version(self, server):
+        async with world(server) as (api, _):
+            assert (await api.server_version()).startswith("v1.")
+
+    async def test_kinds_are_discovered_and_again_when_they_are_new(self, server):
+        async with world(server) as (api, _):
+            discovery = Discovery(api.client, refresh_seconds=0.0)
+            assert await discovery.resource("v1", "Pod") == Pod
+            assert await discovery.resource("v1", "Namespace") == Namespace
+            with pytest.raises(UnregisteredKind):
+                await discovery.resource("v1", "Widget")
+            async with widgets(api) as (resource, _):
+                assert await discovery.resource(resource.api_version, "Widget") == resource
+
+
+@pytest.mark.parametrize("options", [LISTS, STREAMS], ids=["list", "streaming list"])
+class TestInformer:
+    async def test_the_copy_is_the_server_byte_for_byte(self, server, options):
+        async with world(server) as (api, namespace):
+            for index in range(5):
+                await api.create(ConfigMap, config_map(f"m{index}", namespace, x=index))
+            informer = Informer(api.client, ConfigMap, namespace=namespace, options=options)
+            async with running(informer):
+                await informer.ready(20)
+                assert await same_as_server(api, informer, namespace), "by list"
+                await api.patch(ConfigMap, Key(namespace, "m1"), {"data": {"x": "changed"}})
+                await api.delete(ConfigMap, Key(namespace, "m2"))
+                await api.create(ConfigMap, config_map("fresh", namespace))
+                await until(lambda: same_as_server(api, informer, namespace))
+
+    async def test_events_come_once_and_in_order(self, server, options):
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            await api.create(resource, widget(resource, "w", namespace, size=0))
+            informer = Informer(api.client, resource, options=options)
+            seen = []
+            informer.add_handler(seen.append, name="log")
+            async with running(informer):
+                await informer.ready(20)
+                for size in range(1, 6):
+                    await api.patch(resource, Key(namespace, "w"), {"spec": {"size": size}})
+                gone = await api.get(resource, Key(namespace, "w"))
+                await api.delete(resource, Key(namespace, "w"))
+                await until(lambda: _true(len(seen) >= 7))
+            assert [type(change) for change in seen] == [Added] + [Updated] * 5 + [Deleted]
+            assert seen[0].initial
+            assert [json.loads(change.object.spec)["size"] for change in seen] == [0, 1, 2, 3, 4, 5, 5]
+            assert int(seen[-1].object.resource_version) > int(gone.resource_version), "D-01"
+
+    async def test_a_selector_lets_objects_enter_and_leave(self, server, options):
+        """I15, W-11."""
+        async with world(server) as (api, namespace):
+            informer = Informer(api.client, ConfigMap, namespace=namespace, labels="app=x", options=options)
+            seen = []
+            informer.add_handler(lambda change: seen.append(type(change).__name__), name="log")
+            async with running(informer):
+                await informer.ready(20)
+                await api.create(ConfigMap, config_map("a", namespace))
+                await api.patch(ConfigMap, Key(namespace, "a"), {"metadata": {"labels": {"app": "x"}}})
+                await api.patch(ConfigMap, Key(namespace, "a"), {"data": {"x": "1"}})
+                await api.patch(ConfigMap, Key(namespace, "a"), {"metadata": {"labels": {"app": "y"}}})
+                await until(lambda: _true(len(seen) >= 3))
+            assert seen == ["Added", "Updated", "Deleted"]
+
+    async def test_metadata_alone(self, server, options):
+        """T-02, W-14."""
+        async with world(server) as (api, namespace):
+            await api.create(ConfigMap, config_map("a", namespace, big="x" * 1000))
+            informer = Informer(api.client, ConfigMap, namespace=namespace, metadata_only=True, options=options)
+            async with running(informer):
+                await informer.ready(20)
+                await api.create(ConfigMap, config_map("b", namespace, big="x" * 1000))
+                await until(lambda: _true(Key(namespace, "b") in informer.store))
+                assert all(len(one.raw) < 600 for one in informer.store)
+                assert informer.store.get(Key(namespace, "a")).kind == "PartialObjectMetadata"
+
+    async def test_the_definition_is_deleted_and_made_again(self, server, options):
+        async with world(server) as (api, namespace), widgets(api) as (resource, definition):
+            await api.create(resource, widget(resource, "old", namespace))
+            informer = Informer(api.client, resource, options=options)
+            async with running(informer):
+                await informer.ready(20)
+                name = Key("", definition["metadata"]["name"])
+                await api.delete(CustomResourceDefinition, name)
+                await until(lambda: _gone(api, name))
+                await api.create(CustomResourceDefinition, definition)
+                await until(lambda: served(api, resource))
+                await until(lambda: _created(api, resource, widget(resource, "new", namespace)))
+                await until(lambda: same_as_server(api, informer, namespace), 45.0)
+                assert [one.name for one in informer.store] == ["new"]
+
+
+class TestPaging:
+    async def test_an_expired_page_token_is_gone(self, server):
+        """L-04: a malformed one is the caller's own fault."""
+        async with world(server) as (api, namespace):
+            for index in range(3):
+                await api.create(ConfigMap, config_map(f"m{index}", namespace))
+            from windlass.informers import requests
+            from windlass.informers.requests import ListOptions
+
+            bad = requests.list_page(ConfigMap, ListOptions(namespace), limit=1, continue_token="nonsense")
+            with pytest.raises((BadRequest, Gone)):
+                await api.client.send(bad)
+
+
+class TestReadYourWrites:
+    async def test_a_cached_read_after_a_write_includes_it(self, server):
+        """F9."""
+        async with world(server) as (api, namespace):
+            cache = Cache(api.client, namespace=namespace)
+            api.observer = cache
+            cache.informer(ConfigMap)
+            async with running(cache):
+                await cache.ready(20)
+                for index in range(20):
+                    key = Key(namespace, f"m{index % 5}")
+                    if index < 5:
+                        written = await api.create(ConfigMap, config_map(key.name, namespace))
+                    else:
+                        written = await api.patch(ConfigMap, key, {"data": {"x": str(index)}})
+                    assert await cache.caught_up(ConfigMap, key)
+                    assert cache.get(ConfigMap, key) == written
+                await api.delete(ConfigMap, Key(namespace, "m0"))
+                assert await cache.caught_up(ConfigMap, Key(namespace, "m0"))
+                assert cache.get(ConfigMap, Key(namespace, "m0")) is None
+                again = await api.create(ConfigMap, config_map("m0", namespace))
+                assert await cache.caught_up(ConfigMap, again.key)
+                assert cache.get(ConfigMap, again.key).uid == again.uid
+                statistics = cache.informers[0].statistics()
+                assert (statistics.barrier_timeouts, statistics.barrier_incomparable) == (0, 0)
+
+
+async def _true(value):
+    return value
+
+
+async def _gone(api, key):
+    try:
+        await api.get(CustomResourceDefinition, key)
+    except NotFound:
+        return True
+    return False
+
+
+async def _created(api, resource, body):
+    try:
+        await api.create(resource, body)
+    except NotFound:
+        return False
+    return True
