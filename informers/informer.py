@@ -266,6 +266,7 @@ class Informer:
             self._count(change)
             for registration in tuple(self._registrations):
                 registration.deliver(change)
+        self._last_failure = ""
         if not self.barrier.idle:
             self.barrier.changed(one.key, self.store.get(one.key))
         self.barrier.reached(one.resource_version, namespace)
@@ -285,6 +286,7 @@ class Informer:
 
     def _advanced(self, namespace: str, version: str) -> None:
         self._events["bookmark"] += 1
+        self._last_failure = ""
         self._last_event_at = asyncio.get_running_loop().time()
         self.barrier.reached(version, namespace)
 
@@ -294,7 +296,9 @@ class Informer:
         counters[cause] = counters.get(cause, 0) + 1
         if report.failure is not None:
             if report.failure.message != self._last_failure:
-                log.warning("%s: %s", self.resource, report.failure.message or cause)
+                # An older server that does not stream lists is no trouble: it is listed.
+                level = logging.INFO if report.what == "no_streaming" else logging.WARNING
+                log.log(level, "%s: %s", self.resource, report.failure.message or cause)
             self._last_failure = report.failure.message or cause
 
     def __repr__(self) -> str:
