@@ -8,6 +8,7 @@ DATA/tables/digits   the sample's Delta table
 DATA/runs/           one folder a training run: checkpoints, progress, result
 DATA/models/         the model repository that the endpoint serves
 DATA/request.json    a prediction request to try
+DATA/windlass.log    what the parts did, outages and retries included
 ```
 """
 
@@ -53,6 +54,11 @@ class Folder:
     def request(self) -> Path:
         """A prediction request to try with curl."""
         return self.root / "request.json"
+
+    @property
+    def log(self) -> Path:
+        """What the parts did."""
+        return self.root / "windlass.log"
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:

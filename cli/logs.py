@@ -1,21 +1,44 @@
-"""Log records become lines on stderr, each with the object it is about; above a bar that is shown, not through it."""
+"""Log records become lines, each with the object it is about; on stderr above a bar that is shown, not through it."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import click
 
-__all__ = ("log_to_stderr",)
+__all__ = ("log_to_stderr", "logging_to_file")
 
 _FORMAT: Final = "%(levelname)s %(name)s: %(about)s%(message)s"
 
 
 def log_to_stderr(level: int, *, brief: bool) -> None:
     """Send every record from `level` up there; `brief` leaves out the time and the tracebacks."""
-    handler = _Echo()
+    handler = _Echo(level)
     handler.setFormatter(_Brief(_FORMAT) if brief else logging.Formatter(f"%(asctime)s {_FORMAT}"))
+    _attach(handler)
+
+
+@contextlib.contextmanager
+def logging_to_file(path: Path, level: int) -> Iterator[None]:
+    """Append every record from `level` up to a file, tracebacks and all. Raises OSError when it cannot be opened."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {_FORMAT}"))
+    _attach(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _attach(handler: logging.Handler) -> None:
     handler.addFilter(_with_subject)
-    logging.basicConfig(level=level, handlers=[handler])
+    root = logging.getLogger()
+    root.setLevel(min(handler.level, root.level))
+    root.addHandler(handler)
 
 
 class _Echo(logging.Handler):

@@ -17,16 +17,16 @@ import attrs
 import click
 
 from windlass.cli.folder import Folder
-from windlass.cli.logs import log_to_stderr
+from windlass.cli.logs import log_to_stderr, logging_to_file
 from windlass.cli.loop import run_until_signalled, until_either
 from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
 from windlass.cli.prediction import check_prediction, example_of, write_request
 from windlass.cli.progress import View, has_ended, reason_of_failure, view_for
-from windlass.controller import Manager, Settings
+from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.preflight import check_server
 from windlass.envtest.apiserver import ApiServer, ServerError
 from windlass.informers import Api, Change, Client, Cluster, Deleted, Key, Updated
-from windlass.informers.errors import AlreadyExists
+from windlass.informers.errors import AlreadyExists, Forbidden, Unauthorized
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
@@ -66,8 +66,7 @@ class _Options:
 @click.option("--progress/--no-progress", default=True, help="Bars on a terminal, or plain lines.")
 def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None, *, once: bool, progress: bool) -> int:
     """Train, validate and serve a model on this machine, until Ctrl-C."""
-    # What the parts log about outages and retries is one line each; what must be known is said or raised.
-    log_to_stderr(logging.WARNING, brief=True)
+    log_to_stderr(logging.ERROR, brief=True)  # conflicts and retries are everyday life; they are in the folder's log
     with _root(data) as root, usable_kubeconfig():
         options = _Options(Folder(Path(root)), port, api_port, kubeconfig, once, progress)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
@@ -84,6 +83,7 @@ async def _up(options: _Options) -> int:
     given = None if options.kubeconfig is None else await Cluster.load(options.kubeconfig)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.owned())
+        stack.enter_context(logging_to_file(folder.log, logging.INFO))
         folder.models.mkdir(exist_ok=True)
         repository = ModelRepository(folder.models, poll_seconds=0.5)
         repository.add("linear", LinearModel())
@@ -91,7 +91,10 @@ async def _up(options: _Options) -> int:
         endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port, options=drain))
         cluster = given or await _embedded(options, stack)
         async with Client(cluster) as client:
-            await _prepare(Api(client), folder)
+            try:
+                await _prepare(Api(client), folder)
+            except (Unauthorized, Forbidden) as error:
+                raise ManagerError(f"the API server at {cluster.server} refuses these credentials: {error}") from error
         manager = Manager(cluster=cluster, settings=Settings(grace_seconds=_GRACE_SECONDS))
         setup(manager, TrainingSettings(state=folder.root, models=folder.models))
         view = stack.enter_context(view_for(progress=options.progress))

@@ -12,8 +12,8 @@ def test_everything_that_survives_lies_below_the_root(tmp_path):
 
     assert {
         path.relative_to(tmp_path).as_posix()
-        for path in (folder.kubeconfig, folder.database, folder.sample_table, folder.models, folder.request)
-    } == {"kubeconfig", "apiserver.db", "tables/digits", "models", "request.json"}
+        for path in (folder.kubeconfig, folder.database, folder.sample_table, folder.models, folder.request, folder.log)
+    } == {"kubeconfig", "apiserver.db", "tables/digits", "models", "request.json", "windlass.log"}
 
 
 def test_owning_makes_the_folder_and_its_parents(tmp_path):

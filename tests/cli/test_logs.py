@@ -3,7 +3,7 @@ import logging
 import sys
 from contextlib import contextmanager
 
-from windlass.cli.logs import log_to_stderr
+from windlass.cli.logs import log_to_stderr, logging_to_file
 
 
 @contextmanager
@@ -11,6 +11,7 @@ def logging_to_stderr(level, *, brief):
     """A root logger as a new process has it, and the stream that is stderr meanwhile."""
     root = logging.getLogger()
     before, root.handlers, level_before, stderr = root.handlers, [], root.level, sys.stderr
+    root.setLevel(logging.WARNING)
     try:
         log_to_stderr(level, brief=brief)
         sys.stderr = io.StringIO()  # after the handler was made: it has to ask for stderr each time
@@ -43,3 +44,17 @@ def test_full_records_keep_the_traceback():
         logging.getLogger("windlass.x").error("it broke", exc_info=ValueError("inside"))
 
     assert "ValueError: inside" in stream.getvalue()
+
+
+def test_a_file_gets_more_than_stderr_and_is_let_go_of(tmp_path):
+    path = tmp_path / "log"
+    with logging_to_stderr(logging.ERROR, brief=True) as stream:
+        with logging_to_file(path, logging.INFO):
+            logging.getLogger("windlass.x").info("moved", extra={"key": "default/digits"})
+            logging.getLogger("windlass.x").error("it broke", exc_info=ValueError("inside"))
+        logging.getLogger("windlass.x").info("afterwards")
+
+    assert stream.getvalue() == "ERROR windlass.x: it broke\n"
+    assert "INFO windlass.x: default/digits: moved\n" in path.read_text()
+    assert "ValueError: inside" in path.read_text()
+    assert "afterwards" not in path.read_text()
