@@ -8,12 +8,12 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import attrs
 
-__all__ = ("WINDLASS", "Ended", "Program", "children_of", "run", "running")
+__all__ = ("WINDLASS", "Ended", "Program", "children_of", "run", "running", "until")
 
 WINDLASS = ("-m", "windlass.cli.main")
 
@@ -121,3 +121,10 @@ def children_of(pid: int) -> set[int]:
             if int(parent) == pid and state != "Z":
                 found.add(int(folder.name))
     return found
+
+
+async def until(question: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Ask again and again what no event can tell, until the answer is yes."""
+    async with asyncio.timeout(seconds):
+        while not question():  # noqa: ASYNC110  # another process changes the answer
+            await asyncio.sleep(0.05)
