@@ -76,7 +76,7 @@ class FaultProxy:
         left = self.cut_after()
         try:
             while chunk := await up_reader.read(65536):
-                while self.silent:
+                while self.silent:  # noqa: ASYNC110 - an attribute is all that a test sets
                     await asyncio.sleep(0.05)
                 chunk = self.garble(chunk)
                 if left is not None and len(chunk) >= left:

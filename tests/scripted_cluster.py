@@ -277,3 +277,16 @@ async def settle(turns=20):
     """Let everything that can happen at this instant happen."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def until(condition, seconds=20.0, message=""):
+    """Wait until `condition`, a function or coroutine function, is true; AssertionError if it never is."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                found = condition()
+                if await found if asyncio.iscoroutine(found) else found:
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(message or f"not true after {seconds} s") from None

@@ -1,13 +1,12 @@
 """The same calls and the same copy on every server: the embedded one and a real kube-apiserver."""
 
-import asyncio
 import json
 import uuid
 from contextlib import asynccontextmanager
 
 import attrs
 import pytest
-from scripted_cluster import running
+from scripted_cluster import running, until
 from servers import open_server
 
 from windlass.informers.api import Api
@@ -81,12 +80,6 @@ async def served(api, resource):
     except NotFound:
         return False
     return True
-
-
-async def until(condition, seconds=20.0):
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 def config_map(name, namespace, **data):
@@ -295,7 +288,7 @@ class TestInformer:
                     await api.patch(resource, Key(namespace, "w"), {"spec": {"size": size}})
                 gone = await api.get(resource, Key(namespace, "w"))
                 await api.delete(resource, Key(namespace, "w"))
-                await until(lambda: _true(len(seen) >= 7))
+                await until(lambda: len(seen) >= 7)
             assert [type(change) for change in seen] == [Added] + [Updated] * 5 + [Deleted]
             assert seen[0].initial
             assert [json.loads(change.object.spec)["size"] for change in seen] == [0, 1, 2, 3, 4, 5, 5]
@@ -313,7 +306,7 @@ class TestInformer:
                 await api.patch(ConfigMap, Key(namespace, "a"), {"metadata": {"labels": {"app": "x"}}})
                 await api.patch(ConfigMap, Key(namespace, "a"), {"data": {"x": "1"}})
                 await api.patch(ConfigMap, Key(namespace, "a"), {"metadata": {"labels": {"app": "y"}}})
-                await until(lambda: _true(len(seen) >= 3))
+                await until(lambda: len(seen) >= 3)
             assert seen == ["Added", "Updated", "Deleted"]
 
     async def test_metadata_alone(self, server, options):
@@ -324,7 +317,7 @@ class TestInformer:
             async with running(informer):
                 await informer.ready(20)
                 await api.create(ConfigMap, config_map("b", namespace, big="x" * 1000))
-                await until(lambda: _true(Key(namespace, "b") in informer.store))
+                await until(lambda: Key(namespace, "b") in informer.store)
                 assert all(len(one.raw) < 600 for one in informer.store)
                 assert informer.store.get(Key(namespace, "a")).kind == "PartialObjectMetadata"
 
@@ -383,10 +376,6 @@ class TestReadYourWrites:
                 assert cache.get(ConfigMap, again.key).uid == again.uid
                 statistics = cache.informers[0].statistics()
                 assert (statistics.barrier_timeouts, statistics.barrier_incomparable) == (0, 0)
-
-
-async def _true(value):
-    return value
 
 
 async def _gone(api, key):

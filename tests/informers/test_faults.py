@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import attrs
 import pytest
 from fault_proxy import FaultProxy
-from scripted_cluster import running
+from scripted_cluster import running, until
 from servers import open_server
 
 from windlass.informers.api import Api
@@ -73,19 +73,22 @@ class World:
         return {one.key: one.raw for one in informer.store.list()} == {one.key: one.raw for one in listed.items}
 
     async def until_same(self, informer, seconds=20.0):
-        async with asyncio.timeout(seconds):
-            while not (informer.has_synced and await self.same(informer)):
-                await asyncio.sleep(0.02)
+        async def same():
+            return informer.has_synced and await self.same(informer)
+
+        await until(same, seconds, f"the copy is not the server: {informer!r}")
 
 
 @asynccontextmanager
-async def world(server="embedded", namespace="faults", timeouts=Timeouts(1.0, 1.0)):
+async def world(server="embedded", namespace="faults"):
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_server(server))
         direct = Cluster.from_dict(opened.kubeconfig())
         proxy = await stack.enter_async_context(FaultProxy(direct.server))
         straight = await stack.enter_async_context(Client(direct))
-        through = await stack.enter_async_context(Client(attrs.evolve(direct, server=proxy.url), timeouts=timeouts))
+        through = await stack.enter_async_context(
+            Client(attrs.evolve(direct, server=proxy.url), timeouts=Timeouts(1.0, 1.0))
+        )
         api = Api(straight)
         await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         yield World(api, proxy, through, namespace)
@@ -238,9 +241,7 @@ async def test_the_server_is_restarted_under_a_running_copy(tmp_path):
             proxy.target = proxy.target._replace(netloc=second.url.split("//")[1])
             body = {"metadata": {"name": "b", "namespace": "default"}, "apiVersion": "v1", "kind": "ConfigMap"}
             await api.create(ConfigMap, body)
-            async with asyncio.timeout(20):
-                while len(informer.store) < 2:
-                    await asyncio.sleep(0.02)
+            await until(lambda: len(informer.store) >= 2)
             listed = await api.list(ConfigMap)
             assert {one.key: one.raw for one in informer.store} == {one.key: one.raw for one in listed.items}
             assert journal.told == 2

@@ -289,7 +289,7 @@ class ReflectorModel(RuleBasedStateMachine):
         assert self.store == self.live
 
 
-def test_ten_thousand_random_steps_never_show_a_state_that_was_not(record_property):
+def test_ten_thousand_random_steps_never_show_a_state_that_was_not():
     global steps_taken  # noqa: PLW0603
     steps_taken = 0
     rules = settings(
@@ -305,5 +305,5 @@ def test_ten_thousand_random_steps_never_show_a_state_that_was_not(record_proper
         if steps_taken >= STEPS_MIN:
             break
 
-    record_property("steps", steps_taken)
+    print(f"reflector model: {steps_taken} steps")  # noqa: T201 - shown by pytest -rP
     assert steps_taken >= STEPS_MIN
