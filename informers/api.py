@@ -15,7 +15,7 @@ from windlass.informers.client import Client
 from windlass.informers.errors import ProtocolError
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object, ObjectList
-from windlass.informers.requests import ListOptions, PatchType, Propagation, Request, WriteOptions
+from windlass.informers.requests import FieldValidation, ListOptions, PatchType, Propagation, Request, WriteOptions
 from windlass.informers.resources import Kind, Resource, resource_of
 from windlass.informers.typed import CustomResource, unstructure
 
@@ -167,10 +167,11 @@ class Api:
         field_manager: str | None = None,
         force: bool = False,
         dry_run: bool = False,
+        field_validation: FieldValidation | None = None,
     ) -> Object:
         """Patch an object. A JSON patch is a list of operations, the others are partial objects."""
         resource = resource_of(kind)
-        options = WriteOptions(field_manager, dry_run, force=force)
+        options = WriteOptions(field_manager, dry_run, field_validation, force)
         request = requests.patch(resource, key, _encode(patch), type=type, subresource=subresource, options=options)
         return await self._write(request, resource, key, options)
 
@@ -183,12 +184,13 @@ class Api:
         force: bool = True,
         subresource: str | None = None,
         dry_run: bool = False,
+        field_validation: FieldValidation | None = None,
     ) -> Object:
         """Server-side apply: the object is to have these fields, and this manager is to own them."""
         resource, value = resource_of(kind), _value(body)
         value = {"apiVersion": resource.api_version, "kind": resource.kind, **value}
         key = _key_in(value)
-        options = WriteOptions(field_manager, dry_run, force=force)
+        options = WriteOptions(field_manager, dry_run, field_validation, force)
         request = requests.patch(
             resource, key, _encode(value), type=PatchType.APPLY, subresource=subresource, options=options
         )

@@ -15,6 +15,7 @@ from windlass.informers.keys import Key
 from windlass.informers.resources import Resource
 
 __all__ = (
+    "FieldValidation",
     "ListOptions",
     "PatchType",
     "Propagation",
@@ -31,6 +32,7 @@ __all__ = (
     "watch",
 )
 
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -76,11 +78,11 @@ class Request:
 
 @attrs.frozen
 class WriteOptions:
-    """What every write may carry. `field_validation` is Strict, Warn or Ignore (F-02)."""
+    """What every write may carry. `field_validation` says what unknown fields are (F-02)."""
 
     field_manager: str | None = None
     dry_run: bool = False
-    field_validation: Literal["Strict", "Warn", "Ignore"] | None = None
+    field_validation: FieldValidation | None = None
     force: bool = False
 
     def query(self) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ import attrs
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
 
-__all__ = ("Added", "Change", "Deleted", "IndexFunction", "Store", "StoreWriter", "Updated")
+__all__ = ("Added", "Change", "Deleted", "IndexFunction", "Replacement", "Store", "StoreWriter", "Updated")
 
 IndexFunction = Callable[[Object], Collection[str]]
 """The values under which an object is found; none is fine."""

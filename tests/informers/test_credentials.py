@@ -105,6 +105,17 @@ class TestExecPlugin:
         plugin.now += timedelta(minutes=1)
         assert await credentials.header() == "Bearer two"
 
+    async def test_a_clock_that_jumps_costs_one_run_at_most(self):
+        plugin = Plugin({"token": "one", "expirationTimestamp": "2026-01-01T01:00:00Z"}, {"token": "two"})
+        credentials = plugin.make()
+        await credentials.header()
+        plugin.now -= timedelta(days=400)
+        assert await credentials.header() == "Bearer one"
+        plugin.now += timedelta(days=800)
+        assert await credentials.header() == "Bearer two"
+        assert await credentials.header() == "Bearer two"
+        assert plugin.runs == 2
+
     async def test_it_runs_again_when_refused_once_for_all_who_were(self):
         plugin = Plugin({"token": "one"}, {"token": "two"})
         credentials = plugin.make()

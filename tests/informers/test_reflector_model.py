@@ -305,5 +305,5 @@ def test_ten_thousand_random_steps_never_show_a_state_that_was_not():
         if steps_taken >= STEPS_MIN:
             break
 
-    print(f"reflector model: {steps_taken} steps")  # noqa: T201 - shown by pytest -rP
+    print(f"reflector model: {steps_taken} steps")
     assert steps_taken >= STEPS_MIN

@@ -148,7 +148,7 @@ async def soak(server, changes):
                 await until(lambda copy=informer: _raw(copy.store) == listed, 30.0, message)
                 assert _raw(journal.held.values()) == listed, message
                 assert informer.statistics().handler_failures == {"journal": 0}, message
-                print(message, f"changes told: {journal.told}")  # noqa: T201 - shown by pytest -rP
+                print(message, f"changes told: {journal.told}")
 
 
 def _forgetful():
