@@ -18,7 +18,7 @@ import pytest
 
 from windlass.envtest.controlplane import ControlPlane, find_binaries
 
-__all__ = ("Server", "control_plane_binaries", "kubectl_binary", "open_server")
+__all__ = ("Server", "control_plane_binaries", "kubectl_binary", "open_control_plane", "open_server")
 
 
 class Server(Protocol):
@@ -55,7 +55,8 @@ def _absent(what: str, script: str) -> NoReturn:
 async def open_server(kind: str) -> AsyncIterator[Server]:
     """`embedded`: a new, empty server. `kubernetes`: the control plane that all tests of this process share.
 
-    On the shared one a test makes namespaces and kinds of its own, and neither stops nor restarts anything.
+    On the shared one a test makes namespaces and kinds of its own, and neither stops nor restarts anything: a test that
+    does takes `open_control_plane`.
     """
     if kind == "embedded":
         from windlass.envtest.apiserver import ApiServer
@@ -67,6 +68,16 @@ async def open_server(kind: str) -> AsyncIterator[Server]:
         yield await asyncio.shield(asyncio.wrap_future(_shared_control_plane(control_plane_binaries())))
     else:
         raise ValueError(f"no server is called {kind!r}: embedded, kubernetes")
+
+
+@contextlib.asynccontextmanager
+async def open_control_plane(*, controller_manager: bool = True) -> AsyncIterator[ControlPlane]:
+    """A new control plane of the test's own, to kill and to restart; it is ready after some seconds.
+
+    Without `controller_manager` it starts sooner, but then nobody collects garbage or finishes a namespace's deletion.
+    """
+    async with ControlPlane(control_plane_binaries(), controller_manager=controller_manager) as plane:
+        yield plane
 
 
 @functools.cache

@@ -2,7 +2,7 @@ import asyncio
 import subprocess
 
 import pytest
-from servers import control_plane_binaries, kubectl_binary, open_server
+from servers import control_plane_binaries, kubectl_binary, open_control_plane, open_server
 
 
 @pytest.fixture
@@ -81,3 +81,15 @@ def test_giving_up_the_wait_does_not_spoil_the_control_plane_for_the_next_test()
     with pytest.raises(TimeoutError):
         asyncio.run(give_up())
     assert asyncio.run(wait()).startswith("https://127.0.0.1:")
+
+
+@pytest.mark.realtime
+async def test_a_control_plane_of_ones_own_can_be_killed_without_harm_to_the_shared_one():
+    async with open_server("kubernetes") as shared, open_control_plane(controller_manager=False) as own:
+        assert own.url != shared.url
+        own.kill_apiserver()
+        assert "kube-apiserver" not in repr(own)
+        assert "kube-apiserver" in repr(shared)
+        await own.restart_apiserver()
+        assert "kube-apiserver" in repr(own)
+    assert repr(own) == "<ControlPlane stopped>"
