@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import uuid
 from pathlib import Path
 
@@ -34,10 +35,7 @@ DEFAULTS = {
 }
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "side"}, "spec": {"containers": []}, "more": 1}
 
-# The real server here is Kubernetes 1.20.2 built with Go 1.19, whose maps its vendored reflect2 1.0.1 misreads: the
-# process dies of the first custom object it decodes, whatever the object holds. Definitions are not affected.
-BROKEN_BUILD = pytest.mark.skip(reason="this build of kube-apiserver dies of any custom object")
-FOR_OBJECTS = ["embedded", pytest.param("kubernetes", marks=BROKEN_BUILD)]
+BLIND = pytest.mark.xfail(strict=True, reason="the embedded server does not look into embedded resources")
 
 # What is asked for besides the version, and what is stored instead of the defaults.
 ACCEPTED = [
@@ -94,6 +92,11 @@ REFUSED = [
 LEFT_TO_THE_SERVER = ("spec.nodeIP", "spec.pausedUntil")
 
 
+def names_of(field, kind):
+    """What a server may call the field: 1.20 leaves the index out, except where two items clash."""
+    return {field} if kind == "embedded" else {field, re.sub(r"\[\d+\]", "", field)}
+
+
 def asked(spec):
     return {"version": "14", **spec}
 
@@ -144,7 +147,7 @@ async def test_the_definition_is_accepted_and_established(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", FOR_OBJECTS)
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
     wrong = {}
     async with installed(kind) as (api, namespace):
@@ -158,7 +161,7 @@ async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", FOR_OBJECTS)
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_bad_objects_are_refused_with_the_field_named(kind):
     wrong = {}
     async with installed(kind) as (api, namespace):
@@ -167,15 +170,15 @@ async def test_bad_objects_are_refused_with_the_field_named(kind):
             try:
                 wrong[case.id] = await create(api, namespace, asked(spec))
             except Invalid as refusal:
-                named = [cause.field for cause in refusal.causes]
-                if not any(each == field for each in named):
+                named = {cause.field for cause in refusal.causes}
+                if named.isdisjoint(names_of(field, kind)):
                     wrong[case.id] = named
 
     assert wrong == {}
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", FOR_OBJECTS)
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_an_object_without_a_version_is_refused(kind):
     async with installed(kind) as (api, namespace):
         with pytest.raises(Invalid, match=r"spec\.version: Required value"):
@@ -183,8 +186,7 @@ async def test_an_object_without_a_version_is_refused(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", FOR_OBJECTS)
-@pytest.mark.xfail(strict=True, reason="the embedded server does not look into embedded resources")
+@pytest.mark.parametrize("kind", [pytest.param("embedded", marks=BLIND), "kubernetes"])
 async def test_s12_an_embedded_resource_has_a_kind(kind):
     async with installed(kind) as (api, namespace):
         with pytest.raises(Invalid, match=r"spec\.sidecar\.kind: Required value"):
@@ -192,7 +194,7 @@ async def test_s12_an_embedded_resource_has_a_kind(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", FOR_OBJECTS)
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_the_status_is_written_through_its_subresource_alone_and_has_no_defaults(kind):
     condition = {
         "type": "Ready",
@@ -210,7 +212,7 @@ async def test_the_status_is_written_through_its_subresource_alone_and_has_no_de
         with pytest.raises(Invalid, match="readyReplicas"):
             await api.patch(RESOURCE, key, {"status": {"readyReplicas": -1}}, subresource="status")
         bad = {"status": {"conditions": [{**condition, "status": "Maybe"}]}}
-        with pytest.raises(Invalid, match=r"conditions\[0\].*status"):
+        with pytest.raises(Invalid, match=r"status\.conditions(\[0\])?\.status: Unsupported value"):
             await api.patch(RESOURCE, key, bad, subresource="status")
 
     assert after["status"] == wanted["status"]
