@@ -4,7 +4,10 @@ ControllerError
 ├── ManagerError             the manager cannot be built, started or stopped as asked
 │   ├── KindNotRegistered    a controller uses a kind that was not given to `Manager(kinds=…)`
 │   ├── DuplicateName        two controllers, or two components, with one name
-│   └── GraceExceeded        a part was still running when the time for an orderly stop was over
+│   ├── GraceExceeded        a part was still running when the time for an orderly stop was over
+│   ├── LeadershipLost       the Lease was lost, so this process must not go on
+│   └── VersionMismatch      the server's version is outside the supported range
+├── Fenced                   a write under a fencing token that is not the newest any more
 ├── TerminalError            raised by a reconciler: trying again cannot help until the object changes
 ├── OwnerError               an owner reference that Kubernetes would refuse or misread
 ├── QueueShutDown            the work queue hands out nothing more
@@ -25,12 +28,15 @@ __all__ = (
     "DuplicateName",
     "ExecutorError",
     "ExecutorNotFound",
+    "Fenced",
     "GraceExceeded",
     "KindNotRegistered",
+    "LeadershipLost",
     "ManagerError",
     "OwnerError",
     "QueueShutDown",
     "TerminalError",
+    "VersionMismatch",
 )
 
 
@@ -66,6 +72,41 @@ class GraceExceeded(ManagerError):  # the house names what happened
         self.unfinished = tuple(unfinished)
         names = ", ".join(self.unfinished) or "a part"
         super().__init__(f"the orderly stop took longer than {grace_seconds:g} s; still running: {names}")
+
+
+class LeadershipLost(ManagerError):  # the house names what happened
+    """The Lease is not held any more. The manager has cancelled everything at once; the process should end (M2)."""
+
+    def __init__(self, lease: str, identity: str, reason: str) -> None:
+        super().__init__(
+            f"the Lease {lease} is lost: {reason}; {identity} must not go on: end this process and start a new one"
+        )
+        self.lease = lease
+        self.identity = identity
+        self.reason = reason
+
+
+class VersionMismatch(ManagerError):  # the house names what happened
+    """The server's version is outside the supported range; raised before anything is reconciled."""
+
+    def __init__(self, server: str, found: str, supported: str) -> None:
+        super().__init__(
+            f"the API server at {server} is version {found or '(none given)'}; supported is {supported}: "
+            "use another cluster, or tell the manager to warn only (SupportedVersions(policy='warn'))"
+        )
+        self.server = server
+        self.found = found
+        self.supported = supported
+
+
+class Fenced(ControllerError):  # the house names what happened
+    """Somebody with a newer fencing token has written the object: this process is not its writer any more."""
+
+    def __init__(self, subject: str, token: str, newer: str) -> None:
+        super().__init__(f"{subject} is not written: it carries the fencing token {newer}, which is newer than {token}")
+        self.subject = subject
+        self.token = token
+        self.newer = newer
 
 
 class TerminalError(ControllerError):
