@@ -99,6 +99,7 @@ def _events(recorder: Recorder) -> Iterator[Metric]:
     counter.add_metric(["recorded"], recorder.recorded)
     counter.add_metric(["dropped"], recorder.dropped)
     counter.add_metric(["refused"], recorder.refused)
+    counter.add_metric(["held_back"], recorder.held_back)
     yield counter
 
 

@@ -1,6 +1,7 @@
 """Events: never in the way, written once, given up in the end."""
 
 import asyncio
+import contextlib
 import random
 from datetime import UTC, datetime
 
@@ -8,9 +9,18 @@ import msgspec
 import pytest
 
 from windlass.controller.recorder import QUEUE_LENGTH_MAX, Recorder
+from windlass.controller.series import SeriesCorrelator
 from windlass.informers.builtins import Event
-from windlass.informers.errors import AlreadyExists, ConnectionFailed, Forbidden, ServerError, TooManyRequests
+from windlass.informers.errors import (
+    AlreadyExists,
+    ConnectionFailed,
+    Forbidden,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+)
 from windlass.informers.objects import Object
+from windlass.informers.requests import PatchType
 
 CLOCK = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -29,6 +39,7 @@ class Writer:
         self.errors = list(errors)
         self.events = {}
         self.calls = []
+        self.patches = []
 
     async def create(self, kind, body, *, namespace=None):
         assert kind is Event
@@ -40,9 +51,16 @@ class Writer:
             raise AlreadyExists(409, "AlreadyExists", "there is one")
         self.events[body["metadata"]["name"]] = body
 
+    async def patch(self, kind, key, patch, *, type=PatchType.MERGE):  # noqa: A002
+        assert (kind, type) == (Event, PatchType.MERGE)
+        self.patches.append(patch)
+        if key.name not in self.events:
+            raise NotFound(404, "NotFound", "events live for an hour")
+        self.events[key.name] = {**self.events[key.name], **patch}
 
-def recorder():
-    return Recorder("tests", instance="tests-0", clock=lambda: CLOCK, rng=random.Random(7))
+
+def recorder(**arguments):
+    return Recorder("tests", instance="tests-0", clock=lambda: CLOCK, rng=random.Random(7), **arguments)
 
 
 class Running:
@@ -56,7 +74,8 @@ class Running:
 
     async def __aexit__(self, *_):
         self.task.cancel()
-        await asyncio.wait([self.task])
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
 
 
 async def test_an_event_is_written_with_the_fields_that_describe_shows():
@@ -120,20 +139,76 @@ async def test_occurrences_of_other_objects_or_other_texts_are_other_events():
     assert len(writer.events) == 3
 
 
-async def test_without_dedupe_each_event_is_one():
+async def test_without_dedupe_a_repeat_raises_the_count_of_the_event_there_is():
+    """E1."""
     writer = Writer()
     async with Running(recorder(), writer) as events:
         for _ in range(5):
             events.event(make(), reason="R", message="m")
         await events.flush()
-    assert len(writer.events) == 5
+    ((name, body),) = writer.events.items()
+    assert (body["metadata"]["name"], body["count"], len(writer.patches)) == (name, 5, 4)
     assert events.recorded == 5
+
+
+async def test_a_repeat_of_an_event_that_the_server_has_forgotten_is_created_anew_with_its_count():
+    """E4: no version of the old one is sent along, or the server would refuse it."""
+    writer = Writer()
+    async with Running(recorder(), writer) as events:
+        await events.event(make(), reason="R", message="m")
+        ((name, _),) = writer.events.items()
+        writer.events.clear()
+        assert await events.event(make(), reason="R", message="m") is True
+    ((again, body),) = writer.events.items()
+    assert (again, body["count"], "resourceVersion" in body["metadata"]) == (name, 2, False)
+
+
+async def test_what_the_limit_holds_back_is_answered_and_counted_but_not_written():
+    """E2."""
+    writer = Writer()
+    async with Running(recorder(), writer) as events:
+        answers = [await events.event(make(), reason="R", message="m") for _ in range(27)]
+    assert answers == [True] * 25 + [False] * 2
+    assert (events.recorded, events.held_back) == (25, 2)
+
+
+async def test_an_occurrence_with_a_name_of_its_own_is_neither_counted_nor_held_back():
+    writer = Writer()
+    async with Running(recorder(), writer) as events:
+        answers = [await events.event(make(), reason="R", message="m", dedupe=str(n)) for n in range(60)]
+    assert all(answers)
+    assert {body["count"] for body in writer.events.values()} == {1}
+    assert len(writer.events) == 60
+
+
+async def test_a_storm_written_as_a_series_costs_three_writes():
+    """E7, scenario 57: the event, its count of two, and the last count when six minutes have been silent."""
+    writer = Writer()
+    async with Running(recorder(correlator=SeriesCorrelator()), writer) as events:
+        for _ in range(500):
+            assert await events.event(make(), reason="R", message="m") is True
+        assert [patch["series"]["count"] for patch in writer.patches] == [2]
+        await asyncio.sleep(7 * 60)
+    assert [patch["series"]["count"] for patch in writer.patches] == [2, 500]
+    (body,) = writer.events.values()
+    assert (body["eventTime"], body["action"]) == ("2026-08-01T12:00:00.000000Z", "R")
+
+
+async def test_stopping_writes_the_count_that_a_series_has_reached():
+    """E7."""
+    events, writer = recorder(correlator=SeriesCorrelator()), Writer()
+    task = asyncio.create_task(events.run(writer))
+    for _ in range(9):
+        await events.event(make(), reason="R", message="m")
+    events.stop()
+    await task
+    assert [patch["series"]["count"] for patch in writer.patches] == [2, 9]
 
 
 async def test_recording_never_waits_and_a_full_queue_drops():
     """E3."""
     events = recorder()
-    futures = [events.event(make(), reason="R", message="m") for _ in range(QUEUE_LENGTH_MAX + 3)]
+    futures = [events.event(make(uid=f"u-{n}"), reason="R", message="m") for n in range(QUEUE_LENGTH_MAX + 3)]
     assert asyncio.get_running_loop().time() == 0.0
     assert events.dropped == 3
     assert [future.done() for future in futures[-4:]] == [False, True, True, True]
