@@ -1,7 +1,7 @@
 """`kill -9` of `windlass up --data` at any moment, and the same command again: the job completes once.
 
 Each round has a folder of its own, and is killed at a moment drawn from the whole life of an undisturbed run, from the
-first instruction to a little after its end. The seed is printed; `WINDLASS_SEED` repeats it.
+first instruction to a little after the last line. The seed is printed; `WINDLASS_SEED` repeats it.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +27,17 @@ TRANSITIONS = ("VerifyingData", "DataVerified", "TrainingStarted", "Trained", "V
 SAMPLE = Key("default", "digits")
 
 pytestmark = [pytest.mark.realtime(limit=900), pytest.mark.slow]
+
+
+@attrs.frozen
+class Moment:
+    """When to kill. Counting lines spreads the moments over the whole job, however fast the machine is just now."""
+
+    lines: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s after line {self.lines}"
 
 
 @attrs.frozen
@@ -59,13 +69,17 @@ async def finish(data: Path) -> str:
     return said.decode()
 
 
-async def kill_after(data: Path, seconds: float) -> None:
+async def kill_at(data: Path, moment: Moment) -> None:
+    """Start the command, and kill it when it has said so many lines and some time more has passed."""
     process = await start_up(data)
+    for _ in range(moment.lines):
+        if b"try it" in await process.stdout.readline():
+            break  # it has said all that it will say
     drained = asyncio.create_task(process.stdout.read())
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(moment.seconds)
     process.send_signal(signal.SIGKILL)
     await process.wait()
-    await drained  # ends when the trainer, which holds the other end of nothing of ours, is gone too
+    await drained
 
 
 def newest_complete_checkpoint(data: Path) -> int:
@@ -92,8 +106,8 @@ async def read_back(data: Path) -> Ended:
     return Ended(job, counted, versions, [path.name for path in data.glob("runs/*")])
 
 
-async def one_round(number: int, data: Path, delay: float) -> str:
-    await kill_after(data, delay)
+async def one_round(number: int, data: Path, moment: Moment) -> str:
+    await kill_at(data, moment)
     checkpoint, was_trained = newest_complete_checkpoint(data), trained(data)
 
     await finish(data)
@@ -101,7 +115,7 @@ async def one_round(number: int, data: Path, delay: float) -> str:
     ended = await read_back(data)
     run = ended.job.status.run
     told = json.dumps(sorted(map(list, ended.events)))
-    story = f"round {number}: killed after {delay:.2f} s at step {checkpoint}, {told}"
+    story = f"round {number}: killed {moment} at step {checkpoint}, {told}"
     assert ended.job.status.phase == "Succeeded", story
     assert ended.job.status.runs == 1, story
     assert len(ended.runs) == 1, story
@@ -112,25 +126,22 @@ async def one_round(number: int, data: Path, delay: float) -> str:
     assert not [reason for reason, _ in ended.events if reason not in {*TRANSITIONS, "TrainingResumed"}], story
     if checkpoint and not was_trained:
         assert run.resumed_from_step >= checkpoint, story
-    return f"round {number}: killed after {delay:.2f} s, newest checkpoint {checkpoint}, attempts {run.attempt}"
+    return f"round {number}: killed {moment}, newest checkpoint {checkpoint}, attempts {run.attempt}"
 
 
 async def test_a_job_completes_once_whenever_the_process_is_killed(tmp_path):
     seed = int(os.environ.get("WINDLASS_SEED") or random.SystemRandom().randrange(2**32))
     print(f"WINDLASS_SEED={seed}")
     rng = random.Random(seed)
-    began = time.monotonic()
-    await finish(tmp_path / "undisturbed")
-    life = time.monotonic() - began
-    # Two rounds share the processors, so that each takes longer than the undisturbed run did.
-    delays = [rng.uniform(0, 1.5 * life) for _ in range(KILLS)]
+    lines = len((await finish(tmp_path / "undisturbed")).splitlines())
+    moments = [Moment(rng.randint(0, lines + 1), rng.uniform(0, 0.5)) for _ in range(KILLS)]
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def limited(number: int, delay: float) -> str:
+    async def limited(number: int, moment: Moment) -> str:
         async with turn:
-            return await one_round(number, tmp_path / str(number), delay)
+            return await one_round(number, tmp_path / str(number), moment)
 
-    stories = await asyncio.gather(*(limited(number, delay) for number, delay in enumerate(delays)))
+    stories = await asyncio.gather(*(limited(number, moment) for number, moment in enumerate(moments)))
     print("\n".join(stories))
 
     assert len(stories) == KILLS
