@@ -38,7 +38,9 @@ def generate(references: tuple[str, ...], folder: Path | None) -> None:
 
 @command.command()
 @_REFERENCES
-@click.option("--folder", type=FOLDER, default=Path("manifests/generated"), show_default=True, help="Where they lie.")
+@click.option(
+    "--folder", type=FOLDER, default=Path("manifests/generated"), show_default=True, help="Where the files lie."
+)
 def check(references: tuple[str, ...], folder: Path) -> int:
     """Fail, with the differences, when the files in a folder are not what the code says."""
     differences = drift(_kinds(references), folder)

@@ -22,7 +22,17 @@ class _GivenPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-PORT: Final = click.IntRange(0, 65535)
+class _Port(click.types.IntParamType):
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+            self.fail(f"expected a port from 0 to 65535, found {text!r}", param, ctx)
+        return int(text)
+
+
+PORT: Final = _Port()
 FOLDER: Final = _GivenPath(file_okay=False, path_type=Path)
 FILE: Final = _GivenPath(dir_okay=False, path_type=Path)
 

@@ -45,7 +45,11 @@ Setup = Callable[[Manager], object]
 )  # fmt: skip
 @click.option("--probe-port", type=PORT, help="Serve /healthz, /readyz, /metrics and /debug/controllers on 127.0.0.1.")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged to stderr.",
 )
 def command(
     kubeconfig: Path | None,

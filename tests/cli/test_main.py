@@ -92,4 +92,4 @@ def test_every_command_is_there_and_explains_itself(name):
     assert command is not None
     assert command.help
     options = [one for one in command.params if isinstance(one, click.Option)]
-    assert [one.name for one in options if not one.help and one.name != "log_level"] == []
+    assert [one.name for one in options if not one.help] == []

@@ -28,7 +28,17 @@ def test_paths_and_ports_come_out_as_such(tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--port", "65536"), ("--port", "-1"), ("--port", "http"), ("--folder", ""), ("--file", ""), ("--file", "/")],
+    [
+        ("--port", "65536"),
+        ("--port", "-1"),
+        ("--port", "http"),
+        ("--port", ""),
+        ("--port", "٣"),
+        ("--port", "1e3"),
+        ("--folder", ""),
+        ("--file", ""),
+        ("--file", "/"),
+    ],
 )
 def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(option, value):
     refused = invoke(option, value)
