@@ -20,6 +20,7 @@ from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.controller.status import status_patch
 from windlass.controller.subject import AnyObject, Subject, subject_of
+from windlass.controller.upserts import Mutate, Target, Upserted, create_or_patch
 from windlass.informers.api import Api
 from windlass.informers.cache import Cache
 from windlass.informers.converter import json_names
@@ -112,6 +113,30 @@ class Context:
         """Create the object; raises AlreadyExists if there is one. `owner` as in `apply`."""
         resource, body = self._prepare(body, owner)
         return await self.api.create(resource, body)
+
+    async def create_or_patch(
+        self, kind: Kind, key: Key, mutate: Mutate, *, owner: AnyObject | None = None
+    ) -> Upserted:
+        """Make the object what `mutate` makes of it, creating it if need be; sends what differs, if anything does.
+
+        `mutate` gets the object as a dict, the present one or one with nothing but its name, changes it in place and
+        may be called again when somebody else writes meanwhile. `owner` as in `apply`. Raises ControllerError if
+        `mutate` changes the name, the namespace or the kind, and Conflict after a few tries. `apply` is the better
+        choice where it is enough: it touches only the fields it names, and knows the keys of lists.
+        """
+        resource = self.services.scheme.require(kind, used_by="ctx.create_or_patch")
+        try:
+            cached = self.services.cache.get(resource, key)
+        except UnregisteredKind:
+            cached = None
+
+        def owned(body: dict[str, Any]) -> None:
+            mutate(body)
+            if owner is not None:
+                body |= owners.set_controller(body, subject_of(owner), namespaced=resource.namespaced)
+
+        target = Target(resource, key, cached)
+        return await create_or_patch(self.api, target, owned, field_manager=self.services.field_manager)
 
     async def delete(self, kind: Kind, key: Key, *, uid: str | None = None) -> bool:
         """Ask for the object's deletion; returns False if it was gone already. `uid` guards against a namesake."""

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from windlass.controller.errors import ControllerError
 from windlass.controller.subject import Subject
 
-__all__ = ("difference", "keep_transition_times", "rfc3339", "status_patch")
+__all__ = ("difference", "equal_values", "keep_transition_times", "rfc3339", "status_patch")
 
 
 _CONDITION_FIELDS = {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}
@@ -54,7 +54,7 @@ def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[s
             inner = difference(current[name], value)
             if inner:
                 changes[name] = inner
-        elif not present or not _equal(current[name], value):
+        elif not present or not equal_values(current[name], value):
             changes[name] = value
     return changes
 
@@ -83,14 +83,14 @@ def rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _equal(left: object, right: object) -> bool:
+def equal_values(left: object, right: object) -> bool:
     """Equality of JSON values: unlike in Python, true is not 1."""
     if isinstance(left, bool) is not isinstance(right, bool):
         return False
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_equal, left, right))
+        return len(left) == len(right) and all(map(equal_values, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equal(left[name], right[name]) for name in left)
+        return left.keys() == right.keys() and all(equal_values(left[name], right[name]) for name in left)
     return left == right
 
 

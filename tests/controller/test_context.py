@@ -448,3 +448,35 @@ async def test_an_event_goes_to_the_recorder():
     ctx.event(lamp(server), reason="R", message="m", dedupe="d")
     assert seen == [("a", {"type": "Normal", "reason": "R", "message": "m", "dedupe": "d"})]
     await asyncio.sleep(0)
+
+
+# Creating or changing.
+
+
+async def test_create_or_patch_owns_what_it_makes_and_leaves_alone_what_is_right():
+    """P13, through the context: the cache is read, so a run that finds nothing to do sends nothing."""
+    server = FakeServer()
+    lamp = server.put(
+        LAMP, {"apiVersion": "example.com/v1", "kind": "Lamp", "metadata": {"name": "a", "namespace": "ns"}}
+    )
+    ctx = context(server)
+
+    def mutate(body):
+        body["data"] = {"text": "hello"}
+
+    first = await ctx.create_or_patch(ConfigMap, Key("ns", "child"), mutate, owner=lamp)
+    sent = len(server.requests)
+    second = await ctx.create_or_patch(ConfigMap, Key("ns", "child"), mutate, owner=lamp)
+    assert [first.operation.value, second.operation.value] == ["created", "unchanged"]
+    assert len(server.requests) == sent
+    (reference,) = second.object.owner_references
+    assert (reference.uid, reference.controller) == (lamp.uid, True)
+
+
+async def test_create_or_patch_of_a_kind_that_is_not_cached_asks_the_server():
+    server = FakeServer()
+    server.hidden.add(ConfigMap)
+    ctx = context(server)
+    for _ in range(2):
+        done = await ctx.create_or_patch(ConfigMap, Key("ns", "child"), lambda body: body.update(data={"a": "b"}))
+    assert done.operation.value == "unchanged"
