@@ -219,7 +219,7 @@ class Api:
                 if gone:
                     write.deleting(gone)
                 return None
-            held = Object.parse(body, resource)
+            held = _parse(body, resource)
             if held.finalizers or held.deletion is not None:
                 write.wrote(held)
                 return held
@@ -246,7 +246,7 @@ class Api:
         return str(answer.get("gitVersion", ""))
 
     async def _object(self, request: Request, resource: Resource) -> Object:
-        return Object.parse((await self.client.send(request)).body, resource)
+        return _parse((await self.client.send(request)).body, resource)
 
     async def _write(self, request: Request, resource: Resource, key: Key | None, options: WriteOptions) -> Object:
         with self._writing(resource, None if options.dry_run else key) as write:
@@ -265,6 +265,11 @@ class Api:
 
 def _value(body: Body) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else unstructure(body)
+
+
+def _parse(body: bytes, resource: Resource) -> Object:
+    # The server ends a document with a newline; by list and watch the same object comes without one.
+    return Object.parse(body.rstrip(), resource)
 
 
 def _key_in(value: Mapping[str, Any]) -> Key:

@@ -123,6 +123,7 @@ class Client:
         self._retired = []
         for session in sessions:
             await session.close()
+        await asyncio.sleep(0)  # transports close in the loop's next turn; without it the loop may end before
 
     async def send(self, request: Request, *, retries: int | None = None) -> Response:
         """Send, and return the complete answer.
@@ -158,7 +159,7 @@ class Client:
         try:
             yield Stream(response.status, response.headers, request, response.content, self.cluster.server)
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            _give_up(response)
 
     async def _exchange(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
         loop = asyncio.get_running_loop()
@@ -245,6 +246,17 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.cluster.server} {'open' if self._calls is not None else 'closed'}>"
+
+
+def _give_up(response: aiohttp.ClientResponse) -> None:
+    """Give the connection back after the whole body; else drop it, without the farewell that TLS would wait for."""
+    connection = response.connection
+    if connection is None or response.content.at_eof():
+        response.release()
+        return
+    if connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def _retry_after(request: Request, error: ApiError) -> float | None:

@@ -73,6 +73,8 @@ log = logging.getLogger(__name__)
 
 LIST_SILENCE_SECONDS = 60.0
 IDLE_MARGIN_SECONDS = 5.0
+PROBE_SECONDS = 5.0
+STREAMING_SINCE = (1, 27)  # the first release that knows sendInitialEvents at all
 # A server that sends bookmarks does so about once a minute (W-09); so long without a byte is a dead peer.
 BOOKMARKED_IDLE_SECONDS = 150.0
 
@@ -107,6 +109,11 @@ class FeedOptions:
     keep_managed_fields: bool = False
 
 
+class _Version(msgspec.Struct):
+    major: str
+    minor: str
+
+
 class _WatchEvent(msgspec.Struct):
     type: str
     object: msgspec.Raw
@@ -121,6 +128,7 @@ class _Bookmark(msgspec.Struct):
     metadata: _BookmarkMeta
 
 
+_VERSION = msgspec.json.Decoder(_Version)
 _EVENT = msgspec.json.Decoder(_WatchEvent)
 _BOOKMARK = msgspec.json.Decoder(_Bookmark)
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError)
@@ -152,6 +160,7 @@ class Feed:
     async def run(self) -> None:
         """Follow the collection until cancelled."""
         try:
+            await self._probe()
             self._feed(Start())
             while not isinstance(self.state, Stopped):
                 action, self._action = self._action, None
@@ -168,6 +177,22 @@ class Feed:
                     await self._commit_staged()
         finally:
             await self._close()
+
+    async def _probe(self) -> None:
+        """Spare us the wait for a bookmark that a server too old for streaming lists will never send (R25)."""
+        policy = self._options.policy
+        if not policy.streaming or self.client.streaming_lists is not None:
+            return
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                answer = (await self.client.send(requests.raw_get("/version"), retries=0)).body
+            release = _VERSION.decode(answer)
+            offered = (int(release.major), int(release.minor.rstrip("+"))) >= STREAMING_SINCE
+        except (InformersError, TimeoutError, ValueError, *_BAD_JSON):
+            return  # whatever is wrong will show in the list; a server that does not know itself is tried
+        if not offered:
+            self.client.streaming_lists = False
+            self.state = initial_state(attrs.evolve(policy, streaming=False))
 
     def _feed(self, event: Event) -> None:
         self.state, effects = step(self.state, event, asyncio.get_running_loop().time())

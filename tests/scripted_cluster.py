@@ -9,6 +9,7 @@ import json
 from collections import deque
 from contextlib import asynccontextmanager
 
+from windlass.informers.client import Response
 from windlass.informers.errors import ApiError, ConnectionFailed
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
@@ -140,7 +141,13 @@ class ScriptedClient:
     def __init__(self, cluster):
         self._cluster = cluster
         self.streaming_lists = None
+        self.version = ("1", "34+")
         self.cluster = type("Address", (), {"server": "http://scripted"})()
+
+    async def send(self, request, *, retries=None):
+        assert request.path == "/version"
+        major, minor = self.version
+        return Response(200, {}, encode({"major": major, "minor": minor}))
 
     @asynccontextmanager
     async def stream(self, request, *, calls=False):

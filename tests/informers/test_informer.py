@@ -453,6 +453,19 @@ class TestStreamingList:
         assert cluster.verbs == ["watch", "list", "watch"]
         assert cluster.client.streaming_lists is False, "the next informer of this client does not try"
 
+    @pytest.mark.parametrize(
+        ("version", "first"), [(("1", "26"), "list"), (("1", "27+"), "watch"), (("one", ""), "watch")]
+    )
+    async def test_a_server_too_old_to_know_the_wish_is_not_asked(self, version, first):
+        cluster = ScriptedCluster()
+        cluster.client.version = version
+        cluster.put("a")
+        informer = informer_of(cluster, Policy())
+        async with running(informer):
+            await informer.ready(1)
+            assert contents(informer) == cluster.held()
+        assert cluster.verbs[0] == first
+
     async def test_a_server_that_refuses_the_wish_is_listed_at_once(self):
         cluster = ScriptedCluster(streaming=False)
         cluster.put("a")
