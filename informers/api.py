@@ -4,6 +4,7 @@ Bodies are dicts or instances of registered classes; answers are Objects. Writes
 cache knows what it must have seen before it may be read again (F9).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import msgspec
 from windlass.informers import requests
 from windlass.informers.client import Client
 from windlass.informers.errors import ProtocolError
+from windlass.informers.framing import ListSplitter
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object, ObjectList
 from windlass.informers.requests import FieldValidation, ListOptions, PatchType, Propagation, Request, WriteOptions
@@ -50,17 +52,6 @@ class _Unwatched:
         """Nobody asks."""
 
 
-class _Page(msgspec.Struct):
-    class Meta(msgspec.Struct, rename={"resource_version": "resourceVersion", "token": "continue"}):
-        """The list's own metadata."""
-
-        resource_version: str = ""
-        token: str = ""
-
-    metadata: Meta
-    items: list[msgspec.Raw] | None = None
-
-
 class _StatusAnswer(msgspec.Struct):
     class Details(msgspec.Struct):
         """What a Status is about."""
@@ -71,7 +62,6 @@ class _StatusAnswer(msgspec.Struct):
     details: Details | None = None
 
 
-_PAGE = msgspec.json.Decoder(_Page)
 _STATUS = msgspec.json.Decoder(_StatusAnswer)
 
 
@@ -119,10 +109,19 @@ class Api:
         token = ""
         while True:
             request = requests.list_page(resource, options, limit=limit, continue_token=token)
-            page = _decode(_PAGE, (await self.client.send(request)).body, request)
-            items = [Object.parse(bytes(raw), resource) for raw in page.items or ()]
-            yield ObjectList(items, page.metadata.resource_version)
-            token = page.metadata.token
+            body = (await self.client.send(request)).body
+            splitter = ListSplitter()
+            items: list[Object] = []
+            try:
+                for raws in splitter.feed(body):
+                    items += [Object.parse(bytes(raw), resource) for raw in raws]
+                    await asyncio.sleep(0)  # a page can be many megabytes, and others want to run, too (A4)
+                raws, tail = splitter.finish()
+                items += [Object.parse(bytes(raw), resource) for raw in raws]
+            except ProtocolError as error:
+                raise ProtocolError(f"{request.what}: {error}") from error
+            yield ObjectList(items, tail.resource_version)
+            token = tail.continue_token
             if not token:
                 return
 

@@ -81,7 +81,7 @@ class Informer:
         self._over = False
         self._work = asyncio.Event()
         self._committing = 0
-        self._progress = asyncio.Condition()
+        self._progress = asyncio.Event()  # set, and replaced, whenever `ready` should look again
         self._events = {"added": 0, "updated": 0, "deleted": 0, "bookmark": 0}
         self._relists: dict[str, int] = {}
         self._rewatches: dict[str, int] = {}
@@ -125,8 +125,9 @@ class Informer:
     async def ready(self, timeout: float | None = None) -> None:
         """Wait until synced. Raises NotSynced when the informer ends first or `timeout` seconds pass, saying why."""
         try:
-            async with asyncio.timeout(timeout), self._progress:
-                await self._progress.wait_for(lambda: self.has_synced or self._over)
+            async with asyncio.timeout(timeout):
+                while not (self.has_synced or self._over):
+                    await self._progress.wait()
         except TimeoutError:
             raise NotSynced(f"no complete copy of {self.resource} after {timeout:g} s: {self.why()}") from None
         if not self.has_synced:
@@ -151,8 +152,7 @@ class Informer:
         finally:
             self._over = True
             self._group = None
-            async with self._progress:
-                self._progress.notify_all()
+            self._progressed()
 
     def set_namespaces(self, namespaces: Collection[str]) -> None:
         """Follow these from now on; the objects of a namespace left are dropped, as deletes of unknown final state."""
@@ -167,11 +167,14 @@ class Informer:
             followed = self._feeds.pop(namespace, None)
             if followed is not None and followed.task is not None:
                 followed.task.cancel()
+                for _ in followed.telling:  # nobody is to hear of the end of what he has not been told of yet
+                    pass
             for _ in self._tell(self._writer.replace({}, namespace=namespace), tuple(self._registrations)):
                 pass
         if self._group is not None:
             for namespace in sorted(entered):
                 self._follow(namespace)
+        self._progressed()
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""
@@ -250,15 +253,19 @@ class Informer:
             self.barrier.reached(version, followed.namespace)
             for key in self.barrier.awaited():
                 self.barrier.changed(key, self.store.get(key))
-            await _in_slices(self._tell(changes, tuple(self._registrations)))
+            followed.telling = self._tell(changes, tuple(self._registrations))
+            await _in_slices(followed.telling)
             if self.has_synced:
                 for one in self._registrations:
                     one.enqueue((), 0, synced=True)
             await self._drain()
         finally:
             self._committing -= 1
-        async with self._progress:
-            self._progress.notify_all()
+        self._progressed()
+
+    def _progressed(self) -> None:
+        self._progress.set()
+        self._progress = asyncio.Event()
 
     def _publish(self, namespace: str, type: str, one: Object) -> None:  # noqa: A002 - the API's own word
         change = self._writer.remove(one) if type == "DELETED" else self._writer.put(one)
@@ -317,6 +324,7 @@ class _Followed:
         self.synced = False
         self.task: asyncio.Task[None] | None = None
         self.feed: Feed | None = None
+        self.telling: Iterator[None] = iter(())
         self._informer = informer
 
     async def commit(self, objects: dict[Key, Object], version: str) -> None:

@@ -286,7 +286,7 @@ async def settle(turns=20):
         await asyncio.sleep(0)
 
 
-async def until(condition, seconds=20.0, message=""):
+async def until(condition, seconds=20.0, message="", *, turn=0.02):
     """Wait until `condition`, a function or coroutine function, is true; AssertionError if it never is."""
     try:
         async with asyncio.timeout(seconds):
@@ -294,6 +294,6 @@ async def until(condition, seconds=20.0, message=""):
                 found = condition()
                 if await found if asyncio.iscoroutine(found) else found:
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(turn)
     except TimeoutError:
         raise AssertionError(message or f"not true after {seconds} s") from None

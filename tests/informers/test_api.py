@@ -1,5 +1,6 @@
 """The Api's own decisions, with a client that answers what it is told; the conformance suite has the real answers."""
 
+import asyncio
 import json
 from contextlib import contextmanager
 
@@ -194,6 +195,27 @@ async def test_a_list_is_read_to_its_last_page():
     assert [one.name for one in found.items] == list("abcde")
     assert found.resource_version == "9"
     assert [dict(request.query).get("continue") for request in client.requests] == [None, "t1", "t2"]
+
+
+async def test_others_run_while_a_long_list_is_read():
+    """A4."""
+    items = [{"metadata": {"name": f"m{index}", "namespace": "ns"}, "data": {"x": "y" * 1000}} for index in range(5000)]
+    answer = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "9"}, "items": items}
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    found = await Api(Scripted(body)).list(ConfigMap)
+    counting.cancel()
+
+    assert [one.name for one in found.items] == [f"m{index}" for index in range(5000)]
+    assert turns >= len(body) // 2**18
 
 
 async def test_a_list_without_items_is_empty():

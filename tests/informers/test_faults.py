@@ -144,12 +144,13 @@ class TestFaults:
                         await here.api.delete(ConfigMap, key)
                     if rng.random() < 0.1:
                         here.proxy.cut_all()
+                        await asyncio.sleep(0.03)
                 here.proxy.cut_after = lambda: None
                 await here.until_same(informer)
                 assert {one.key: one.raw for one in informer.store} == {
                     key: one.raw for key, one in journal.held.items()
                 }
-            assert here.proxy.connections > 10
+            assert here.proxy.connections > 5
 
     async def test_a_peer_that_accepts_and_says_nothing(self, policy):
         async with world() as here:

@@ -5,7 +5,19 @@ import logging
 import random
 
 import pytest
-from scripted_cluster import WIDGET, ScriptedCluster, body, encode, refusal, running, settle, status, too_large, widget
+from scripted_cluster import (
+    WIDGET,
+    ScriptedCluster,
+    body,
+    encode,
+    refusal,
+    running,
+    settle,
+    status,
+    too_large,
+    until,
+    widget,
+)
 
 from windlass.informers.errors import ConnectionFailed, InformerStopped, NotSynced
 from windlass.informers.feed import FeedOptions
@@ -761,6 +773,32 @@ class TestNamespaces:
             await asyncio.sleep(5)
             assert told(changes) == ["++a", "++a", "--a"]
             assert set(contents(informer)) == {Key("y", "a")}
+
+    async def test_leaving_the_one_that_is_not_complete_completes_the_rest(self):
+        cluster = ScriptedCluster()
+        informer = informer_of(cluster, namespace=["x", "y"])
+        cluster.fail(None, *[refusal(403, "Forbidden")] * 100)
+        async with running(informer):
+            waiter = asyncio.create_task(informer.ready(60))
+            await settle()
+            assert not waiter.done()
+            informer.set_namespaces(["x"])
+            await waiter
+
+    async def test_leaving_one_while_its_list_is_being_told_tells_no_end_without_a_beginning(self, monkeypatch):
+        monkeypatch.setattr("windlass.informers.informer.SLICE_SECONDS", -1.0)
+        cluster = ScriptedCluster()
+        for index in range(50):
+            cluster.put(f"w{index}", namespace="x")
+        informer = informer_of(cluster, namespace=["x", "y"])
+        changes = []
+        informer.add_handler(changes.append, name="log")
+        async with running(informer):
+            await until(lambda: len(changes) >= 10, turn=0.0)
+            informer.set_namespaces(["y"])
+            await informer.ready(5)
+            assert _replayed(changes) == {}
+            assert len(changes) == 100
 
     async def test_all_and_some_do_not_mix(self):
         informer = informer_of(ScriptedCluster())
