@@ -11,7 +11,9 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -20,11 +22,13 @@ from windlass.controller.context import Context, Services
 from windlass.controller.errors import ManagerError, QueueShutDown
 from windlass.controller.handlers import Handler
 from windlass.controller.histogram import Histogram
+from windlass.controller.latency import Latency, Trace, age_of
 from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
 from windlass.controller.predicates import Predicate
 from windlass.controller.queue import LOW, NORMAL, Item, WorkQueue
 from windlass.controller.request import Reconciler, Request, Result
 from windlass.controller.retries import KEY_BACKOFF, TokenBucket
+from windlass.controller.settings import utc_now
 from windlass.controller.sources import Source
 from windlass.controller.writes import WrittenObjects
 from windlass.informers.api import Api
@@ -91,6 +95,7 @@ class ControllerSpec:
     sync_timeout_seconds: float = 120.0
     retry: Backoff = KEY_BACKOFF
     bucket: TokenBucket | None = None
+    clock: Callable[[], datetime] = utc_now
 
 
 @attrs.frozen
@@ -133,6 +138,8 @@ class Controller:
         self.name = spec.name
         self.queue: WorkQueue[Key] = WorkQueue(spec.name, retry=spec.retry, bucket=spec.bucket)
         self.statistics = Statistics()
+        self.latency = Latency()
+        self.runs: dict[asyncio.Task[Any], Request] = {}
         self._registrations: list[tuple[Informer, Registration]] = []
         # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
         self._written: dict[Key, tuple[float, WrittenObjects]] = {}
@@ -203,7 +210,10 @@ class Controller:
             if not all(predicate(change) for predicate in watch.predicates):
                 return
             reason, priority = _describe(change)
+            age = age_of(change, self.spec.clock())
             for key in watch.handler(change):
+                if age is not None:
+                    self.latency.arrived(key, age)
                 self.queue.add(key, reason=f"{watch.role}{reason}", priority=priority)
 
         return handle
@@ -248,27 +258,61 @@ class Controller:
 
     async def _process(self, item: Item[Key], services: Services, api: Api) -> None:
         key = item.key
-        await self._catch_up(key, services.cache)
-        request = Request(key, item.reason, next(self._run_ids))
-        writes = WrittenObjects(services.cache)
-        context = Context(request, self._log(request), Api(api.client, observer=writes), services)
         loop = asyncio.get_running_loop()
+        taken = loop.time()
+        waited = await self._catch_up(key, services.cache)
+        request = Request(key, item.reason, next(self._run_ids))
+        writes = WrittenObjects(services.cache, loop.time)
+        context = Context(request, self._log(request), Api(api.client, observer=writes), services)
         started = loop.time()
-        self.statistics.active_workers += 1
-        try:
-            outcome = await self._outcome(context)
-        finally:
-            self.statistics.active_workers -= 1
-            self.statistics.run_seconds.observe(loop.time() - started)
-            self._remember(key, writes, loop.time())
+        arrival, retry = self.latency.begun(key, started)
+        with self._running(request):
+            try:
+                outcome = await self._outcome(context)
+            finally:
+                seconds = loop.time() - started
+                self.statistics.run_seconds.observe(seconds)
+                self._remember(key, writes, loop.time())
         decision = follow_up(outcome)
         self._account(outcome, decision, context)
+        trace = Trace(
+            time=self.spec.clock().isoformat(timespec="milliseconds"),
+            reconcile_id=request.reconcile_id,
+            reason=item.reason,
+            attempt=item.attempt,
+            result=decision.label,
+            writes=writes.count,
+            arrival=arrival,
+            queue=taken - item.queued_at,
+            cache=started - taken if waited else None,
+            run=max(0.0, seconds - writes.seconds),
+            write=writes.seconds if writes.count else None,
+            retry=retry,
+        )
+        self.latency.ended(key, trace, retried_from=started if decision.label == "error" and decision.retry else None)
+        context.log.debug("reconciled: %s in %.3f s", decision.label, seconds)
+        self._follow_up(item, decision)
+
+    def _follow_up(self, item: Item[Key], decision: FollowUp) -> None:
         if decision.forget:
-            self.queue.forget(key)
+            self.queue.forget(item.key)
         if decision.after_seconds is not None:
-            self.queue.add_after(key, decision.after_seconds, priority=item.priority)
+            self.queue.add_after(item.key, decision.after_seconds, priority=item.priority)
         if decision.retry:
-            self.queue.retry(key, priority=item.priority, seconds_max=decision.retry_seconds_max)
+            self.queue.retry(item.key, priority=item.priority, seconds_max=decision.retry_seconds_max)
+
+    @contextmanager
+    def _running(self, request: Request) -> Iterator[None]:
+        """While entered, the run counts as active, and whoever asks what this task is doing is told."""
+        task = asyncio.current_task()
+        assert task is not None  # a worker is one
+        self.runs[task] = request
+        self.statistics.active_workers += 1
+        try:
+            yield
+        finally:
+            self.statistics.active_workers -= 1
+            del self.runs[task]
 
     async def _outcome(self, context: Context) -> Outcome:
         deadline = asyncio.timeout(self.spec.deadline_seconds)
@@ -297,17 +341,21 @@ class Controller:
                 break
             del self._written[oldest]
 
-    async def _catch_up(self, key: Key, cache: Cache) -> None:
-        """Wait until the cache shows what the key's last run wrote; after the limit go on all the same (F9)."""
+    async def _catch_up(self, key: Key, cache: Cache) -> bool:
+        """Wait until the cache shows what the key's last run wrote; after the limit go on all the same (F9).
+
+        Returns whether there was anything to wait for.
+        """
         remembered = self._written.pop(key, None)
         if remembered is None:
-            return
+            return False
         loop = asyncio.get_running_loop()
         limit = loop.time() + self.spec.caught_up_seconds
         for resource, written in remembered[1].objects:
             if not await cache.caught_up(resource, written, timeout=max(0.0, limit - loop.time())):
                 self.statistics.stale_starts += 1
                 _LOG.warning("%s: the cache has not shown the write of %s %s in time", self.name, resource, written)
+        return True
 
     def _account(self, outcome: Outcome, decision: FollowUp, context: Context) -> None:
         statistics = self.statistics

@@ -1,11 +1,14 @@
 """One HTTP server tells whether the process lives, whether it is ready, what it counted and what it is doing.
 
 Paths: `/healthz`, `/readyz` (200 or 503, one line for each check), `/metrics` (Prometheus text), `/debug/controllers`
-(JSON). Loopback unless the settings say otherwise. Readiness does not depend on leadership, or rolling updates would
-stall (M9). This module reads; it changes nothing.
+(JSON; `?key=namespace/name` for one object's last runs). Loopback unless the settings say otherwise; elsewhere what was
+counted and what goes on is for those with the token alone, while the two probes stay open, for kubelets have none.
+Readiness does not depend on leadership, or rolling updates would stall (M9). This module reads; it changes nothing.
 """
 
 import asyncio
+import hmac
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -15,18 +18,34 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from windlass.controller.controller import Controller
+from windlass.controller.debug import describe_controller
 from windlass.controller.errors import ManagerError
+from windlass.informers.keys import Key
 
-__all__ = ("Check", "ProbeServer", "describe_controller")
+__all__ = ("Check", "ProbeServer", "exposure_fault")
 
 Check = Callable[[], str | None]
 """None when all is well, otherwise one line saying what is not."""
 
-_DEBUG_KEYS_MAX = 20
+
+def exposure_fault(host: str, token: str | None) -> str | None:
+    """What is wrong with listening on `host`, if anything: beyond this machine it takes a token."""
+    if token == "":
+        return "Settings.probe_token is empty: expected a secret text, or None"
+    if token is not None or _is_loopback(host):
+        return None
+    return (
+        f"Settings.probe_host is {host!r}, which others can reach, and there is no Settings.probe_token: "
+        "set one, or listen on 127.0.0.1"
+    )
 
 
 class ProbeServer:
-    """Serves the probes while entered. `address` is where it listens."""
+    """Serves the probes while entered. `address` is where it listens.
+
+    With a `token`, metrics and the debug page answer 401 to requests without `Authorization: Bearer <token>`.
+    `details` adds entries of its own to the debug page.
+    """
 
     def __init__(
         self,
@@ -37,6 +56,8 @@ class ProbeServer:
         controllers: Callable[[], Iterable[Controller]],
         live: Mapping[str, Check],
         ready: Mapping[str, Check],
+        token: str | None = None,
+        details: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._host = host
         self._port = port
@@ -44,6 +65,8 @@ class ProbeServer:
         self._controllers = controllers
         self._live = live
         self._ready = ready
+        self._token = token
+        self._details = details
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -88,37 +111,35 @@ class ProbeServer:
         return _answer(self._ready)
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        self._authorize(request)
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
-    async def _debug(self, _: web.Request) -> web.Response:
+    async def _debug(self, request: web.Request) -> web.Response:
+        self._authorize(request)
+        try:
+            key = Key.parse(request.query["key"]) if "key" in request.query else None
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
         now = asyncio.get_running_loop().time()
-        return web.json_response({"controllers": [describe_controller(one, now) for one in self._controllers()]})
+        controllers = [describe_controller(one, now, key=key) for one in self._controllers()]
+        return web.json_response({"controllers": controllers, **self._details()})
+
+    def _authorize(self, request: web.Request) -> None:
+        if self._token is None:
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise web.HTTPUnauthorized(
+                text="send the header `Authorization: Bearer <token>`\n", headers={"WWW-Authenticate": "Bearer"}
+            )
 
 
-def describe_controller(controller: Controller, now: float) -> dict[str, Any]:
-    """The debug page's entry of one controller: its queue, its workers, its last errors. Durations in seconds."""
-    schedule, statistics = controller.queue.schedule, controller.statistics
-    oldest = schedule.oldest()
-    running = sorted(schedule.running.items(), key=lambda one: one[1])[:_DEBUG_KEYS_MAX]
-    return {
-        "name": controller.name,
-        "ready": controller.is_ready,
-        "queue": {
-            "ready": len(schedule),
-            "by_priority": {str(priority): count for priority, count in schedule.depths().items()},
-            "waiting": schedule.waiting,
-            "rerun": schedule.held,
-            "oldest": None if oldest is None else {"key": str(oldest[0]), "seconds": round(now - oldest[1], 3)},
-        },
-        "workers": {
-            "all": controller.spec.workers,
-            "active": statistics.active_workers,
-            "running": [{"key": str(key), "seconds": round(now - started, 3)} for key, started in running],
-        },
-        "results": dict(statistics.results),
-        "last_errors": [{"time": one.time, "key": one.key, "error": one.error} for one in statistics.last_errors],
-    }
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _answer(checks: Mapping[str, Check]) -> web.Response:

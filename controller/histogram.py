@@ -40,3 +40,16 @@ class Histogram:
             seen += count
             rows.append(("+Inf" if bound == float("inf") else repr(float(bound)), float(seen)))
         return rows
+
+    def quantile(self, share: float) -> float | None:
+        """The upper bound of the bucket in which the smallest `share` (0 to 1) of the observations end.
+
+        None without observations; infinity if that is the last bucket.
+        """
+        wanted = share * self.count
+        seen = 0
+        for bound, count in zip([*self._bounds, float("inf")], self._counts, strict=True):
+            seen += count
+            if count and seen >= wanted:
+                return bound
+        return None

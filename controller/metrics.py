@@ -60,6 +60,7 @@ def _runs(controllers: list[Controller]) -> Iterator[Metric]:
             counter.add_metric([one.name], value(one))
         yield counter
     yield _histogram(f"{_RUN}_reconcile_time_seconds", "Seconds a run took.", controllers, _run_seconds)
+    yield _latency(controllers)
     workers = GaugeMetricFamily(f"{_RUN}_max_concurrent_reconciles", "Workers.", labels=["controller"])
     active = GaugeMetricFamily(f"{_RUN}_active_workers", "Workers that are running a key.", labels=["controller"])
     for one in controllers:
@@ -111,6 +112,15 @@ def _histogram(
     for one in controllers:
         histogram = of(one)
         family.add_metric([one.name] * len(labels), histogram.buckets(), histogram.total)
+    return family
+
+
+def _latency(controllers: list[Controller]) -> HistogramMetricFamily:
+    text = "Seconds between an event and what came of it, by where they went."
+    family = HistogramMetricFamily("windlass_latency_seconds", text, labels=["controller", "stage"])
+    for one in controllers:
+        for stage, histogram in one.latency.histograms.items():
+            family.add_metric([one.name, stage], histogram.buckets(), histogram.total)
     return family
 
 

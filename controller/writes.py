@@ -1,10 +1,11 @@
 """Which objects a run wrote, so that its key is not run again before the cache has seen all of them (F9).
 
-It stands between a run's `Api` and the cache: every write passes, is noted, and is announced to the cache before it is
-sent. It does not decide who waits for what.
+It stands between a run's `Api` and the cache: every write passes, is noted and timed, and is announced to the cache
+before it is sent. It does not decide who waits for what.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from windlass.informers.api import Write, WriteObserver
 from windlass.informers.keys import Key
@@ -14,14 +15,27 @@ __all__ = ("WrittenObjects",)
 
 
 class WrittenObjects:
-    """A write observer that notes each object and passes the word on to `observer`, the cache."""
+    """A write observer that notes each object and passes the word on to `observer`, the cache.
 
-    def __init__(self, observer: WriteObserver) -> None:
+    `now` is the loop's clock. `count` and `seconds` are of all writes together; those that ran side by side are summed.
+    """
+
+    def __init__(self, observer: WriteObserver, now: Callable[[], float]) -> None:
         self._observer = observer
+        self._now = now
         self.objects: dict[tuple[Resource, Key], None] = {}
+        self.count = 0
+        self.seconds = 0.0
 
-    def writing(self, resource: Resource, key: Key) -> AbstractContextManager[Write]:
+    @contextmanager
+    def writing(self, resource: Resource, key: Key) -> Iterator[Write]:
         """Entered before the request is sent, left after its answer or failure."""
         # A write that fails is noted too: a lost answer does not mean that the server has not stored it.
         self.objects[(resource, key)] = None
-        return self._observer.writing(resource, key)
+        started = self._now()
+        try:
+            with self._observer.writing(resource, key) as write:
+                yield write
+        finally:
+            self.count += 1
+            self.seconds += self._now() - started

@@ -711,3 +711,38 @@ def test_a_spec_is_a_value():
     assert attrs.evolve(spec, workers=1).workers == 1
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         spec.workers = 3
+
+
+# Where the time went.
+
+
+async def test_the_report_tells_queue_cache_run_write_and_retry_apart():
+    """M11: a run of 2 s that writes for 0.5 s, fails at first, and whose write takes 3 s to come back."""
+    created = {"creationTimestamp": "2026-07-31T23:59:58Z"}
+
+    async def reconcile(ctx, request):
+        await asyncio.sleep(1.5)
+        with ctx.api.observer.writing(Pod, request.key):
+            await asyncio.sleep(0.5)
+        if len(bench.runs) == 1:
+            raise Conflict(409, "Conflict", "somebody was faster")
+
+    bench = Bench(
+        reconcile,
+        workers=1,
+        retry=Backoff(base_seconds=1.0, jitter=0.0),
+        clock=lambda: datetime(2026, 8, 1, tzinfo=UTC),
+    )
+    bench.cache.behind[A] = 3.0
+    async with bench:
+        bench.emit(Added(make("a", **created), False))
+        bench.queue.add(B)
+        await asyncio.sleep(60)
+    first, second = bench.controller.latency.runs(A)
+    (other,) = bench.controller.latency.runs(B)
+    assert (first.result, first.writes, first.attempt, first.reason) == ("error", 1, 0, "added")
+    assert first.seconds == {"arrival": 2.0, "queue": 0.0, "run": 1.5, "write": 0.5}
+    assert (second.result, second.attempt, second.reason) == ("success", 1, "retry")
+    assert other.seconds == pytest.approx({"queue": 2.0, "run": 1.5, "write": 0.5})
+    assert second.seconds == pytest.approx({"queue": 1.0, "cache": 3.0, "run": 1.5, "write": 0.5, "retry": 7.0})
+    assert bench.controller.runs == {}

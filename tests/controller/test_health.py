@@ -1,24 +1,35 @@
 """The probe server, over a real socket."""
 
+import json
+
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from windlass.controller.controller import Controller, ControllerSpec, FailedRun
+from windlass.controller.controller import Controller, ControllerSpec
 from windlass.controller.errors import ManagerError
-from windlass.controller.health import ProbeServer, describe_controller
+from windlass.controller.health import ProbeServer, exposure_fault
 
 
 async def nothing(ctx, request):
     return None
 
 
-def server(**checks):
+def server(*, token=None, controllers=list, details=dict, **checks):
     registry = CollectorRegistry()
     Counter("things", "Things.", registry=registry).inc(3)
     live = checks.get("live", {"loop": lambda: None})
     ready = checks.get("ready", {"caches": lambda: None})
-    return ProbeServer("127.0.0.1", 0, registry=registry, controllers=list, live=live, ready=ready)
+    return ProbeServer(
+        "127.0.0.1",
+        0,
+        registry=registry,
+        controllers=controllers,
+        live=live,
+        ready=ready,
+        token=token,
+        details=details,
+    )
 
 
 async def ask(probes, path, **headers):
@@ -75,35 +86,63 @@ async def test_the_address_is_known_only_while_it_listens():
         _ = probes.address
 
 
-async def test_the_debug_page_shows_queue_workers_oldest_key_and_last_errors():
-    controller = Controller(ControllerSpec(name="pods", reconcile=nothing, watches=(), workers=2))
-    queue = controller.queue
-    queue.add("running")
-    await queue.get()
-    queue.add("running")
-    queue.add("oldest")
-    queue.add_after("timer", 60.0)
-    controller.statistics.last_errors.append(FailedRun("2026-08-01T00:00:00+00:00", "ns/a", "no"))
-    assert describe_controller(controller, 2.5) == {
-        "name": "pods",
-        "ready": False,
-        "queue": {
-            "ready": 1,
-            "by_priority": {"0": 1, "-100": 0},
-            "waiting": 1,
-            "rerun": 1,
-            "oldest": {"key": "oldest", "seconds": 2.5},
-        },
-        "workers": {"all": 2, "active": 0, "running": [{"key": "running", "seconds": 2.5}]},
-        "results": {"success": 0, "error": 0, "requeue": 0, "requeue_after": 0},
-        "last_errors": [{"time": "2026-08-01T00:00:00+00:00", "key": "ns/a", "error": "no"}],
-    }
+# Who may look.
 
 
-async def test_the_debug_page_lists_the_longest_runs_only():
+@pytest.mark.realtime
+@pytest.mark.parametrize("path", ["/metrics", "/debug/controllers"])
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer "}, 401),
+        ({"Authorization": "Basic c2VjcmV0"}, 401),
+        ({"Authorization": "Bearer sécret"}, 401),
+        ({"Authorization": "Bearer secret"}, 200),
+    ],
+    ids=["none", "wrong", "empty", "another scheme", "not ascii", "right"],
+)
+async def test_with_a_token_what_was_counted_and_what_goes_on_is_for_those_who_have_it(path, given, status):
+    async with server(token="secret") as probes:
+        assert (await ask(probes, path, **given))[0] == status
+
+
+@pytest.mark.realtime
+async def test_probes_need_no_token_for_kubelets_have_none():
+    """M9: and a readiness that could be refused would not be one."""
+    async with server(token="secret") as probes:
+        assert [(await ask(probes, path))[0] for path in ("/healthz", "/readyz")] == [200, 200]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_on_this_machine_alone_no_token_is_needed(host):
+    assert exposure_fault(host, None) is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "windlass.example.com", ""])
+def test_whoever_listens_to_others_needs_a_token(host):
+    assert exposure_fault(host, None) == (
+        f"Settings.probe_host is {host!r}, which others can reach, and there is no Settings.probe_token: "
+        "set one, or listen on 127.0.0.1"
+    )
+    assert exposure_fault(host, "secret") is None
+
+
+def test_an_empty_token_is_a_mistake_wherever_it_listens():
+    assert exposure_fault("127.0.0.1", "") == "Settings.probe_token is empty: expected a secret text, or None"
+
+
+@pytest.mark.realtime
+async def test_the_debug_page_is_json_of_all_controllers_and_of_one_key_if_asked():
     controller = Controller(ControllerSpec(name="pods", reconcile=nothing, watches=()))
-    for number in range(30):
-        controller.queue.add(str(number))
-        await controller.queue.get()
-    running = describe_controller(controller, 1.0)["workers"]["running"]
-    assert [one["key"] for one in running] == [str(number) for number in range(20)]
+    async with server(controllers=lambda: [controller], details=lambda: {"loop": "well"}) as probes:
+        status, kind, text = await ask(probes, "/debug/controllers")
+        page = json.loads(text)
+        assert (status, kind.partition(";")[0], page["loop"]) == (200, "application/json", "well")
+        assert [one["name"] for one in page["controllers"]] == ["pods"]
+        assert page["controllers"][0]["traces"] == {}
+        _, _, text = await ask(probes, "/debug/controllers?key=ns/a")
+        assert json.loads(text)["controllers"][0]["traces"] == {"ns/a": []}
+        status, _, text = await ask(probes, "/debug/controllers?key=a/b/c")
+        assert (status, text) == (400, "not an object key: expected 'namespace/name' or 'name', found 'a/b/c'\n")

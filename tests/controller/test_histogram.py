@@ -17,3 +17,11 @@ def test_buckets_are_cumulative_and_end_with_infinity():
 def test_bounds_out_of_order_are_refused():
     with pytest.raises(ValueError, match="must ascend"):
         Histogram([1.0, 0.1])
+
+
+def test_a_quantile_is_the_bound_of_the_bucket_it_falls_into():
+    histogram = Histogram([1.0, 2.0, 4.0])
+    assert histogram.quantile(0.5) is None
+    for value in (0.5, 0.6, 1.5, 3.0, 9.0):
+        histogram.observe(value)
+    assert [histogram.quantile(share) for share in (0.0, 0.4, 0.5, 0.8, 0.99)] == [1.0, 1.0, 2.0, 4.0, float("inf")]

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from windlass.controller.controller import Controller, ControllerSpec
+from windlass.controller.latency import STAGES
 from windlass.controller.metrics import ControllerCollector
 from windlass.controller.queue import LOW
 from windlass.controller.recorder import Recorder
@@ -93,3 +94,13 @@ def test_each_controller_has_series_of_its_own():
 
 def test_without_controllers_there_is_still_a_page():
     assert any(line.startswith("# HELP controller_runtime_reconcile_total") for line in scrape())
+
+
+async def test_the_latency_report_is_a_histogram_for_each_stage():
+    """M11; all there, at zero, before the first run (C16)."""
+    controller = make()
+    lines = scrape(controller)
+    for stage in STAGES:
+        assert f'windlass_latency_seconds_count{{controller="pods",stage="{stage}"}} 0.0' in lines
+    controller.latency.histograms["queue"].observe(0.3)
+    assert 'windlass_latency_seconds_bucket{controller="pods",le="0.5",stage="queue"} 1.0' in scrape(controller)

@@ -24,7 +24,7 @@ class Cache:
 
 def test_every_write_is_noted_once_and_passed_on():
     cache = Cache()
-    writes = WrittenObjects(cache)
+    writes = WrittenObjects(cache, iter(range(99)).__next__)
     for key in (A, A, B):
         with writes.writing(Pod, key) as write:
             assert write == "the write"
@@ -34,7 +34,18 @@ def test_every_write_is_noted_once_and_passed_on():
 
 def test_a_write_that_fails_is_noted_too():
     """A lost answer does not mean that the server has not stored it."""
-    writes = WrittenObjects(Cache())
+    writes = WrittenObjects(Cache(), iter(range(99)).__next__)
     with pytest.raises(ConnectionError), writes.writing(Pod, A):
         raise ConnectionError
     assert list(writes.objects) == [(Pod, A)]
+
+
+def test_writes_are_counted_and_timed_those_that_fail_too():
+    """M11."""
+    clock = iter([10.0, 10.5, 20.0, 21.0])
+    writes = WrittenObjects(Cache(), lambda: next(clock))
+    with writes.writing(Pod, A):
+        pass
+    with pytest.raises(ValueError, match="refused"), writes.writing(Pod, B):
+        raise ValueError("refused")
+    assert (writes.count, writes.seconds) == (2, 1.5)
