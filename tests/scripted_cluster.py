@@ -6,16 +6,22 @@ simulate validation, conflicts or more than one resource; the embedded server do
 
 import asyncio
 import json
+import random
 from collections import deque
 from contextlib import asynccontextmanager
 
 from windlass.informers.client import Response
 from windlass.informers.errors import ApiError, ConnectionFailed
+from windlass.informers.feed import FeedOptions
+from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
+from windlass.informers.phases import Policy
 from windlass.informers.resources import Resource
+from windlass.informers.store import Added, Deleted, Updated
 
 WIDGET = Resource("ex.dev", "v1", "Widget", "widgets")
+LISTS = Policy(streaming=False)
 
 
 def body(name, version, *, namespace="default", uid=None, **fields):
@@ -297,3 +303,28 @@ async def until(condition, seconds=20.0, message="", *, turn=0.02):
                 await asyncio.sleep(turn)
     except TimeoutError:
         raise AssertionError(message or f"not true after {seconds} s") from None
+
+
+def informer_of(cluster, policy=LISTS, *, namespace=None, seed=1, **options):
+    return Informer(
+        cluster.client, WIDGET, namespace=namespace, options=FeedOptions(policy, rng=random.Random(seed), **options)
+    )
+
+
+def contents(informer):
+    return {one.key: one.raw for one in informer.store.list()}
+
+
+def told(changes):
+    """Changes in short: `+a` added (`++a` initial), `~a` updated, `-a` deleted (`--a` final state unknown)."""
+    return [short(change) for change in changes]
+
+
+def short(change):
+    match change:
+        case Added(one, initial):
+            return f"{'++' if initial else '+'}{one.name}"
+        case Updated(_, new):
+            return f"~{new.name}"
+        case Deleted(one, known):
+            return f"{'-' if known else '--'}{one.name}"

@@ -1,0 +1,19 @@
+"""What a copy costs stays under its bars; the benchmark measures, this only insists."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "benchmarks" / "bench_informers.py"
+
+
+@pytest.mark.slow
+def test_a_copy_of_many_objects_stays_under_four_kilobytes_each_at_its_peak_and_two_and_a_half_at_rest():
+    command = [sys.executable, str(BENCH), "--objects", "30000", "--check"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
