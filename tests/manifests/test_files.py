@@ -99,6 +99,6 @@ def test_check_raises_with_every_difference_and_the_remedy(tmp_path):
         check([APPLE, PEAR], tmp_path)
 
     assert len(caught.value.differences) == 2
-    assert str(caught.value).endswith("run `windlass crd generate` and commit the result")
+    assert str(caught.value).endswith("run `make crds` (or `windlass crd generate --folder …`) and commit the result")
     write([APPLE], tmp_path)
     check([APPLE], tmp_path)
