@@ -6,8 +6,11 @@ caught up (F9); that holds for writes through `ctx.api` too. A context belongs t
 
 import asyncio
 import builtins
+import contextvars
+import functools
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -20,6 +23,7 @@ from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.controller.status import status_patch
 from windlass.controller.subject import AnyObject, Subject, subject_of
+from windlass.controller.threads import run_in_thread
 from windlass.controller.upserts import Mutate, Target, Upserted, create_or_patch
 from windlass.informers.api import Api
 from windlass.informers.cache import Cache
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ("Context", "Services")
 
 T = TypeVar("T", bound=CustomResource)
+R = TypeVar("R")
 
 # A concurrent writer of the same list or status can be faster a few times; more often is a fight worth an error.
 _TRIES_MAX = 5
@@ -51,6 +56,7 @@ class Services:
     recorder: Recorder
     field_manager: str
     clock: "Callable[[], datetime]"
+    threads: Executor = attrs.field(factory=lambda: ThreadPoolExecutor(thread_name_prefix="windlass"))
 
 
 @attrs.define(eq=False, repr=False)
@@ -202,6 +208,18 @@ class Context:
         `dedupe` names the occurrence: the same text for the same object is recorded once, whoever records it again.
         """
         return self.services.recorder.event(obj, type=type, reason=reason, message=message, dedupe=dedupe)
+
+    async def offload(self, function: "Callable[..., R]", /, *args: Any, executor: Executor | None = None) -> R:
+        """The result of `function(*args)`, computed off the loop: in a thread, or by the executor given.
+
+        For work that fills a core give a ProcessPoolExecutor of your own; the function and its arguments must then be
+        picklable. A function cannot be ended from outside: a run whose deadline passes waits for it (C9), so that no
+        key is ever worked twice at once. Inside of it nothing of `ctx` may be used.
+        """
+        call = functools.partial(function, *args)
+        if executor is None:
+            return await run_in_thread(functools.partial(contextvars.copy_context().run, call), self.services.threads)
+        return await run_in_thread(call, executor)
 
     async def add_finalizer(self, obj: AnyObject, name: str) -> bool:
         """Add the finalizer; returns whether it was this call that did.

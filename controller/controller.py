@@ -12,9 +12,10 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -23,6 +24,7 @@ from windlass.controller.errors import ManagerError, QueueShutDown
 from windlass.controller.handlers import Handler
 from windlass.controller.histogram import Histogram
 from windlass.controller.latency import Latency, Trace, age_of
+from windlass.controller.offloading import BlockingReconciler, offloaded
 from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
 from windlass.controller.predicates import Predicate
 from windlass.controller.queue import LOW, NORMAL, Item, WorkQueue
@@ -82,10 +84,13 @@ class WatchSpec:
 
 @attrs.frozen
 class ControllerSpec:
-    """Everything a controller is made of, checked already. `reads` are kinds cached for it without waking it."""
+    """Everything a controller is made of, checked already. `reads` are kinds cached for it without waking it.
+
+    `offload` says that `reconcile` is a plain function, to be run in threads of the controller's own.
+    """
 
     name: str
-    reconcile: Reconciler
+    reconcile: Reconciler | BlockingReconciler
     watches: tuple[WatchSpec, ...]
     sources: tuple[Source, ...] = ()
     reads: tuple[Resource, ...] = ()
@@ -95,6 +100,7 @@ class ControllerSpec:
     sync_timeout_seconds: float = 120.0
     retry: Backoff = KEY_BACKOFF
     bucket: TokenBucket | None = None
+    offload: bool = False
     clock: Callable[[], datetime] = utc_now
 
 
@@ -144,6 +150,12 @@ class Controller:
         # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
         self._written: dict[Key, tuple[float, WrittenObjects]] = {}
         self._ready: asyncio.Future[None] | None = None
+        self._threads = _threads(spec) if spec.offload else None
+        self._reconcile = (
+            cast("Reconciler", spec.reconcile)
+            if self._threads is None
+            else offloaded(cast("BlockingReconciler", spec.reconcile), self._threads)
+        )
         self._run_ids = (f"{prefix}-{number:x}" for prefix in [secrets.token_hex(4)] for number in itertools.count(1))
 
     def attach(self, cache: Cache) -> None:
@@ -181,6 +193,8 @@ class Controller:
         finally:
             for _, registration in self._registrations:
                 registration.remove()
+            if self._threads is not None:
+                self._threads.shutdown(wait=False)  # no thread is at work: runs have waited for theirs
             if not self._ready.done():
                 self._ready.set_exception(ManagerError(f"the controller {self.name} ended before it was ready"))
                 self._ready.exception()  # whoever does not wait need not hear of it
@@ -318,7 +332,7 @@ class Controller:
         deadline = asyncio.timeout(self.spec.deadline_seconds)
         try:
             async with deadline:
-                result: object = await self.spec.reconcile(context, context.request)
+                result: object = await self._reconcile(context, context.request)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -400,6 +414,11 @@ class Controller:
                 "reconcile_id": request.reconcile_id,
             },
         )
+
+
+def _threads(spec: ControllerSpec) -> ThreadPoolExecutor:
+    """As many threads as workers, so that no run waits for one. They are started when first needed."""
+    return ThreadPoolExecutor(spec.workers, thread_name_prefix=spec.name)
 
 
 def _describe(change: Change) -> tuple[str, int]:

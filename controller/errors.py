@@ -4,10 +4,12 @@ ControllerError
 ├── ManagerError             the manager cannot be built, started or stopped as asked
 │   ├── KindNotRegistered    a controller uses a kind that was not given to `Manager(kinds=…)`
 │   ├── DuplicateName        two controllers, or two components, with one name
+│   ├── ManagerFaults        several things are wrong at once; `faults` holds them all
 │   ├── GraceExceeded        a part was still running when the time for an orderly stop was over
 │   ├── LeadershipLost       the Lease was lost, so this process must not go on
 │   └── VersionMismatch      the server's version is outside the supported range
 ├── Fenced                   a write under a fencing token that is not the newest any more
+├── RunOver                  an offloaded run's time is over, and it asks for more
 ├── TerminalError            raised by a reconciler: trying again cannot help until the object changes
 ├── OwnerError               an owner reference that Kubernetes would refuse or misread
 ├── QueueShutDown            the work queue hands out nothing more
@@ -33,8 +35,10 @@ __all__ = (
     "KindNotRegistered",
     "LeadershipLost",
     "ManagerError",
+    "ManagerFaults",
     "OwnerError",
     "QueueShutDown",
+    "RunOver",
     "TerminalError",
     "VersionMismatch",
 )
@@ -107,6 +111,22 @@ class Fenced(ControllerError):  # the house names what happened
         self.subject = subject
         self.token = token
         self.newer = newer
+
+
+class ManagerFaults(ManagerError):  # the house names what happened
+    """Several things are wrong; the message lists them all, one a line."""
+
+    def __init__(self, what: str, faults: Iterable[WindlassError]) -> None:
+        self.faults = tuple(faults)
+        lines = "".join(f"\n- {fault}" for fault in self.faults)
+        super().__init__(f"{what}: {len(self.faults)} things are wrong:{lines}")
+
+
+class RunOver(ControllerError):  # the house names what happened
+    """The time of an offloaded run is over: its deadline has passed, or the manager has stopped it. Return."""
+
+    def __init__(self, key: object) -> None:
+        super().__init__(f"the run of {key} is over: return, and it will be tried again")
 
 
 class TerminalError(ControllerError):

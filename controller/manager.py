@@ -6,6 +6,8 @@ that has a loop, signals and purposes of its own.
 """
 
 import asyncio
+import functools
+import inspect
 import logging
 import socket
 from collections.abc import Coroutine, Sequence
@@ -19,9 +21,12 @@ from prometheus_client import CollectorRegistry
 from windlass.controller.context import Services
 from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
 from windlass.controller.errors import DuplicateName, GraceExceeded, ManagerError
+from windlass.controller.executors import executors as executor_registry
+from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch, map_owner, map_self
-from windlass.controller.health import ProbeServer
+from windlass.controller.health import ProbeServer, exposure_fault
 from windlass.controller.metrics import ControllerCollector
+from windlass.controller.offloading import BlockingReconciler
 from windlass.controller.parts import Parts, Stage
 from windlass.controller.predicates import DEFAULT, Predicate
 from windlass.controller.preflight import check_access, check_server
@@ -29,9 +34,11 @@ from windlass.controller.recorder import Recorder
 from windlass.controller.request import Reconciler
 from windlass.controller.retries import KEY_BACKOFF, TokenBucket
 from windlass.controller.scheme import Scheme
+from windlass.controller.series import SeriesCorrelator
 from windlass.controller.settings import Settings
 from windlass.controller.signals import stopping_on_signals
 from windlass.controller.sources import Source
+from windlass.controller.watchdog import Culprit, Watchdog
 from windlass.informers.api import Api
 from windlass.informers.backoff import Backoff
 from windlass.informers.cache import Cache
@@ -80,18 +87,30 @@ class Manager:
         namespace: str | None = None,
         settings: Settings = _DEFAULTS,
     ) -> None:
-        self.scheme = Scheme(kinds)
+        faults = Faults()
+        self.scheme = Scheme()
+        for kind in kinds:
+            with faults:
+                self.scheme.add(kind)
+        exposed = exposure_fault(settings.probe_host, settings.probe_token)
+        if settings.probe_port is not None and exposed is not None:
+            faults.add(exposed)
+        faults.raise_all("this manager cannot be built")
         self.namespace = namespace
         self.settings = settings
         self.registry = CollectorRegistry()
         self.recorder = Recorder(
-            settings.field_manager, instance=f"{settings.field_manager}-{socket.gethostname()}", clock=settings.clock
+            settings.field_manager,
+            instance=f"{settings.field_manager}-{socket.gethostname()}",
+            clock=settings.clock,
+            correlator=SeriesCorrelator() if settings.event_series else None,
         )
+        self.watchdog = Watchdog(self._who_holds, threshold_seconds=settings.block_threshold_seconds)
         self._cluster = cluster
         self._kubeconfig = kubeconfig
         self._controllers: dict[str, Controller] = {}
         self._runnables: dict[str, Runnable] = {}
-        self.registry.register(ControllerCollector(self._controllers.values, self.recorder))
+        self.registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
         # The rest is there from the start on.
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
@@ -118,17 +137,19 @@ class Manager:
 
     def controller(
         self,
-        reconcile: Reconciler,
+        reconcile: Reconciler | BlockingReconciler,
         *,
         for_: Kind,
         owns: Sequence[Kind] = (),
         watches: Sequence[Watch] = (),
         sources: Sequence[Source] = (),
         reads: Sequence[Kind] = (),
+        executors: Sequence[str] = (),
         predicates: Sequence[Predicate] = (DEFAULT,),
         workers: int = 8,
         name: str | None = None,
         deadline_seconds: float = 300.0,
+        offload: bool = False,
         retry: Backoff = KEY_BACKOFF,
         bucket: TokenBucket | None = None,
     ) -> Controller:
@@ -136,52 +157,91 @@ class Manager:
 
         `predicates` (all must pass) judge changes of that kind. `owns` are kinds whose objects wake the object of
         `for_` that controls them; `watches` wake by a handler of your own; `sources` from outside the cluster. `reads`
-        are kinds to cache without being woken. `workers` run that many keys at once. A run is ended after
-        `deadline_seconds`. `name` defaults to the kind in lower case.
+        are kinds to cache without being woken, `executors` names that the registry of executors must know. `workers`
+        run that many keys at once. A run is ended after `deadline_seconds`. `name` defaults to the kind in lower case.
+        With `offload`, `reconcile` is a plain function that runs in a thread (`windlass.controller.offloading`).
 
-        Raises KindNotRegistered, DuplicateName, or ManagerError for an impossible owner relation or a number out of
-        range; nothing of that waits for the start.
+        Raises what is wrong, all of it: KindNotRegistered, DuplicateName, ExecutorNotFound, ManagerError for an
+        impossible owner relation or a number out of range; ManagerFaults if it is more than one. Nothing of that waits
+        for the start.
         """
-        resource = self.scheme.require(for_, used_by=f"a controller (for_) named {name!r}" if name else "for_")
-        name = name or resource.kind.lower()
-        used_by = f"the controller {name}"
+        faults = Faults()
+        resource: Resource | None = None
+        with faults:
+            resource = self.scheme.require(for_, used_by=f"a controller (for_) named {name!r}" if name else "for_")
+        name = name or (resource.kind.lower() if resource is not None else "")
+        used_by = f"the controller {name}" if name else "this controller"
         if workers < 1 or deadline_seconds <= 0:
-            raise ManagerError(
+            faults.add(
                 f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
                 f"found workers={workers!r}, deadline_seconds={deadline_seconds!r}"
             )
-        specs = [WatchSpec(resource, map_self, tuple(predicates))]
-        for kind in owns:
-            owned = self.scheme.require(kind, used_by=f"{used_by} (owns)")
-            if resource.namespaced and not owned.namespaced:
-                raise ManagerError(
-                    f"{used_by}: {resource.kind} is namespaced and cannot own the cluster-scoped {owned.kind} (P10)"
-                )
-            handler = map_owner(resource, uid_of=lambda key: self._uid_of(resource, key))
-            specs.append(WatchSpec(owned, handler, (DEFAULT,), role=f"owned {owned} "))
-        for watch in watches:
-            watched = self.scheme.require(watch.kind, used_by=f"{used_by} (watches)")
-            specs.append(WatchSpec(watched, watch.handler, watch.predicates, role=f"{watched} "))
+        if offload and inspect.iscoroutinefunction(reconcile):
+            faults.add(
+                f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {reconcile}"
+            )
+        watched = self._watched(faults, used_by, resource, tuple(predicates), owns=owns, watches=watches)
+        for executor in executors:
+            with faults:
+                executor_registry.get(executor)
+        with faults:
+            self._claim(name)
+        read = [self._resource(faults, kind, f"{used_by} (reads)") for kind in reads]
+        faults.raise_all(f"{used_by} cannot be added")
         controller = Controller(
             ControllerSpec(
                 name=name,
                 reconcile=reconcile,
-                watches=tuple(specs),
+                watches=watched,
                 sources=tuple(sources),
-                reads=tuple(self.scheme.require(kind, used_by=f"{used_by} (reads)") for kind in reads),
+                reads=tuple(one for one in read if one is not None),
                 workers=workers,
                 deadline_seconds=deadline_seconds,
                 sync_timeout_seconds=self.settings.sync_timeout_seconds,
                 retry=retry,
                 bucket=bucket,
+                offload=offload,
+                clock=self.settings.clock,
             )
         )
-        self._claim(name)
         self._controllers[name] = controller
         if self._started:
             controller.attach(self.cache)
             self._start_controller(controller)
         return controller
+
+    def _watched(
+        self,
+        faults: Faults,
+        used_by: str,
+        resource: Resource | None,
+        predicates: tuple[Predicate, ...],
+        *,
+        owns: Sequence[Kind],
+        watches: Sequence[Watch],
+    ) -> tuple[WatchSpec, ...]:
+        """What wakes the controller of `resource`. Without one, the rest is looked at for its faults alone."""
+        specs = [] if resource is None else [WatchSpec(resource, map_self, predicates)]
+        for kind in owns:
+            owned = self._resource(faults, kind, f"{used_by} (owns)")
+            if owned is None or resource is None:
+                continue
+            if resource.namespaced and not owned.namespaced:
+                faults.add(
+                    f"{used_by}: {resource.kind} is namespaced and cannot own the cluster-scoped {owned.kind} (P10)"
+                )
+            handler = map_owner(resource, uid_of=functools.partial(self._uid_of, resource))
+            specs.append(WatchSpec(owned, handler, (DEFAULT,), role=f"owned {owned} "))
+        for watch in watches:
+            watched = self._resource(faults, watch.kind, f"{used_by} (watches)")
+            if watched is not None:
+                specs.append(WatchSpec(watched, watch.handler, watch.predicates, role=f"{watched} "))
+        return tuple(specs)
+
+    def _resource(self, faults: Faults, kind: Kind, used_by: str) -> Resource | None:
+        with faults:
+            return self.scheme.require(kind, used_by=used_by)
+        return None
 
     def add(self, runnable: Runnable) -> None:
         """Run `runnable` beside the controllers: it starts when the caches are complete, or at once if they are (M6).
@@ -312,6 +372,8 @@ class Manager:
                 controllers=self._controllers.values,
                 live={"loop": lambda: None},
                 ready={"started": self._readiness},
+                token=settings.probe_token,
+                details=self._loop_details,
             )
             await self._stack.enter_async_context(self._probes)
         self._parts = Parts(await self._stack.enter_async_context(asyncio.TaskGroup()), self._failed)
@@ -319,10 +381,13 @@ class Manager:
         version = await self._unless_stopped(check_server(api, timeout_seconds=settings.connect_timeout_seconds))
         _LOG.info("API server %s, version %s", cluster.server, version)
         resources = {watch.resource for one in self.controllers for watch in one.spec.watches}
+        resources |= {resource for one in self.controllers for resource in one.spec.reads}
         await self._unless_stopped(check_access(api, sorted(resources, key=str), namespace=self.namespace))
         for controller in self.controllers:
             controller.attach(cache)
         self._parts.start(Stage.RECORDER, self.recorder.name, lambda: self.recorder.run(api), stop=self.recorder.stop)
+        if settings.block_threshold_seconds:
+            self._parts.start(Stage.RECORDER, self.watchdog.name, self.watchdog.run)
         self._parts.start(Stage.CACHE, "cache", cache.run)
         await self._unless_stopped(cache.ready(timeout=settings.sync_timeout_seconds))
         for runnable in self._runnables.values():
@@ -357,6 +422,8 @@ class Manager:
             if self._parts is not None and len(self._parts):
                 await self._parts.cancel()
             await self._stack.aclose()
+            if self._services is not None:
+                self._services.threads.shutdown(wait=False, cancel_futures=True)
             self._api = None
             self._services = None
             self._probes = None
@@ -402,6 +469,26 @@ class Manager:
         if self._stopping is not None and self._stopping.is_set():
             return "stopping"
         return None if self._started else "starting: the caches are not complete"
+
+    def _who_holds(self, loop: asyncio.AbstractEventLoop) -> Culprit:
+        """Asked by the watchdog's thread: looks, and changes nothing."""
+        task = asyncio.current_task(loop)
+        if task is None:
+            return Culprit("other", "a callback")
+        for controller in self.controllers:
+            request = controller.runs.get(task)
+            if request is not None:
+                return Culprit(
+                    controller.name, f"{controller.name}, reconciling {request.key} ({request.reconcile_id})"
+                )
+        return Culprit("other", f"the task {task.get_name()}")
+
+    def _loop_details(self) -> dict[str, Any]:
+        last = [
+            {"seconds": round(one.seconds, 3), "by": one.culprit.detail, "at": one.place}
+            for one in self.watchdog.blockages
+        ]
+        return {"loop": {"blocked": dict(self.watchdog.counts), "last_blockages": last}}
 
     def _uid_of(self, resource: Resource, key: Key) -> str | None:
         found = None if self._services is None else self._services.cache.get(resource, key)

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from windlass.controller.controller import Controller
 from windlass.controller.histogram import Histogram
 from windlass.controller.recorder import Recorder
+from windlass.controller.watchdog import Watchdog
 
 __all__ = ("ControllerCollector",)
 
@@ -25,9 +26,15 @@ _QUEUE = "workqueue"
 class ControllerCollector(Collector):
     """Collects `controller_runtime_*` and `workqueue_*` of the controllers that `controllers()` lists."""
 
-    def __init__(self, controllers: Callable[[], Iterable[Controller]], recorder: Recorder) -> None:
+    def __init__(
+        self,
+        controllers: Callable[[], Iterable[Controller]],
+        recorder: Recorder,
+        watchdog: Watchdog | None = None,
+    ) -> None:
         self._controllers = controllers
         self._recorder = recorder
+        self._watchdog = watchdog
 
     def collect(self) -> Iterator[Metric]:
         """Every family, in a fixed order."""
@@ -35,6 +42,8 @@ class ControllerCollector(Collector):
         yield from _runs(controllers)
         yield from _queues(controllers)
         yield from _events(self._recorder)
+        if self._watchdog is not None:
+            yield from _blockages(self._watchdog, controllers)
 
     def describe(self) -> list[Metric]:
         """Nothing: the families are only known when collected."""
@@ -102,6 +111,17 @@ def _events(recorder: Recorder) -> Iterator[Metric]:
     counter.add_metric(["refused"], recorder.refused)
     counter.add_metric(["held_back"], recorder.held_back)
     yield counter
+
+
+def _blockages(watchdog: Watchdog, controllers: list[Controller]) -> Iterator[Metric]:
+    text = "Times that the event loop did not turn, by the controller whose run held it."
+    counter = CounterMetricFamily("windlass_loop_blocked", text, labels=["controller"])
+    for name in dict.fromkeys([*(one.name for one in controllers), "other", *watchdog.counts]):
+        counter.add_metric([name], watchdog.counts.get(name, 0))
+    yield counter
+    family = HistogramMetricFamily("windlass_loop_blocked_seconds", "Seconds that the event loop did not turn.")
+    family.add_metric([], watchdog.seconds.buckets(), watchdog.seconds.total)
+    yield family
 
 
 def _histogram(

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable
 
 from windlass.controller.errors import ManagerError
+from windlass.controller.faults import Faults
 from windlass.informers.api import Api
 from windlass.informers.errors import ApiError, ConnectionFailed, Forbidden, InformersError, Unauthorized
 from windlass.informers.resources import Resource
@@ -38,16 +39,23 @@ async def check_server(api: Api, *, timeout_seconds: float) -> str:
 
 
 async def check_access(api: Api, resources: Iterable[Resource], *, namespace: str | None) -> None:
-    """Raises ManagerError if one of the kinds may not be listed. A kind not served yet is left to the first list."""
+    """Raises ManagerError naming every kind that may not be listed. One not served yet is left to the first list."""
+    faults = Faults()
     for resource in resources:
-        pages = api.pages(resource, namespace=namespace, limit=1)
-        try:
-            await anext(pages)
-        except (Unauthorized, Forbidden) as error:
-            server = api.client.cluster.server
-            where = f"in the namespace {namespace}" if namespace else "in all namespaces"
-            raise ManagerError(f"{resource} cannot be listed {where} at {server}: {error}") from error
-        except (ApiError, ConnectionFailed):
-            continue  # the informer tries again, and its time is limited too
-        finally:
-            await pages.aclose()  # type: ignore[attr-defined]  # an async generator, which its type does not say
+        with faults:
+            await _check_list(api, resource, namespace)
+    faults.raise_all(f"the API server at {api.client.cluster.server} refuses what the controllers need")
+
+
+async def _check_list(api: Api, resource: Resource, namespace: str | None) -> None:
+    pages = api.pages(resource, namespace=namespace, limit=1)
+    try:
+        await anext(pages)
+    except (Unauthorized, Forbidden) as error:
+        server = api.client.cluster.server
+        where = f"in the namespace {namespace}" if namespace else "in all namespaces"
+        raise ManagerError(f"{resource} cannot be listed {where} at {server}: {error}") from error
+    except (ApiError, ConnectionFailed):
+        return  # the informer tries again, and its time is limited too
+    finally:
+        await pages.aclose()  # type: ignore[attr-defined]  # an async generator, which its type does not say

@@ -23,6 +23,16 @@ class Settings:
     probe_port: int | None = None
     """Its port; 0 for any free one, None for no HTTP server at all."""
 
+    probe_token: str | None = attrs.field(default=None, repr=False)
+    """What requests for metrics and the debug page must carry as a bearer token. Required if `probe_host` is not this
+    machine's own loopback; the two probes are open in any case."""
+
+    block_threshold_seconds: float = attrs.field(default=0.5, validator=attrs.validators.ge(0))
+    """How long something may hold the event loop before it is named in the log and counted; 0 to not watch it."""
+
+    event_series: bool = False
+    """Write repeated Events as series, as events.k8s.io does, instead of counting them (E7)."""
+
     grace_seconds: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
     """How long an orderly stop may take in all; what still runs then is cancelled, and named in GraceExceeded. 0 means
     that nothing is waited for, and that this is no error (M4)."""
