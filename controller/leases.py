@@ -6,7 +6,7 @@ This module does not know what a Lease means.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import attrs
@@ -118,15 +118,19 @@ def _stored(body: Mapping[str, Any]) -> StoredLease:
 def _body(lease: StoredLease, key: Key, moment: datetime) -> dict[str, Any]:
     """What is sent: the Lease as it was, with the record in place of its own."""
     record = lease.record
-    now = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # a MicroTime: six digits, always
-    old = lease.body.get("metadata") or {}
+    old, old_spec = lease.body.get("metadata") or {}, lease.body.get("spec") or {}
+    now = _micro_time(moment)
+    if now == old_spec.get("renewTime"):
+        # A clock that stands still. A write that changes nothing gets no new version, and others would take the
+        # holder for dead (L1).
+        now = _micro_time(moment + timedelta(microseconds=1))
     metadata = {name: value for name, value in old.items() if name != "managedFields"}
     metadata |= {"name": key.name, "namespace": key.namespace}
     metadata |= {"labels": dict(lease.labels), "annotations": dict(lease.annotations)}
     if lease.version:
         metadata["resourceVersion"] = lease.version
     spec = {
-        **(lease.body.get("spec") or {}),
+        **old_spec,
         "holderIdentity": record.holder,
         "leaseTransitions": record.transitions,
         "acquireTime": record.acquire_time or now,
@@ -135,3 +139,7 @@ def _body(lease: StoredLease, key: Key, moment: datetime) -> dict[str, Any]:
     if record.lease_seconds:
         spec["leaseDurationSeconds"] = record.lease_seconds
     return {"apiVersion": Lease.api_version, "kind": Lease.kind, "metadata": metadata, "spec": spec}
+
+
+def _micro_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # six digits, always
