@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from windlass.controller.errors import ManagerError
+from windlass.controller.errors import ManagerError, ManagerFaults
 from windlass.controller.preflight import check_access, check_server
 from windlass.informers.builtins import Pod, Secret
 from windlass.informers.errors import ConnectionFailed, Forbidden, NotFound, ServerError, Unauthorized
@@ -90,3 +90,10 @@ async def test_a_kind_that_may_not_be_listed_is_named(namespace, where):
 )
 async def test_a_kind_that_is_not_served_yet_is_left_to_the_first_list(error):
     await check_access(FakeApi(refused={Pod: error}), [Pod], namespace=None)
+
+
+async def test_all_kinds_that_may_not_be_listed_are_named_at_once():
+    api = FakeApi(refused={Secret: refusal(Forbidden, 403), Pod: refusal(Forbidden, 403)})
+    with pytest.raises(ManagerFaults) as caught:
+        await check_access(api, [Pod, Secret], namespace=None)
+    assert [str(fault).partition(" ")[0] for fault in caught.value.faults] == ["pods.v1", "secrets.v1"]
