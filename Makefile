@@ -40,10 +40,10 @@ clean: ## remove what the other targets made
 # `build/` is removed first because setuptools would pack files that have been deleted since.
 .venv/wheel/.built: $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "windlass needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	@rm -rf build .venv/wheel && mkdir -p .venv/wheel
+	@rm -rf build windlass.egg-info .venv/wheel && mkdir -p .venv/wheel
 	@test -x .venv/build/bin/python || $(PYTHON) -m venv .venv/build
 	.venv/build/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheel .
-	@rm -rf build && touch $@
+	@rm -rf build windlass.egg-info && touch $@
 
 .venv/%/.installed: .venv/wheel/.built
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*

@@ -1,8 +1,10 @@
 """What a user installs: one top-level name, every folder mapped, every type marker present."""
 
 import configparser
-from importlib.metadata import files
+from importlib.metadata import distributions
 from pathlib import Path
+
+import windlass.statemachine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -20,9 +22,11 @@ def mapping():
 
 
 def installed_files():
-    found = files("windlass")
-    assert found is not None, "install the wheel first: make test"
-    return found
+    # Looked up beside the modules under test: a build leaves metadata of its own in the working directory.
+    site_packages = Path(windlass.statemachine.__file__).parents[2]
+    found = list(distributions(name="windlass", path=[str(site_packages)]))
+    assert found, "install the wheel first: make test"
+    return found[0].files
 
 
 def test_every_folder_with_an_init_is_mapped_under_windlass():

@@ -79,15 +79,17 @@ class House:
                     await asyncio.sleep(0.02)
 
     async def events(self, count):
-        """The reasons of all Events about jobs, once there are at least so many."""
+        """The reasons of all Events about the job, once there are at least so many."""
         async with asyncio.timeout(10):
             while len(found := await self.told()) < count:  # noqa: ASYNC110  # likewise
                 await asyncio.sleep(0.02)
         return sorted(found)
 
     async def told(self):
+        # By uid, since other tests have had jobs of this name on the shared control plane.
+        uid = (await self.api.get(TrainingJob, KEY)).uid
         events = [event.to_dict() for event in (await self.api.list(Event)).items]
-        return [event["reason"] for event in events if event["involvedObject"]["kind"] == "TrainingJob"]
+        return [event["reason"] for event in events if event["involvedObject"].get("uid") == uid]
 
 
 @contextlib.asynccontextmanager
