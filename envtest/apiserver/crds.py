@@ -14,7 +14,7 @@ from windlass.envtest.apiserver.pruning import has_defaults
 from windlass.envtest.apiserver.schemas import schema_faults
 from windlass.envtest.apiserver.values import Json, json_type
 
-__all__ = ("CLEANUP_FINALIZER", "CRD", "complete", "crd_faults", "resources_of", "set_condition", "with_status")
+__all__ = ("CLEANUP_FINALIZER", "CRD", "complete", "crd_faults", "established", "resources_of", "set_condition", "with_status")
 
 CRD = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
