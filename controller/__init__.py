@@ -1,5 +1,6 @@
 """What must be done next, and by whom? Queues, predicates, controllers, the manager, and what reconcilers use."""
 
+from windlass.controller.conflicts import retry_on_conflict
 from windlass.controller.context import Context
 from windlass.controller.controller import Controller
 from windlass.controller.errors import (
@@ -12,13 +13,18 @@ from windlass.controller.errors import (
     GraceExceeded,
     KindNotRegistered,
     ManagerError,
+    ManagerFaults,
     OwnerError,
     QueueShutDown,
+    RunOver,
     TerminalError,
 )
 from windlass.controller.executors import Executor, ExecutorRegistry
+from windlass.controller.finalizing import with_finalizer
 from windlass.controller.handlers import Handler, Watch, map_objects, map_owner, map_self
+from windlass.controller.logs import JsonFormatter
 from windlass.controller.manager import Manager, Runnable
+from windlass.controller.offloading import BlockingContext, BlockingReconciler
 from windlass.controller.predicates import (
     DEFAULT,
     Predicate,
@@ -37,9 +43,12 @@ from windlass.controller.queue import Item, WorkQueue
 from windlass.controller.request import Reconciler, Request, Result
 from windlass.controller.settings import Settings
 from windlass.controller.sources import Channel, Source, Stream, Ticker
+from windlass.controller.upserts import Operation, Upserted
 
 __all__ = (
     "DEFAULT",
+    "BlockingContext",
+    "BlockingReconciler",
     "BrokenExecutor",
     "Channel",
     "Context",
@@ -54,21 +63,26 @@ __all__ = (
     "GraceExceeded",
     "Handler",
     "Item",
+    "JsonFormatter",
     "KindNotRegistered",
     "Manager",
     "ManagerError",
+    "ManagerFaults",
+    "Operation",
     "OwnerError",
     "Predicate",
     "QueueShutDown",
     "Reconciler",
     "Request",
     "Result",
+    "RunOver",
     "Runnable",
     "Settings",
     "Source",
     "Stream",
     "TerminalError",
     "Ticker",
+    "Upserted",
     "Watch",
     "WorkQueue",
     "annotations_changed",
@@ -82,6 +96,8 @@ __all__ = (
     "owners_changed",
     "resource_version_changed",
     "resynced",
+    "retry_on_conflict",
     "selector",
     "status_changed",
+    "with_finalizer",
 )

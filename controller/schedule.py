@@ -11,6 +11,9 @@ Where the field differs we chose what loses nothing:
   failure while a retry is already pending keeps that retry and counts nothing, so the failure count is the number of
   retries that really were scheduled, however many events came between (Q18).
 - `forget` drops the pending retry, and only that: the failure is over. A timer that was asked for stays.
+- A lower priority is served later, not never: of four keys taken, one may be the longest waiting of a lower class, once
+  it has waited for AGED_SECONDS. So a first list or a resync gets through while changes never stop, and costs them at
+  most a quarter of the workers' time.
 """
 
 from collections import OrderedDict
@@ -22,12 +25,15 @@ from windlass.controller.retries import KEY_BACKOFF, TokenBucket
 from windlass.controller.timers import Timers
 from windlass.informers.backoff import Backoff
 
-__all__ = ("LOW", "NORMAL", "Item", "Schedule")
+__all__ = ("AGED_SECONDS", "LOW", "NORMAL", "TAKES_PER_AGED", "Item", "Schedule")
 
 K = TypeVar("K", bound=Hashable)
 
 NORMAL = 0
 LOW = -100  # objects of an initial list, and resyncs: work that nobody is waiting for (table 1.6)
+
+AGED_SECONDS = 10.0  # what nobody waits for can wait as long as a person would for what they do wait for
+TAKES_PER_AGED = 4
 
 # Buckets of both queue histograms: 10 ns to 1000 s by tens (table 1.11).
 DURATION_BUCKETS = tuple(float(f"1e{exponent}") for exponent in range(-8, 4))
@@ -77,6 +83,7 @@ class Schedule(Generic[K]):
         self._running: dict[K, float] = {}
         self._timers: Timers[tuple[Literal["timer", "retry"], K], _Wake] = Timers()
         self._failures: dict[K, int] = {}
+        self._takes_since_aged = 0
         self.adds = 0
         self.retries = 0
         self.queue_seconds = Histogram(DURATION_BUCKETS)
@@ -150,14 +157,14 @@ class Schedule(Generic[K]):
         """The next key, which is then running; None when nothing is ready."""
         if self._timers:
             self.advance(now)
-        for ready in self._in_order:
-            if ready:
-                key, pending = ready.popitem(last=False)
-                del self._ready[key]
-                self._running[key] = now
-                self.queue_seconds.observe(now - pending.since)
-                return Item(key, pending.reason, pending.priority, pending.since, self._failures.get(key, 0))
-        return None
+        if not self._ready:
+            return None
+        ready = self._next_class(now)
+        key, pending = ready.popitem(last=False)
+        del self._ready[key]
+        self._running[key] = now
+        self.queue_seconds.observe(now - pending.since)
+        return Item(key, pending.reason, pending.priority, pending.since, self._failures.get(key, 0))
 
     def done(self, key: K, now: float) -> None:
         """The run is over; a key that was added meanwhile becomes ready, at the tail (Q1, Q4)."""
@@ -228,6 +235,24 @@ class Schedule(Generic[K]):
         key, pending = min(heads, key=lambda head: head[1].since)
         return key, pending.since
 
+    def _next_class(self, now: float) -> OrderedDict[K, _Pending]:
+        """The class to take from: the highest that has a key, unless it is a lower one's turn."""
+        self._takes_since_aged += 1
+        if self._takes_since_aged >= TAKES_PER_AGED:
+            aged = self._aged_class(now - AGED_SECONDS)
+            if aged is not None:
+                self._takes_since_aged = 0
+                return aged
+        return next(ready for ready in self._in_order if ready)
+
+    def _aged_class(self, since: float) -> OrderedDict[K, _Pending] | None:
+        """The class below the highest whose first key has waited longest, if that is since `since` or before."""
+        classes = [ready for ready in self._in_order if ready][1:]
+        if not classes:
+            return None
+        oldest = min(classes, key=_head_since)
+        return oldest if _head_since(oldest) <= since else None
+
     def _make_ready(self, key: K, pending: _Pending) -> None:
         self._ready[key] = pending
         self._class(pending.priority)[key] = pending
@@ -243,3 +268,7 @@ class Schedule(Generic[K]):
 
     def _sort_classes(self) -> None:
         self._in_order = [self._classes[priority] for priority in sorted(self._classes, reverse=True)]
+
+
+def _head_since(ready: OrderedDict[K, _Pending]) -> float:
+    return next(iter(ready.values())).since

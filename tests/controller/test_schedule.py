@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from windlass.controller.retries import TokenBucket
-from windlass.controller.schedule import LOW, NORMAL, Schedule
+from windlass.controller.schedule import AGED_SECONDS, LOW, NORMAL, Schedule
 
 
 def drain(schedule, now=0.0):
@@ -389,3 +389,42 @@ def test_counters_count_what_the_dashboards_expect():
     drain(schedule, 2.0)
     assert schedule.adds == 2
     assert schedule.work_seconds.count == 2
+
+
+# Fairness between priorities.
+
+
+def test_a_lower_priority_is_served_in_the_end_though_changes_never_stop():
+    """An initial list must get through a storm: one of four, once it has waited."""
+    schedule = Schedule()
+    for number in range(3):
+        schedule.add(f"low {number}", 0.0, priority=LOW)
+    now, taken = 0.0, []
+    for number in range(40):
+        now += 1.0
+        schedule.add(f"storm {number}", now)
+        schedule.add(f"storm {number} too", now)
+        taken.append((now, schedule.take(now).key))
+    assert [(at, key) for at, key in taken if key.startswith("low")] == [
+        (10.0, "low 0"),
+        (14.0, "low 1"),
+        (18.0, "low 2"),
+    ]
+
+
+def test_a_lower_priority_that_has_not_waited_long_has_no_turn():
+    schedule = Schedule()
+    schedule.add("low", 0.0, priority=LOW)
+    for number in range(20):
+        schedule.add(f"change {number}", 0.0)
+    assert "low" not in [schedule.take(AGED_SECONDS - 0.1).key for _ in range(20)]
+
+
+def test_among_the_lower_ones_the_longest_waiting_has_the_turn():
+    schedule = Schedule()
+    schedule.add("lowest", 0.0, priority=LOW - 1)
+    schedule.add("low", 1.0, priority=LOW)
+    for number in range(9):
+        schedule.add(f"change {number}", 20.0)
+    taken = [schedule.take(20.0).key for _ in range(8)]
+    assert (taken.index("lowest"), taken.index("low")) == (3, 7)

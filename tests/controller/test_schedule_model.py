@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from windlass.controller.retries import KEY_BACKOFF
-from windlass.controller.schedule import Schedule
+from windlass.controller.schedule import AGED_SECONDS, TAKES_PER_AGED, Schedule
 
 KEYS = st.sampled_from("abcd")
 PRIORITIES = st.sampled_from([-100, 0, 5])
@@ -18,24 +18,26 @@ class ScheduleMachine(RuleBasedStateMachine):
         super().__init__()
         self.schedule = Schedule()
         self.now = 0.0
-        self.ready = []  # [key, priority] in the order of becoming ready in that priority
+        self.ready = []  # [key, priority, since] in the order of becoming ready in that priority
+        self.takes_since_aged = 0
         self.running = set()
-        self.rerun = {}  # key: priority
+        self.rerun = {}  # key: [priority, since]
         self.timers = []  # [deadline, order, key, priority, is_retry]
         self.failures = {}
         self.order = 0
 
     def model_add(self, key, priority):
         if key in self.running:
-            self.rerun[key] = max(self.rerun.get(key, priority), priority)
+            rerun = self.rerun.setdefault(key, [priority, self.now])
+            rerun[0] = max(rerun[0], priority)
             return
         for entry in self.ready:
             if entry[0] == key:
                 if priority > entry[1]:
                     self.ready.remove(entry)
-                    self.ready.append([key, priority])
+                    self.ready.append([key, priority, entry[2]])
                 return
-        self.ready.append([key, priority])
+        self.ready.append([key, priority, self.now])
 
     def model_timer(self, key, deadline, priority, *, is_retry):
         for timer in self.timers:
@@ -51,6 +53,16 @@ class ScheduleMachine(RuleBasedStateMachine):
         for timer in sorted(timer for timer in self.timers if timer[0] <= self.now):
             self.timers.remove(timer)
             self.model_add(timer[2], timer[3])
+
+    def model_next(self):
+        priorities = sorted({entry[1] for entry in self.ready}, reverse=True)
+        heads = [next(entry for entry in self.ready if entry[1] == priority) for priority in priorities]
+        aged = sorted(head[2] for head in heads[1:] if head[2] <= self.now - AGED_SECONDS)
+        self.takes_since_aged += 1
+        if aged and self.takes_since_aged >= TAKES_PER_AGED:
+            self.takes_since_aged = 0
+            return next(head for head in heads[1:] if head[2] == aged[0])
+        return heads[0]
 
     @rule(key=KEYS, priority=PRIORITIES)
     def add(self, key, priority):
@@ -90,11 +102,10 @@ class ScheduleMachine(RuleBasedStateMachine):
         if not self.ready:
             assert item is None
             return
-        best = max(priority for _, priority in self.ready)
-        expected = next(entry for entry in self.ready if entry[1] == best)
+        expected = self.model_next()
         self.ready.remove(expected)
         assert item is not None
-        assert [item.key, item.priority] == expected
+        assert [item.key, item.priority, item.queued_at] == expected
         assert item.key not in self.running
         assert item.attempt == self.failures.get(item.key, 0)
         self.running.add(item.key)
@@ -106,7 +117,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.schedule.done(key, self.now)
         self.running.remove(key)
         if key in self.rerun:
-            self.ready.append([key, self.rerun.pop(key)])
+            self.ready.append([key, *self.rerun.pop(key)])
 
     @rule(seconds=st.sampled_from([0.001, 0.005, 0.5, 3.0, 11.0]))
     def pass_time(self, seconds):
@@ -127,7 +138,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         """Whatever was asked for is handed out in the end, and then nothing is left."""
         for key in sorted(self.running):
             self.schedule.done(key, self.now)
-        owed = {key for key, _ in self.ready} | set(self.rerun) | {timer[2] for timer in self.timers}
+        owed = {entry[0] for entry in self.ready} | set(self.rerun) | {timer[2] for timer in self.timers}
         given = set()
         while (item := self.schedule.take(self.now + 10_000.0)) is not None:
             given.add(item.key)
