@@ -18,6 +18,7 @@ import attrs
 import msgspec
 
 from windlass.controller import finalizers, owners
+from windlass.controller.lease import FencingToken
 from windlass.controller.recorder import EventType, Recorder
 from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
@@ -71,6 +72,17 @@ class Context:
     log: "logging.LoggerAdapter[logging.Logger]"
     api: Api
     services: Services
+    _fencing: "Callable[[], FencingToken | None]" = lambda: None
+
+    @property
+    def fencing_token(self) -> FencingToken | None:
+        """What tells this process's writes from those of earlier holders of its Lease; None without a Lease.
+
+        It is the token of the moment when the run began, for `windlass.controller.fencing.Fence` or a store of your
+        own that refuses what comes with a smaller token than one it has seen. Raises LeadershipLost as soon as the
+        Lease is known not to be held any more; that alone does not make a write safe, for it may be lost right after.
+        """
+        return self._fencing()
 
     # Reading.
 

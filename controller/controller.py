@@ -11,7 +11,7 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,9 +21,11 @@ import attrs
 
 from windlass.controller.context import Context, Services
 from windlass.controller.errors import ManagerError, QueueShutDown
+from windlass.controller.gate import Gate
 from windlass.controller.handlers import Handler
 from windlass.controller.histogram import Histogram
 from windlass.controller.latency import Latency, Trace, age_of
+from windlass.controller.lease import FencingToken
 from windlass.controller.offloading import BlockingReconciler, offloaded
 from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
 from windlass.controller.predicates import Predicate
@@ -55,6 +57,8 @@ _RUN_BUCKETS = (
     *(50.0, 60.0),
 )
 _LAST_ERRORS = 20
+_PARKED_MAX = 10_000
+_OFFERED_AT_ONCE = 500
 _REMEMBER_SECONDS = 600.0
 _SYNC_PAUSE_SECONDS = 0.01  # the initial changes are being delivered already; this is how often we look whether all are
 
@@ -101,6 +105,7 @@ class ControllerSpec:
     retry: Backoff = KEY_BACKOFF
     bucket: TokenBucket | None = None
     offload: bool = False
+    sharded: bool = False
     clock: Callable[[], datetime] = utc_now
 
 
@@ -150,6 +155,13 @@ class Controller:
         # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
         self._written: dict[Key, tuple[float, WrittenObjects]] = {}
         self._ready: asyncio.Future[None] | None = None
+        # Whether workers may begin at all, and which keys; keys that others work now are kept in case they come back.
+        self._gate: Gate | None = None
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._parked: dict[Key, None] = {}
+        self._deadlines: dict[Key, asyncio.Timeout] = {}
+        self._withdrawn: set[Key] = set()
         self._threads = _threads(spec) if spec.offload else None
         self._reconcile = (
             cast("Reconciler", spec.reconcile)
@@ -210,9 +222,19 @@ class Controller:
         """Whether the workers run, or did."""
         return self._ready is not None and self._ready.done() and self._ready.exception() is None
 
+    def hold(self) -> None:
+        """Before `run`: let no worker begin before `open`. The queue fills meanwhile."""
+        self._opened.clear()
+
+    def open(self, gate: Gate | None = None) -> None:
+        """Let the workers begin, with the keys that `gate` admits. After `stop` this begins nothing (M3)."""
+        self._gate = gate
+        self._opened.set()
+
     def stop(self) -> None:
         """Begin no more runs; `run` returns when the running ones have ended (C14, C20)."""
         self.queue.shut_down()
+        self._opened.set()  # workers that have not begun find the queue shut down
 
     def __repr__(self) -> str:
         return f"<Controller {self.name} {self.queue!r}>"
@@ -234,6 +256,54 @@ class Controller:
 
     def _wake(self, key: Key, reason: str) -> None:
         self.queue.add(key, reason=reason)
+
+    # Sharing keys with other processes.
+
+    def running(self) -> list[Key]:
+        """The keys that are being worked at this moment."""
+        return list(self.queue.schedule.running)
+
+    def withdraw(self, keys: Iterable[Key]) -> None:
+        """Cancel the runs of these keys: they belong to another process now."""
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            deadline = self._deadlines.get(key)
+            if deadline is not None:
+                self._withdrawn.add(key)
+                deadline.reschedule(now)
+
+    async def offer(self) -> None:
+        """Wake every known key that may be worked here, for its last run may have been elsewhere."""
+        known = dict(self._parked)
+        if self._registrations:
+            known |= dict.fromkeys(self._registrations[0][0].store.keys())
+        for number, key in enumerate(known, start=1):
+            if self._gate is None or self._gate.admits(key):
+                self.queue.add(key, reason="resharded", priority=LOW)
+            if number % _OFFERED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _admits(self, key: Key) -> bool:
+        if self._gate is None or self._gate.admits(key):
+            self._parked.pop(key, None)
+            return True
+        self._parked[key] = None
+        if len(self._parked) > _PARKED_MAX:  # those of objects that are there are found in the store
+            del self._parked[next(iter(self._parked))]
+        self.queue.forget(key)
+        return False
+
+    def _fencing(self) -> Callable[[], FencingToken | None]:
+        gate = self._gate
+        if gate is None:
+            return lambda: None
+        token = gate.token
+
+        def current() -> FencingToken:
+            _ = gate.token  # raises when it is over
+            return token
+
+        return current
 
     async def _synced(self) -> None:
         """Wait for the informers, and then for the handlers to have been told of all they hold (C10)."""
@@ -257,15 +327,19 @@ class Controller:
     # Working.
 
     async def _work(self, services: Services, api: Api) -> None:
+        await self._opened.wait()
         while True:
             try:
                 item = await self.queue.get()
             except QueueShutDown:
                 return
             try:
-                await self._process(item, services, api)
+                if self._admits(item.key):
+                    await self._process(item, services, api)
             finally:
                 self.queue.done(item.key)
+                if self._gate is not None:
+                    self._gate.ended()
             # Neither a full queue nor a reconciler that finds nothing to wait for may keep the loop from its other
             # tasks: a lease would expire meanwhile (L12).
             await asyncio.sleep(0)
@@ -274,10 +348,11 @@ class Controller:
         key = item.key
         loop = asyncio.get_running_loop()
         taken = loop.time()
+        fencing = self._fencing()
         waited = await self._catch_up(key, services.cache)
         request = Request(key, item.reason, next(self._run_ids))
         writes = WrittenObjects(services.cache, loop.time)
-        context = Context(request, self._log(request), Api(api.client, observer=writes), services)
+        context = Context(request, self._log(request), Api(api.client, observer=writes), services, fencing)
         started = loop.time()
         arrival, retry = self.latency.begun(key, started)
         with self._running(request):
@@ -329,7 +404,8 @@ class Controller:
             del self.runs[task]
 
     async def _outcome(self, context: Context) -> Outcome:
-        deadline = asyncio.timeout(self.spec.deadline_seconds)
+        key = context.request.key
+        deadline = self._deadlines[key] = asyncio.timeout(self.spec.deadline_seconds)
         try:
             async with deadline:
                 result: object = await self._reconcile(context, context.request)
@@ -339,9 +415,15 @@ class Controller:
                 raise  # the worker itself is being stopped
             return Failed(error)  # the reconciler awaited something that somebody cancelled
         except TimeoutError as error:
+            if deadline.expired() and key in self._withdrawn:
+                context.log.warning("the run was cancelled: its key belongs to another replica now")
+                return Returned(None)
             return TimedOut(self.spec.deadline_seconds) if deadline.expired() else Failed(error)
         except (Exception, SystemExit, BaseExceptionGroup) as error:  # contained: one key's failure (C8)
             return Failed(error)
+        finally:
+            del self._deadlines[key]
+            self._withdrawn.discard(key)
         if result is not None and not isinstance(result, Result):
             return Failed(TypeError(f"a reconciler returns a Result or None, found {result!r}"))
         return Returned(result)

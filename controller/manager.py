@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from windlass.controller.context import Services
 from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
-from windlass.controller.errors import DuplicateName, GraceExceeded, ManagerError
+from windlass.controller.errors import DuplicateName, GraceExceeded, LeadershipLost, ManagerError
 from windlass.controller.executors import executors as executor_registry
 from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch, map_owner, map_self
@@ -31,6 +31,7 @@ from windlass.controller.parts import Parts, Stage
 from windlass.controller.predicates import DEFAULT, Predicate
 from windlass.controller.preflight import check_access, check_server
 from windlass.controller.recorder import Recorder
+from windlass.controller.replicas import Replicas
 from windlass.controller.request import Reconciler
 from windlass.controller.retries import KEY_BACKOFF, TokenBucket
 from windlass.controller.scheme import Scheme
@@ -38,6 +39,7 @@ from windlass.controller.series import SeriesCorrelator
 from windlass.controller.settings import Settings
 from windlass.controller.signals import stopping_on_signals
 from windlass.controller.sources import Source
+from windlass.controller.version import check_version
 from windlass.controller.watchdog import Culprit, Watchdog
 from windlass.informers.api import Api
 from windlass.informers.backoff import Backoff
@@ -95,6 +97,11 @@ class Manager:
         exposed = exposure_fault(settings.probe_host, settings.probe_token)
         if settings.probe_port is not None and exposed is not None:
             faults.add(exposed)
+        self._replicas = Replicas(settings.leader_election, settings.sharding)
+        for part in (settings.leader_election, settings.sharding, settings.supported_versions):
+            if part is not None:
+                with faults:
+                    part.validate()
         faults.raise_all("this manager cannot be built")
         self.namespace = namespace
         self.settings = settings
@@ -110,7 +117,9 @@ class Manager:
         self._kubeconfig = kubeconfig
         self._controllers: dict[str, Controller] = {}
         self._runnables: dict[str, Runnable] = {}
+        self._unelected: set[str] = set()
         self.registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
+        self.registry.register(self._replicas.collector())
         # The rest is there from the start on.
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
@@ -150,6 +159,7 @@ class Manager:
         name: str | None = None,
         deadline_seconds: float = 300.0,
         offload: bool = False,
+        sharded: bool = False,
         retry: Backoff = KEY_BACKOFF,
         bucket: TokenBucket | None = None,
     ) -> Controller:
@@ -159,7 +169,8 @@ class Manager:
         `for_` that controls them; `watches` wake by a handler of your own; `sources` from outside the cluster. `reads`
         are kinds to cache without being woken, `executors` names that the registry of executors must know. `workers`
         run that many keys at once. A run is ended after `deadline_seconds`. `name` defaults to the kind in lower case.
-        With `offload`, `reconcile` is a plain function that runs in a thread (`windlass.controller.offloading`).
+        With `offload`, `reconcile` is a plain function that runs in a thread (`windlass.controller.offloading`). With
+        `sharded`, replicas share the keys (`Settings.sharding`); else the leader alone works, if there is an election.
 
         Raises what is wrong, all of it: KindNotRegistered, DuplicateName, ExecutorNotFound, ManagerError for an
         impossible owner relation or a number out of range; ManagerFaults if it is more than one. Nothing of that waits
@@ -180,6 +191,8 @@ class Manager:
             faults.add(
                 f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {reconcile}"
             )
+        if sharded and self.settings.sharding is None:
+            faults.add(f"{used_by}: sharded=True needs Settings(sharding=Sharding(name=…)), found None")
         watched = self._watched(faults, used_by, resource, tuple(predicates), owns=owns, watches=watches)
         for executor in executors:
             with faults:
@@ -201,6 +214,7 @@ class Manager:
                 retry=retry,
                 bucket=bucket,
                 offload=offload,
+                sharded=sharded,
                 clock=self.settings.clock,
             )
         )
@@ -243,13 +257,16 @@ class Manager:
             return self.scheme.require(kind, used_by=used_by)
         return None
 
-    def add(self, runnable: Runnable) -> None:
+    def add(self, runnable: Runnable, *, elected: bool = True) -> None:
         """Run `runnable` beside the controllers: it starts when the caches are complete, or at once if they are (M6).
 
+        With leader election it starts when this process leads, unless `elected` is False: then on every replica.
         Raises DuplicateName, and ManagerError when the manager has begun to stop.
         """
         self._claim(runnable.name)
         self._runnables[runnable.name] = runnable
+        if not elected:
+            self._unelected.add(runnable.name)
         if self._started:
             self._start_runnable(runnable)
 
@@ -322,7 +339,8 @@ class Manager:
     ) -> None:
         """Stop everything in order. Raises what failed, or GraceExceeded; an error of the body goes before both."""
         host, self._host = self._host, None
-        unfinished = await self._close(grace_seconds=self.settings.grace_seconds)
+        grace_seconds = 0.0 if isinstance(self._failure, LeadershipLost) else self.settings.grace_seconds
+        unfinished = await self._close(grace_seconds=grace_seconds)
         stop_error = GraceExceeded(self.settings.grace_seconds, unfinished) if unfinished else None
         if self._interrupted and host is not None:
             interrupted_only = host.uncancel() == 0
@@ -351,6 +369,7 @@ class Manager:
         """Ask for the orderly stop: `wait` returns. Callable at any time, from the loop's thread."""
         if self._stopping is not None:
             self._stopping.set()
+            self._replicas.close()
 
     def __repr__(self) -> str:
         state = "new" if self._stopping is None else "stopping" if self._stopping.is_set() else "running"
@@ -370,7 +389,7 @@ class Manager:
                 settings.probe_port,
                 registry=self.registry,
                 controllers=self._controllers.values,
-                live={"loop": lambda: None},
+                live={"loop": lambda: None, "leases": self._replicas.health},
                 ready={"started": self._readiness},
                 token=settings.probe_token,
                 details=self._loop_details,
@@ -380,6 +399,8 @@ class Manager:
         self._services = Services(cache, self.scheme, self.recorder, settings.field_manager, settings.clock)
         version = await self._unless_stopped(check_server(api, timeout_seconds=settings.connect_timeout_seconds))
         _LOG.info("API server %s, version %s", cluster.server, version)
+        check_version(version, settings.supported_versions, server=cluster.server)
+        await self._unless_stopped(self._replicas.prepare(client, settings.clock))
         resources = {watch.resource for one in self.controllers for watch in one.spec.watches}
         resources |= {resource for one in self.controllers for resource in one.spec.reads}
         await self._unless_stopped(check_access(api, sorted(resources, key=str), namespace=self.namespace))
@@ -396,18 +417,32 @@ class Manager:
             self._start_controller(controller)
         for controller in self.controllers:
             await self._unless_stopped(controller.ready())
+        self._replicas.start(self._parts)
         await asyncio.sleep(0)  # every part has begun, so every part is stopped by its own clean-up
         self._started = True
         _LOG.info("started: %s", ", ".join(self._controllers) or "no controllers")
 
     def _start_runnable(self, runnable: Runnable) -> None:
-        self._running_parts().start(Stage.RUNNABLE, runnable.name, runnable.run)
+        def start() -> None:
+            self._running_parts().start(Stage.RUNNABLE, runnable.name, runnable.run)
+
+        if runnable.name in self._unelected:
+            start()
+        else:
+            self._replicas.when_leading(start)
 
     def _start_controller(self, controller: Controller) -> None:
         services, api = self._running_services(), self.api
         self._running_parts().start(
             Stage.CONTROLLER, controller.name, lambda: controller.run(services, api), stop=controller.stop
         )
+        gate = self._replicas.gate(sharded=controller.spec.sharded)
+        if controller.spec.sharded:
+            self._replicas.attach(controller)
+            controller.open(gate)
+        else:
+            controller.hold()
+            self._replicas.when_leading(lambda: controller.open(gate))
 
     # The stop.
 
@@ -435,6 +470,9 @@ class Manager:
             self._failure = error
         else:
             self._failure.add_note(f"{name} failed too: {type(error).__name__}: {error}")
+        self._replicas.close()
+        if isinstance(error, LeadershipLost) and self._parts is not None:
+            self._parts.abandon()  # no grace: another may work from now on (M2)
         if self._stopping is not None and not self._stopping.is_set():
             self._stopping.set()
             # A body that waits hears of it by `wait`; any other is interrupted, as by a TaskGroup.

@@ -22,6 +22,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from windlass.controller.context import Context
 from windlass.controller.errors import RunOver
+from windlass.controller.lease import FencingToken
 from windlass.controller.recorder import EventType
 from windlass.controller.request import Request, Result
 from windlass.controller.subject import AnyObject
@@ -63,6 +64,15 @@ class BlockingContext:
     def over(self) -> bool:
         """Whether the run's time is over. Long computations should look at it now and then, and return."""
         return self._over
+
+    @property
+    def fencing_token(self) -> FencingToken | None:
+        """As `Context.fencing_token`."""
+
+        async def ask() -> FencingToken | None:
+            return self._context.fencing_token
+
+        return self._await(ask)
 
     @overload
     def get(self, kind: type[T], key: Key) -> T | None: ...

@@ -18,16 +18,17 @@ Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Stage(enum.IntEnum):
-    """What a part depends on: it is started after all lower stages and stopped before them (M1).
+    """What a part depends on: it is stopped after all higher stages, and started before them (M1).
 
-    The lease of a leader will stand between RECORDER and CACHE: released when nothing writes any more, while events
-    about it are still accepted.
+    One exception: what holds Leases is started last of all, when there is everything to lead with. It is stopped, and
+    the Leases are given back, when nothing writes any more (L10), while events are still accepted.
     """
 
     RECORDER = 1
-    CACHE = 2
-    RUNNABLE = 3
-    CONTROLLER = 4
+    LEASE = 2
+    CACHE = 3
+    RUNNABLE = 4
+    CONTROLLER = 5
 
 
 @attrs.frozen(eq=False)
@@ -76,6 +77,13 @@ class Parts:
         for stage in sorted(Stage, reverse=True):
             unfinished += await self._stop_stage(stage, deadline)
         return unfinished
+
+    def abandon(self) -> None:
+        """Cancel everything at once, without waiting for it: whoever holds no Lease any more must not go on (M2)."""
+        current = asyncio.current_task()
+        for part in self._parts:
+            if part.task is not current:
+                part.task.cancel()
 
     async def cancel(self) -> None:
         """Cancel what still runs and wait for it."""

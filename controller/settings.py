@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 
 import attrs
 
+from windlass.controller.election import LeaderElection
+from windlass.controller.sharding import Sharding
+from windlass.controller.version import SupportedVersions
+
 __all__ = ("Settings", "utc_now")
 
 
@@ -42,6 +46,15 @@ class Settings:
 
     sync_timeout_seconds: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     """How long the first lists may take (C11)."""
+
+    leader_election: LeaderElection | None = None
+    """Which Lease decides which of several processes works; None for no election. All caches are filled before."""
+
+    sharding: Sharding | None = None
+    """How several processes share the keys of controllers with `sharded=True`; None for not at all."""
+
+    supported_versions: SupportedVersions = attrs.field(factory=SupportedVersions)
+    """Which versions of the API server will do, and what happens at the start if it is another."""
 
     field_manager: str = attrs.field(default="windlass", validator=attrs.validators.min_len(1))
     """The field manager of writes, and the component that reports events."""

@@ -51,8 +51,8 @@ async def test_the_highest_stage_stops_first_and_each_waits_for_those_above():
         await asyncio.sleep(0)
         log.clear()
         assert await parts.stop(30.0) == []
-    assert log == ["CONTROLLER stops", "RUNNABLE stops", "CACHE stops", "RECORDER stops"]
-    assert now() == pytest.approx(4.0)
+    assert log == ["CONTROLLER stops", "RUNNABLE stops", "CACHE stops", "LEASE stops", "RECORDER stops"]
+    assert now() == pytest.approx(5.0)
 
 
 async def test_parts_of_one_stage_stop_together():
