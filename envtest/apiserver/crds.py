@@ -8,13 +8,24 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import attrs
+
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.kinds import Column, Resource, Scale
 from windlass.envtest.apiserver.pruning import has_defaults
 from windlass.envtest.apiserver.schemas import schema_faults
-from windlass.envtest.apiserver.values import Json, json_type
+from windlass.envtest.apiserver.values import Json, encode, json_type, same
 
-__all__ = ("CLEANUP_FINALIZER", "CRD", "complete", "crd_faults", "established", "resources_of", "set_condition", "with_status")
+__all__ = (
+    "CLEANUP_FINALIZER",
+    "CRD",
+    "complete",
+    "crd_faults",
+    "established",
+    "resources_of",
+    "set_condition",
+    "with_status",
+)
 
 CRD = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -47,7 +58,7 @@ def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
         return [Fault.required("spec.versions")]
     faults = _identity(crd, spec, names) + _versions(versions)
     for index, version in enumerate(versions):
-        faults += _version(version, f"spec.versions[{index}]")
+        faults += _version(version, _Places.of(versions, index))
     if old is not None:
         faults += _immutable(spec, old["spec"])
         stored = (old.get("status") or {}).get("storedVersions") or []
@@ -95,32 +106,61 @@ def _versions(versions: list[Json]) -> list[Fault]:
         if not isinstance(name, str) or not _LABEL.match(name):
             faults.append(Fault.invalid(f"spec.versions[{index}].name", name, "a DNS-1035 label is required"))
         elif name in names[:index]:
-            faults.append(Fault.duplicate(f"spec.versions[{index}].name", name))
+            faults.append(Fault.invalid("spec.versions", names, "must contain unique version names"))
     if sum(version.get("storage") is True for version in versions) != 1:
         faults.append(Fault.invalid("spec.versions", names, "must have exactly one version marked as storage version"))
     return faults
 
 
-def _version(version: Json, path: str) -> list[Fault]:
+@attrs.frozen
+class _Places:
+    """Where the parts of a version stand in messages: what all versions have alike counts as the definition's own.
+
+    Empty: it was reported with the first version already.
+    """
+
+    version: str
+    schema: str
+    subresources: str
+    columns: str
+
+    @classmethod
+    def of(cls, versions: list[Json], index: int) -> "_Places":
+        version = f"spec.versions[{index}]"
+
+        def place(part: str, own: str, shared: str) -> str:
+            if not all(same(one.get(part), versions[0].get(part)) for one in versions) or not versions[0].get(part):
+                return own
+            return shared if index == 0 else ""
+
+        return cls(
+            version,
+            place("schema", f"{version}.schema", "spec.validation"),
+            place("subresources", f"{version}.subresources", "spec.subresources"),
+            place("additionalPrinterColumns", f"{version}.additionalPrinterColumns", "spec.additionalPrinterColumns"),
+        )
+
+
+def _version(version: Json, places: _Places) -> list[Fault]:
     holder = version.get("schema")
     schema = holder.get("openAPIV3Schema") if isinstance(holder, dict) else None
-    faults = schema_faults(schema, f"{path}.schema.openAPIV3Schema")
+    faults = schema_faults(schema, f"{places.schema}.openAPIV3Schema") if places.schema else []
     for flag in ("served", "storage"):
         if not isinstance(version.get(flag), bool):
-            faults.append(Fault.required(f"{path}.{flag}"))
+            faults.append(Fault.required(f"{places.version}.{flag}"))
     subresources = version.get("subresources") or {}
     if "status" in subresources and isinstance(schema, dict):
         faults += [
             Fault.invalid(
-                f"{path}.schema.openAPIV3Schema", keyword, "is not allowed at the root with the status subresource"
+                f"{places.schema}.openAPIV3Schema", keyword, "is not allowed at the root with the status subresource"
             )
             for keyword in ("allOf", "anyOf", "oneOf", "not")
             if keyword in schema
         ]  # R-04
-    if "scale" in subresources:
-        faults += _scale(subresources["scale"] or {}, f"{path}.subresources.scale")
+    if "scale" in subresources and places.subresources:
+        faults += _scale(subresources["scale"] or {}, f"{places.subresources}.scale")
     for index, column in enumerate(version.get("additionalPrinterColumns") or []):
-        faults += _column(column, f"{path}.additionalPrinterColumns[{index}]")
+        faults += _column(column, f"{places.columns}[{index}]") if places.columns else []
     return faults
 
 
@@ -138,7 +178,8 @@ def _scale(scale: Json, path: str) -> list[Fault]:
 def _column(column: Any, path: str) -> list[Fault]:
     if not isinstance(column, dict):
         return [Fault.wrong_type(path, json_type(column), "object")]
-    faults = [Fault.required(f"{path}.{field}") for field in ("name", "type", "jsonPath") if not column.get(field)]
+    needed = {"name": "name", "type": "type", "jsonPath": "JSONPath"}
+    faults = [Fault.required(f"{path}.{shown}") for field, shown in needed.items() if not column.get(field)]
     if column.get("type") and column["type"] not in _COLUMN_TYPES:
         faults.append(Fault.unsupported(f"{path}.type", column["type"], _COLUMN_TYPES))
     return faults
@@ -164,6 +205,9 @@ def with_status(crd: Json, others: Iterable[Json], now: str) -> Json:
         set_condition(conditions, "NamesAccepted", ("True", "NoConflicts", "no conflicts found"), now)
         message = "the initial names have been accepted"
         set_condition(conditions, "Established", ("True", "InitialNamesAccepted", message), now)
+    if crd["metadata"].get("deletionTimestamp"):
+        state = ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        set_condition(conditions, "Terminating", state, now)
     storage = next(version["name"] for version in crd["spec"]["versions"] if version["storage"])
     stored = list(status.get("storedVersions") or [])
     status["storedVersions"] = stored if storage in stored else [*stored, storage]
@@ -227,6 +271,7 @@ def resources_of(crd: Json, revision: int) -> list[Resource]:
             conditional=True,
             custom=True,
             schema=version["schema"]["openAPIV3Schema"],
+            embeds=b"x-kubernetes-embedded-resource" in encode(version["schema"]),
             storage_version=storage,
             defined_at=revision if has_defaults(version["schema"]) else 0,
             terminating=bool(crd["metadata"].get("deletionTimestamp")),
