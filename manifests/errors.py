@@ -38,7 +38,8 @@ class Drift(ManifestsError):
 
     def __init__(self, differences: Iterable[str]) -> None:
         self.differences = tuple(differences)
-        super().__init__("\n".join((*self.differences, "run `make crds` (or `windlass crd generate --folder …`) and commit the result")))
+        remedy = "run `make crds` (or `windlass crd generate --folder …`) and commit the result"
+        super().__init__("\n".join((*self.differences, remedy)))
 
 
 class NotEstablished(ManifestsError):
