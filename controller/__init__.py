@@ -3,6 +3,7 @@
 from windlass.controller.conflicts import retry_on_conflict
 from windlass.controller.context import Context
 from windlass.controller.controller import Controller
+from windlass.controller.election import LeaderElection
 from windlass.controller.errors import (
     BrokenExecutor,
     ControllerError,
@@ -10,18 +11,23 @@ from windlass.controller.errors import (
     DuplicateName,
     ExecutorError,
     ExecutorNotFound,
+    Fenced,
     GraceExceeded,
     KindNotRegistered,
+    LeadershipLost,
     ManagerError,
     ManagerFaults,
     OwnerError,
     QueueShutDown,
     RunOver,
     TerminalError,
+    VersionMismatch,
 )
 from windlass.controller.executors import Executor, ExecutorRegistry
+from windlass.controller.fencing import Fence
 from windlass.controller.finalizing import with_finalizer
 from windlass.controller.handlers import Handler, Watch, map_objects, map_owner, map_self
+from windlass.controller.lease import FencingToken
 from windlass.controller.logs import JsonFormatter
 from windlass.controller.manager import Manager, Runnable
 from windlass.controller.offloading import BlockingContext, BlockingReconciler
@@ -42,8 +48,10 @@ from windlass.controller.predicates import (
 from windlass.controller.queue import Item, WorkQueue
 from windlass.controller.request import Reconciler, Request, Result
 from windlass.controller.settings import Settings
+from windlass.controller.sharding import Sharding
 from windlass.controller.sources import Channel, Source, Stream, Ticker
 from windlass.controller.upserts import Operation, Upserted
+from windlass.controller.version import SupportedVersions
 
 __all__ = (
     "DEFAULT",
@@ -60,11 +68,16 @@ __all__ = (
     "ExecutorError",
     "ExecutorNotFound",
     "ExecutorRegistry",
+    "Fence",
+    "Fenced",
+    "FencingToken",
     "GraceExceeded",
     "Handler",
     "Item",
     "JsonFormatter",
     "KindNotRegistered",
+    "LeaderElection",
+    "LeadershipLost",
     "Manager",
     "ManagerError",
     "ManagerFaults",
@@ -78,11 +91,14 @@ __all__ = (
     "RunOver",
     "Runnable",
     "Settings",
+    "Sharding",
     "Source",
     "Stream",
+    "SupportedVersions",
     "TerminalError",
     "Ticker",
     "Upserted",
+    "VersionMismatch",
     "Watch",
     "WorkQueue",
     "annotations_changed",
