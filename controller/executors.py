@@ -12,6 +12,12 @@ The contract, as `Executor` spells it out:
 - `await observe(handle)`: what is true now. Cheap, free of side effects, safe to call at any time and after a restart.
 - `await cancel(handle)`: asks the work to end; returns when it has ended or cannot be found. Idempotent.
 
+To resume after a restart is to `start` the same plan again: its operation id finds the work. So nothing but the plan,
+which `render` computes anew from the job, has to be remembered.
+
+An executor may also say `version`, a text, and `capabilities`, texts that its users agree on (`"cancel"`, `"gpu"`, …);
+`ExecutorRegistry.info` tells both. Without a `version` an installed package's own counts.
+
 The types of job, plan, handle and observation belong to the operator that uses the executor.
 
 An installed package offers an executor by an entry point in the group `windlass.executors`
@@ -22,9 +28,21 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, Protocol, TypeVar, overload
 
+import attrs
+
 from windlass.controller.errors import BrokenExecutor, DuplicateExecutor, ExecutorNotFound
 
-__all__ = ("CONTRACT", "ENTRY_POINT_GROUP", "Executor", "ExecutorRegistry", "executors", "get", "names", "register")
+__all__ = (
+    "CONTRACT",
+    "ENTRY_POINT_GROUP",
+    "Executor",
+    "ExecutorInfo",
+    "ExecutorRegistry",
+    "executors",
+    "get",
+    "names",
+    "register",
+)
 
 ENTRY_POINT_GROUP = "windlass.executors"
 CONTRACT = ("name", "render", "start", "observe", "cancel")
@@ -54,6 +72,16 @@ class Executor(Protocol[JobT_contra, PlanT, HandleT, ObservationT_co]):
 
     async def cancel(self, handle: HandleT) -> None:
         """End the work. Idempotent."""
+
+
+@attrs.frozen
+class ExecutorInfo:
+    """What is known of an executor beside what it does. `origin` says where it came from, for people."""
+
+    name: str
+    origin: str
+    version: str | None
+    capabilities: frozenset[str]
 
 
 class ExecutorRegistry(Generic[E]):
@@ -119,6 +147,15 @@ class ExecutorRegistry(Generic[E]):
                 raise DuplicateExecutor(name, origin, other_origin)
         return executor
 
+    def info(self, name: str) -> ExecutorInfo:
+        """What the executor called `name` says of itself. Raises as `get` does, for it is imported."""
+        executor = self.get(name)
+        point = next((one for one in self._discover() if one.name == name and self._loads(one, executor)), None)
+        distribution = getattr(point, "dist", None)
+        version = getattr(executor, "version", None) or (None if distribution is None else distribution.version)
+        origin = _describe_object(executor) if point is None else _describe(point)
+        return ExecutorInfo(name, origin, version, frozenset(getattr(executor, "capabilities", ())))
+
     def names(self) -> tuple[str, ...]:
         """The names that `get` knows, sorted. Imports nothing."""
         return tuple(sorted({*self._registered, *(point.name for point in self._discover())}))
@@ -128,6 +165,9 @@ class ExecutorRegistry(Generic[E]):
 
     def __repr__(self) -> str:
         return f"<ExecutorRegistry {', '.join(self.names()) or 'empty'}>"
+
+    def _loads(self, point: EntryPoint, executor: E) -> bool:
+        return self._loaded.get(point.value) is executor
 
     def _add(self, name: str, executor: E, *, replace: bool) -> None:
         if not name:

@@ -176,3 +176,25 @@ def test_the_module_speaks_for_the_registry_of_the_process():
     module.register("test-only", softmax := type("TestOnly", (Softmax,), {"name": "test-only"})())
     assert module.get("test-only") is softmax is module.executors.get("test-only")
     assert "test-only" in module.names()
+
+
+def test_an_executor_tells_its_version_and_what_it_can():
+    class Capable(Softmax):
+        version = "2.1"
+        capabilities = ("cancel", "gpu")
+
+    known = registry()
+    known.register("softmax", Capable())
+    info = known.info("softmax")
+    assert (info.name, info.version, info.capabilities) == ("softmax", "2.1", {"cancel", "gpu"})
+    assert info.origin.endswith("Capable")
+
+
+def test_an_executor_that_says_nothing_has_no_version_and_no_capabilities(package):
+    info = registry(entry_point("softmax", "plugin_under_test:SOFTMAX")).info("softmax")
+    assert (info.version, info.capabilities, info.origin) == (None, set(), "plugin_under_test:SOFTMAX")
+
+
+def test_asking_about_an_executor_fails_as_getting_it_does():
+    with pytest.raises(ExecutorNotFound):
+        registry().info("softmax")
