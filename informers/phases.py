@@ -30,7 +30,7 @@ __all__ = (
 REFLECTOR = Machine(
     "reflector",
     initial="idle",
-    final=("stopped",),  # type: ignore[arg-type]  # attrs infers the converter `tuple` without its type argument
+    final=("stopped",),
     transitions=(
         ("idle", "start", "listing"),
         ("idle", "start with a streaming list", "streaming"),

@@ -31,6 +31,11 @@ def _rows(transitions: Iterable[Transition | tuple[str, str, str]]) -> tuple[Tra
     return tuple(Transition(*row) for row in transitions)
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    # `tuple` itself as a converter would leave type checkers without the type of what may be passed.
+    return tuple(names)
+
+
 @attrs.frozen(repr=False)
 class Machine:
     """A deterministic state machine, validated where it is defined.
@@ -50,7 +55,7 @@ class Machine:
     name: str
     initial: str = attrs.field(kw_only=True)
     transitions: tuple[Transition, ...] = attrs.field(kw_only=True, converter=_rows)
-    final: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=tuple)
+    final: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
     states: tuple[str, ...] = attrs.field(init=False, eq=False)
     _table: Mapping[str, Mapping[str, str]] = attrs.field(init=False, eq=False)
 

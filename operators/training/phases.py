@@ -4,7 +4,7 @@ One life of the machine is one generation of the spec: a new generation begins a
 and a final phase is never left within a generation (G3). This module does not know what is done in a phase.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from windlass.statemachine.conditions import Conditions
 from windlass.statemachine.machine import Machine, Transition
@@ -35,8 +35,6 @@ STALLED: Final = "Stalled"
 
 _WORKING: Final = ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing")
 
-_FINAL: Final[Any] = ("Succeeded", "Failed")  # Any, because mypy cannot bind the type variable of a converter `tuple`
-
 MACHINE: Final = Machine(
     "TrainingJob",
     initial="Pending",
@@ -50,7 +48,7 @@ MACHINE: Final = Machine(
         Transition("Publishing", "publish", "Succeeded"),
         *(Transition(phase, "fail", "Failed") for phase in _WORKING),
     ),
-    final=_FINAL,
+    final=("Succeeded", "Failed"),
 )
 
 
