@@ -75,7 +75,7 @@ class Api:
     async def get(self, kind: Kind, key: Key, *, subresource: str | None = None) -> Object:
         """The object as the server has it now."""
         resource = resource_of(kind)
-        return await self._object(requests.get(resource, key, subresource=subresource), resource)
+        return await self._object(requests.get(resource, key, subresource=subresource), _answer(resource, subresource))
 
     async def list(
         self,
@@ -144,7 +144,7 @@ class Api:
         )
         # What a subresource answers (an eviction, a token) is not the object, and has no version of its own.
         key = None if subresource else Key(where, metadata.get("name", ""))
-        return await self._write(request, resource, key, options)
+        return await self._write(request, resource, key, options, subresource=subresource)
 
     async def replace(
         self, kind: Kind, body: Body, *, subresource: str | None = None, options: WriteOptions = _PLAIN
@@ -153,7 +153,7 @@ class Api:
         resource, value = resource_of(kind), _value(body)
         key = _key_in(value)
         request = requests.replace(resource, key, _encode(value), subresource=subresource, options=options)
-        return await self._write(request, resource, key, options)
+        return await self._write(request, resource, key, options, subresource=subresource)
 
     async def patch(
         self,
@@ -172,7 +172,7 @@ class Api:
         resource = resource_of(kind)
         options = WriteOptions(field_manager, dry_run, field_validation, force)
         request = requests.patch(resource, key, _encode(patch), type=type, subresource=subresource, options=options)
-        return await self._write(request, resource, key, options)
+        return await self._write(request, resource, key, options, subresource=subresource)
 
     async def apply(
         self,
@@ -193,7 +193,7 @@ class Api:
         request = requests.patch(
             resource, key, _encode(value), type=PatchType.APPLY, subresource=subresource, options=options
         )
-        return await self._write(request, resource, key, options)
+        return await self._write(request, resource, key, options, subresource=subresource)
 
     async def delete(
         self,
@@ -233,10 +233,13 @@ class Api:
         labels: str | None = None,
         fields: str | None = None,
         propagation: Propagation | None = None,
+        dry_run: bool = False,
     ) -> None:
         """Ask for the deletion of every object that matches. Caches do not wait for it: list again to be sure."""
-        options = ListOptions(namespace, labels, fields)
-        await self.client.send(requests.delete_collection(resource_of(kind), options, propagation=propagation))
+        request = requests.delete_collection(
+            resource_of(kind), ListOptions(namespace, labels, fields), propagation=propagation, dry_run=dry_run
+        )
+        await self.client.send(request)
 
     async def server_version(self) -> str:
         """The server's `gitVersion`, such as `v1.34.1`."""
@@ -244,12 +247,14 @@ class Api:
         answer = _decode(msgspec.json.Decoder(dict[str, Any]), (await self.client.send(request)).body, request)
         return str(answer.get("gitVersion", ""))
 
-    async def _object(self, request: Request, resource: Resource) -> Object:
-        return _parse((await self.client.send(request)).body, resource)
+    async def _object(self, request: Request, answer: Resource | None) -> Object:
+        return _parse((await self.client.send(request)).body, answer)
 
-    async def _write(self, request: Request, resource: Resource, key: Key | None, options: WriteOptions) -> Object:
+    async def _write(
+        self, request: Request, resource: Resource, key: Key | None, options: WriteOptions, *, subresource: str | None
+    ) -> Object:
         with self._writing(resource, None if options.dry_run else key) as write:
-            written = await self._object(request, resource)
+            written = await self._object(request, _answer(resource, subresource))
             write.wrote(written)
             return written
 
@@ -266,7 +271,12 @@ def _value(body: Body) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else unstructure(body)
 
 
-def _parse(body: bytes, resource: Resource) -> Object:
+def _answer(resource: Resource, subresource: str | None) -> Resource | None:
+    # All but `status` have kinds of their own: Scale, TokenRequest; an Eviction is answered by a Status.
+    return resource if subresource in (None, "status") else None
+
+
+def _parse(body: bytes, resource: Resource | None) -> Object:
     # The server ends a document with a newline; by list and watch the same object comes without one.
     return Object.parse(body.rstrip(), resource)
 

@@ -97,14 +97,25 @@ async def test_a_write_that_fails_is_reported_as_over():
 
 async def test_what_changes_nothing_is_not_reported():
     """A dry run's answer has a version that never comes; a subresource's own answer has none."""
-    api, observer = observed(config_map(), config_map(), {"kind": "Status"}, {"kind": "Eviction", "metadata": {}})
+    api, observer = observed(config_map(), config_map(), {"kind": "Status"}, {"kind": "Status", "metadata": {}})
     await api.patch(ConfigMap, A, {}, dry_run=True)
     await api.create(ConfigMap, config_map(), options=WriteOptions(dry_run=True))
     await api.delete(ConfigMap, A, dry_run=True)
-    with pytest.raises(ProtocolError):
-        await api.create(Pod, {"metadata": {"name": "a"}}, namespace="ns", name="a", subresource="eviction")
+    evicted = await api.create(Pod, {"metadata": {"name": "a"}}, namespace="ns", name="a", subresource="eviction")
 
+    assert evicted.kind == "Status"
     assert observer.log == []
+
+
+async def test_only_a_subresource_may_answer_with_another_kind():
+    scale = {**config_map(), "kind": "Scale", "spec": {"replicas": 2}}
+    api, observer = observed(scale, scale, scale)
+
+    assert (await api.get(ConfigMap, A, subresource="scale")).kind == "Scale"
+    await api.patch(ConfigMap, A, {"spec": {"replicas": 2}}, subresource="scale")
+    assert observer.log == ["begin ns/a", "wrote ns/a 5", "end"], "its version is that of the object"
+    with pytest.raises(ProtocolError, match="expected an object of kind ConfigMap, found Scale"):
+        await api.get(ConfigMap, A)
 
 
 async def test_a_generated_name_is_reported_under_the_name_it_got():
