@@ -7,12 +7,15 @@ This module does not know what the bytes mean.
 """
 
 import asyncio
+import logging
+import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import attrs
@@ -23,6 +26,11 @@ from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, T
 from windlass.informers.requests import Request
 
 __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
+
+log = logging.getLogger(__name__)
+
+WARNINGS_MAX = 1000  # distinct texts remembered, each of which is logged once
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 def _version() -> str:
@@ -54,6 +62,9 @@ class CallObserver(Protocol):
 
     def called(self, request: Request, code: str, seconds: float) -> None:
         """One exchange is over; `code` is the HTTP status, or `<error>` when there was none."""
+
+    def retried(self, request: Request, code: str) -> None:
+        """The request is about to be sent again, because it was answered with `code`."""
 
 
 @attrs.frozen
@@ -87,7 +98,7 @@ class Client:
 
     Guarantees: an answer outside 2xx is raised as ApiError, never returned; a 401 is tried once more with fresh
     credentials; 429 with Retry-After is waited out and tried again, `retries` times (the server has done nothing), and
-    so are 502, 503 and 504 for reads.
+    so are 502, 503 and 504 for reads. Warnings of the server (old versions, unknown fields) are logged, each text once.
     """
 
     def __init__(
@@ -109,6 +120,8 @@ class Client:
         self._streams: aiohttp.ClientSession | None = None
         self._certificate: tuple[str, str] | None = None
         self._retired: list[aiohttp.ClientSession] = []
+        self._proxy = cluster.proxy or _proxy_of_environment(cluster.server)
+        self._warnings: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self.cluster.credentials.header()
@@ -142,6 +155,7 @@ class Client:
                 delay = _retry_after(request, error)
                 if delay is None or left <= 0:
                     raise
+                self._again(request, error)
             left -= 1
             await asyncio.sleep(delay)
 
@@ -151,10 +165,11 @@ class Client:
         header = await self.cluster.credentials.header()
         try:
             response = await self._exchange(request, header, calls=calls)
-        except Unauthorized:
+        except Unauthorized as error:
             fresh = await self.cluster.credentials.header(refused=header)
             if fresh is None or fresh == header:
                 raise
+            self._again(request, error)
             response = await self._exchange(request, fresh, calls=calls)
         try:
             yield Stream(response.status, response.headers, request, response.content, self.cluster.server)
@@ -168,6 +183,7 @@ class Client:
         try:
             response = await self._request(request, authorization, calls=calls)
             code = str(response.status)
+            self._hear(request, response.headers.getall("Warning", ()))
             if response.status >= 300:
                 raise await self._refusal(request, response)
             return response
@@ -190,7 +206,7 @@ class Client:
                     URL(self.cluster.server + request.target, encoded=True),
                     data=request.body,
                     headers=headers,
-                    proxy=self.cluster.proxy,
+                    proxy=self._proxy,
                     server_hostname=self.cluster.tls_server_name,
                     allow_redirects=False,
                 )
@@ -214,6 +230,16 @@ class Client:
     def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
         message = f"{request.what}: no answer from {self.cluster.server}: {_reason(error)}"
         return ConnectionFailed(message, request=request, sent=sent)
+
+    def _again(self, request: Request, error: ApiError) -> None:
+        if self.observer is not None:
+            self.observer.retried(request, str(error.status_code))
+
+    def _hear(self, request: Request, headers: Iterable[str]) -> None:
+        for text in _WARNING.findall(", ".join(headers)):
+            if text not in self._warnings and len(self._warnings) < WARNINGS_MAX:
+                self._warnings.add(text)
+                log.warning("%s: the server warns: %s", request.what, re.sub(r"\\(.)", r"\1", text))
 
     def _session(self, *, calls: bool) -> aiohttp.ClientSession:
         if self._calls is None or self._streams is None:
@@ -240,12 +266,21 @@ class Client:
             ),
             # Inflating costs more than a cluster's network does, and on this loop.
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
-            trust_env=self.cluster.proxy is None,
+            # ~/.netrc, which comes with the environment's proxies there, must not meddle with our credentials.
+            trust_env=False,
             read_bufsize=2**18,
         )
 
     def __repr__(self) -> str:
         return f"<Client {self.cluster.server} {'open' if self._calls is not None else 'closed'}>"
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say of this server."""
+    url = URL(server)
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    return getproxies().get(url.scheme)
 
 
 def _give_up(response: aiohttp.ClientResponse) -> None:

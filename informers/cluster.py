@@ -5,6 +5,7 @@ nothing else here needs.
 """
 
 import asyncio
+import atexit
 import os
 import ssl
 import tempfile
@@ -187,6 +188,7 @@ def _plugin(loader: Any) -> ExecPlugin:
 def _store(text: str) -> str:
     with tempfile.NamedTemporaryFile("w", prefix="windlass-", suffix=".pem", delete=False) as file:
         file.write(text)
+    atexit.register(Path(file.name).unlink, missing_ok=True)  # a private key must not outlive the process
     return file.name
 
 

@@ -35,11 +35,21 @@ class CallMetrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
+        self._retries = Counter(
+            "rest_client_request_retries_total",
+            "Requests sent again, by the status code that they were answered with, verb and host.",
+            ("code", "verb", "host"),
+            registry=registry,
+        )
 
     def called(self, request: Request, code: str, seconds: float) -> None:
         """Count one exchange."""
         self._requests.labels(code, request.method, self._host).inc()
         self._seconds.labels(request.verb, self._host).observe(seconds)
+
+    def retried(self, request: Request, code: str) -> None:
+        """Count one request that is sent again."""
+        self._retries.labels(code, request.verb, self._host).inc()
 
 
 class InformerMetrics(Collector):

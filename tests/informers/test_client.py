@@ -159,15 +159,19 @@ class Rotating:
         return self.current
 
 
-@pytest.mark.parametrize("request_", [GET, CREATE], ids=["read", "write"])
-async def test_after_a_401_fresh_credentials_are_tried_once(request_):
+def _only(authorization):
     async def handler(request):
-        if request.headers["Authorization"] == "Bearer old":
+        if request.headers["Authorization"] != authorization:
             return status(401, "Unauthorized")
         return web.Response(text="in")
 
+    return handler
+
+
+@pytest.mark.parametrize("request_", [GET, CREATE], ids=["read", "write"])
+async def test_after_a_401_fresh_credentials_are_tried_once(request_):
     credentials = Rotating()
-    async with serving(handler, credentials=credentials) as client:
+    async with serving(_only("Bearer new"), credentials=credentials) as client:
         assert (await client.send(request_)).body == b"in"
     assert credentials.refused == ["Bearer old"]
 
@@ -376,15 +380,50 @@ async def test_every_exchange_is_observed():
         def called(self, request, code, seconds):
             seen.append((request.verb, code, seconds >= 0))
 
+        def retried(self, request, code):
+            seen.append((request.verb, f"again after {code}"))
+
     handler = Failing(lambda: status(404, "NotFound"))
     async with serving(handler, observer=Observer()) as client:
         with pytest.raises(ApiError):
             await client.send(GET)
+        handler.answers.append(lambda: status(429, "TooManyRequests", {"Retry-After": "0"}))
+        await client.send(GET)
+    async with serving(_only("Bearer new"), observer=Observer(), credentials=Rotating()) as client:
         await client.send(GET)
     async with Client(Cluster("http://127.0.0.1:1"), observer=Observer()) as client:
         with pytest.raises(ConnectionFailed):
             await client.send(GET)
-    assert seen == [("get", "404", True), ("get", "200", True), ("get", "<error>", True)]
+    assert seen == [
+        ("get", "404", True),
+        ("get", "429", True),
+        ("get", "again after 429"),
+        ("get", "200", True),
+        ("get", "401", True),
+        ("get", "again after 401"),
+        ("get", "200", True),
+        ("get", "<error>", True),
+    ]
+
+
+async def test_what_the_server_warns_of_is_logged_each_text_once(caplog):
+    async def handler(request):
+        answer = web.Response(text="done")
+        answer.headers.add("Warning", '299 - "unknown field \\"spec.colour\\", ignored"')
+        answer.headers.add("Warning", '299 - "v1beta1 is deprecated", 299 - "use v1"')
+        answer.headers.add("Warning", "199 nonsense")
+        return answer
+
+    async with serving(handler) as client:
+        for _ in range(3):
+            await client.send(CREATE)
+
+    assert [record.getMessage().partition(" warns: ")[2] for record in caplog.records] == [
+        'unknown field "spec.colour", ignored',
+        "v1beta1 is deprecated",
+        "use v1",
+    ]
+    assert caplog.records[0].getMessage().startswith("create pods.v1 default/(new): the server")
 
 
 async def test_an_abandoned_stream_gives_its_connection_up():
@@ -426,6 +465,38 @@ async def test_a_proxy_is_used_when_the_configuration_names_one():
         client = await stack.enter_async_context(Client(behind))
         assert (await client.send(GET)).body == b"by proxy"
     assert "cluster.example" in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "excepted", "used"),
+    [("http_proxy", "", True), ("http_proxy", "other,cluster.example", False), ("https_proxy", "", False)],
+)
+async def test_a_proxy_of_the_environment_is_used_for_the_servers_it_is_for(monkeypatch, variable, excepted, used):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    async def handler(request):
+        return web.Response(text="by proxy")
+
+    async with serving(handler) as proxy, AsyncExitStack() as stack:
+        monkeypatch.setenv(variable, proxy.cluster.server)
+        monkeypatch.setenv("no_proxy", excepted)
+        client = await stack.enter_async_context(Client(Cluster("http://cluster.example:1"), timeouts=QUICK))
+        if used:
+            assert (await client.send(GET)).body == b"by proxy"
+        else:
+            with pytest.raises(ConnectionFailed):
+                await client.send(GET)
+
+
+async def test_a_netrc_file_does_not_meddle_with_the_credentials(tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with serving(_only("Bearer t")) as client:
+        assert (await client.send(GET)).body == b"in"
 
 
 class Issuing:

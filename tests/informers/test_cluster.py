@@ -5,6 +5,7 @@ import json
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -107,6 +108,14 @@ async def test_an_exec_plugin_is_run_when_it_is_needed(tmp_path):
     assert await cluster.credentials.header() == "Bearer t1"
     assert await cluster.credentials.header(refused="Bearer t1") == "Bearer t1"
     assert (tmp_path / "runs").read_text().count("run") == 2
+
+
+def test_keys_that_a_plugin_issues_do_not_outlive_the_process():
+    script = "from windlass.informers.cluster import _store; print(_store('KEY'))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_env())
+
+    assert done.stdout.strip().endswith(".pem")
+    assert not Path(done.stdout.strip()).exists()
 
 
 async def test_an_exec_plugin_that_fails_is_quoted(tmp_path):

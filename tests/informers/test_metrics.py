@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from scripted_cluster import WIDGET, ScriptedCluster, running, settle
+from scripted_cluster import WIDGET, ScriptedCluster, running, settle, status
 
 from windlass.informers.builtins import Pod
 from windlass.informers.cache import Cache
@@ -29,6 +29,8 @@ async def test_informers_are_read_when_scraped():
         cluster.bookmark()
         cluster.end_streams()
         await settle()
+        cluster.emit({"type": "ERROR", "object": status(410, "Expired")})
+        await settle()
 
         def value(name, **labels):
             return registry.get_sample_value(name, {"resource": "widgets.v1.ex.dev", **labels})
@@ -40,6 +42,7 @@ async def test_informers_are_read_when_scraped():
         assert value("windlass_informer_events_total", event="added") == 2
         assert value("windlass_informer_events_total", event="bookmark") == 1
         assert value("windlass_informer_watch_restarts_total", cause="ended") == 1
+        assert value("windlass_informer_relists_total", cause="expired") == 1
         assert value("windlass_informer_handler_failures_total", handler="broken") == 2
         assert value("windlass_informer_read_your_writes_total", result="timed_out") == 0
         assert value("windlass_informer_last_event_age_seconds") == pytest.approx(0.0, abs=0.1)
@@ -67,10 +70,13 @@ def test_calls_are_counted_under_the_rest_clients_names():
     metrics.called(request, "200", 0.03)
     metrics.called(request, "200", 0.2)
     metrics.called(request, "<error>", 1.0)
+    metrics.retried(request, "429")
 
     labels = {"method": "GET", "host": "server:6443"}
     assert registry.get_sample_value("rest_client_requests_total", {**labels, "code": "200"}) == 2
     assert registry.get_sample_value("rest_client_requests_total", {**labels, "code": "<error>"}) == 1
+    again = {"code": "429", "verb": "get", "host": "server:6443"}
+    assert registry.get_sample_value("rest_client_request_retries_total", again) == 1
     duration = {"verb": "get", "host": "server:6443"}
     assert registry.get_sample_value("rest_client_request_duration_seconds_count", duration) == 3
     assert registry.get_sample_value("rest_client_request_duration_seconds_bucket", {**duration, "le": "0.1"}) == 1
