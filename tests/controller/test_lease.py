@@ -1,6 +1,7 @@
 """The decisions about a Lease: by table, and by a model of several candidates on a network that does its worst."""
 
 import itertools
+import random
 
 import attrs
 import pytest
@@ -127,6 +128,12 @@ def test_what_was_won_while_paused_for_longer_than_it_lasts_is_not_believed():
     state, effects = step(Standby(ME, asking=True), wrote, 10.0)
     assert isinstance(state, Standby)
     assert effects == (Wait(12.0, spread=2.4),)
+
+
+def test_belief_is_counted_from_the_sending_of_what_won_it_not_from_the_hearing():
+    """L5: others count from when they first saw it, and that may be as early as its sending."""
+    state, _ = step(Standby(ME, asking=True), Wrote(LeaseRecord("me", 15, 4), "100", 0.0), 3.0)
+    assert state.until == 10.0
 
 
 def test_a_standby_that_is_stopped_never_leads():
@@ -350,9 +357,12 @@ class Candidates(RuleBasedStateMachine):
             self.run_timers()
 
     @precondition(lambda self: self.messages)
-    @rule(data=st.data(), fate=st.sampled_from(["arrives", "arrives", "arrives", "lost", "answer lost", "doubled"]))
-    def a_request_meets_its_fate(self, data, fate):
-        message = data.draw(st.sampled_from(self.messages))
+    @rule(
+        which=st.integers(0, 99),
+        fate=st.sampled_from(["arrives", "arrives", "arrives", "lost", "answer lost", "doubled"]),
+    )
+    def a_request_meets_its_fate(self, which, fate):
+        message = self.messages[which % len(self.messages)]
         if fate != "doubled":
             self.messages.remove(message)
         if fate != "lost":
@@ -370,19 +380,16 @@ class Candidates(RuleBasedStateMachine):
 
     @rule(tenths=st.sampled_from([50, 99, 151]))
     def life_goes_on(self, tenths):
-        for _ in range(tenths):
-            self.time_passes(0.1)
-            self.requests_arrive()
-            self.at_most_one_believes()
+        self.pass_time(tenths)
 
-    @rule(data=st.data())
-    def a_process_is_cut_off_or_not_any_more(self, data):
-        candidate = data.draw(st.sampled_from(self.candidates))
+    @rule(which=st.integers(0, 99))
+    def a_process_is_cut_off_or_not_any_more(self, which):
+        candidate = self.candidates[which % len(self.candidates)]
         candidate.cut = not candidate.cut
 
-    @rule(data=st.data())
-    def a_process_pauses_or_goes_on(self, data):
-        candidate = data.draw(st.sampled_from(self.candidates))
+    @rule(which=st.integers(0, 99))
+    def a_process_pauses_or_goes_on(self, which):
+        candidate = self.candidates[which % len(self.candidates)]
         candidate.paused = not candidate.paused
         if not candidate.paused:
             inbox, candidate.inbox = candidate.inbox, []
@@ -391,25 +398,25 @@ class Candidates(RuleBasedStateMachine):
             self.run_timers()
 
     @precondition(lambda self: len(self.candidates) < 6)
-    @rule(data=st.data())
-    def a_process_stops_and_another_starts(self, data):
-        candidate = data.draw(st.sampled_from(self.candidates))
+    @rule(which=st.integers(0, 99))
+    def a_process_stops_and_another_starts(self, which):
+        candidate = self.candidates[which % len(self.candidates)]
         if not candidate.paused:
             self.tell(candidate, Stop())
             self.candidates.append(Candidate(f"c{len(self.candidates)}", self.now))
             self.run_timers()
 
-    @rule(data=st.data())
-    def somebody_touches_the_lease(self, data):
+    @rule(which=st.integers(0, 99))
+    def somebody_touches_the_lease(self, which):
         if self.record is not None:
             self.version += 1
 
-    @rule(data=st.data())
-    def a_leader_writes_to_a_store_that_checks_tokens(self, data):
+    @rule(which=st.integers(0, 99))
+    def a_leader_writes_to_a_store_that_checks_tokens(self, which):
         """L13: it may be a leader no more and not know it; the newest one's writes are never overwritten."""
         writers = [one for one in self.candidates if isinstance(one.state, Leading)]
         if writers:
-            token = data.draw(st.sampled_from(writers)).state.token
+            token = writers[which % len(writers)].state.token
             if self.accepted is None or token >= self.accepted:
                 self.accepted = token
             else:
@@ -440,6 +447,62 @@ class Candidates(RuleBasedStateMachine):
         alive = [one for one in self.candidates if not isinstance(one.state, Over)]
         assert len([one for one in alive if leads(one.state, self.now)]) == min(1, len(alive))
         assert not any(isinstance(one.state, Releasing) for one in alive)
+
+    def walk(self, rng):
+        """One random turn, of the kind that real life is made of: mostly nothing happens."""
+        which = rng.randrange(100)
+        leaders = [number for number, one in enumerate(self.candidates) if isinstance(one.state, Leading)]
+        if leaders and rng.random() < 0.5:
+            which = rng.choice(leaders)  # whoever matters
+        self.heal(rng)
+        draw = rng.random()
+        if draw < 0.03 and not self.candidates[which % len(self.candidates)].paused:
+            self.drama(rng, self.candidates[which % len(self.candidates)])
+        elif draw < 0.1:
+            self.a_process_pauses_or_goes_on(which)
+        elif draw < 0.25:
+            self.a_process_is_cut_off_or_not_any_more(which)
+        elif draw < 0.28 and len(self.candidates) < 60:
+            self.candidates.append(Candidate(f"c{len(self.candidates)}", self.now))
+        elif draw < 0.31:
+            self.tell_stop(self.candidates[which % len(self.candidates)])
+        elif draw < 0.5 and self.messages:
+            fate = rng.choice(["arrives", "arrives", "arrives", "lost", "answer lost", "doubled"])
+            self.a_request_meets_its_fate(which, fate)
+        for _ in range(rng.choice([1, 3, 10, 20, 50])):
+            self.time_passes(0.1)
+            if rng.random() < 0.7:
+                self.requests_arrive()
+            self.at_most_one_believes()
+
+    def heal(self, rng):
+        for number, candidate in enumerate(self.candidates):
+            if candidate.paused and rng.random() < 0.2:
+                self.a_process_pauses_or_goes_on(number)
+            if candidate.cut and rng.random() < 0.2:
+                self.a_process_is_cut_off_or_not_any_more(number)
+
+    def drama(self, rng, victim):
+        """It pauses with a request under way, hears the answer when it goes on, and is cut off right after."""
+        for _ in range(30):
+            if victim.request is None:
+                self.time_passes(0.1)
+        victim.paused, victim.cut = True, False
+        self.pass_time(rng.choice([40, 70, 99, 130]))
+        self.a_process_pauses_or_goes_on(self.candidates.index(victim))
+        victim.cut = True
+        self.pass_time(rng.choice([50, 99, 160]))
+        victim.cut = False
+
+    def pass_time(self, tenths):
+        for _ in range(tenths):
+            self.time_passes(0.1)
+            self.requests_arrive()
+            self.at_most_one_believes()
+
+    def tell_stop(self, candidate):
+        if not candidate.paused:
+            self.tell(candidate, Stop())
 
     # The shells.
 
@@ -510,3 +573,18 @@ Candidates.TestCase.settings = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking a run of so many steps takes minutes
 )
 TestCandidates = Candidates.TestCase
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_over_long_walks_at_most_one_believes(seed):
+    """Twenty times half an hour, in which leadership changes hands a few dozen times."""
+    rng = random.Random(seed)
+    machine = Candidates()
+    machine.begin(3)
+    for _ in range(1000):
+        machine.walk(rng)
+        if len([one for one in machine.candidates if not isinstance(one.state, Over)]) < 3:
+            machine.candidates.append(Candidate(f"c{len(machine.candidates)}", machine.now))
+    machine.tokens_grow()
+    machine.teardown()
+    assert len(machine.tokens) > 20
