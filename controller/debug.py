@@ -1,4 +1,4 @@
-"""What a controller is doing, as one JSON value: the debug page's entry. Reads, and changes nothing. Times in seconds."""
+"""What a controller is doing, as one JSON value: the debug page's entry. It reads, and changes nothing."""
 
 import math
 from collections.abc import Mapping

@@ -182,47 +182,49 @@ class Manager:
             resource = self.scheme.require(for_, used_by=f"a controller (for_) named {name!r}" if name else "for_")
         name = name or (resource.kind.lower() if resource is not None else "")
         used_by = f"the controller {name}" if name else "this controller"
-        if workers < 1 or deadline_seconds <= 0:
-            faults.add(
-                f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
-                f"found workers={workers!r}, deadline_seconds={deadline_seconds!r}"
-            )
-        if offload and inspect.iscoroutinefunction(reconcile):
-            faults.add(
-                f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {reconcile}"
-            )
-        if sharded and self.settings.sharding is None:
-            faults.add(f"{used_by}: sharded=True needs Settings(sharding=Sharding(name=…)), found None")
-        watched = self._watched(faults, used_by, resource, tuple(predicates), owns=owns, watches=watches)
-        for executor in executors:
-            with faults:
-                executor_registry.get(executor)
-        with faults:
-            self._claim(name)
         read = [self._resource(faults, kind, f"{used_by} (reads)") for kind in reads]
-        faults.raise_all(f"{used_by} cannot be added")
-        controller = Controller(
-            ControllerSpec(
-                name=name,
-                reconcile=reconcile,
-                watches=watched,
-                sources=tuple(sources),
-                reads=tuple(one for one in read if one is not None),
-                workers=workers,
-                deadline_seconds=deadline_seconds,
-                sync_timeout_seconds=self.settings.sync_timeout_seconds,
-                retry=retry,
-                bucket=bucket,
-                offload=offload,
-                sharded=sharded,
-                clock=self.settings.clock,
-            )
+        spec = ControllerSpec(
+            name=name,
+            reconcile=reconcile,
+            watches=self._watched(faults, used_by, resource, tuple(predicates), owns=owns, watches=watches),
+            sources=tuple(sources),
+            reads=tuple(one for one in read if one is not None),
+            workers=workers,
+            deadline_seconds=deadline_seconds,
+            sync_timeout_seconds=self.settings.sync_timeout_seconds,
+            retry=retry,
+            bucket=bucket,
+            offload=offload,
+            sharded=sharded,
+            clock=self.settings.clock,
         )
+        self._check(faults, used_by, spec, executors)
+        faults.raise_all(f"{used_by} cannot be added")
+        controller = Controller(spec)
         self._controllers[name] = controller
         if self._started:
             controller.attach(self.cache)
             self._start_controller(controller)
         return controller
+
+    def _check(self, faults: Faults, used_by: str, spec: ControllerSpec, executors: Sequence[str]) -> None:
+        """Everything about a controller that has nothing to do with kinds."""
+        if spec.workers < 1 or spec.deadline_seconds <= 0:
+            faults.add(
+                f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
+                f"found workers={spec.workers!r}, deadline_seconds={spec.deadline_seconds!r}"
+            )
+        if spec.offload and inspect.iscoroutinefunction(spec.reconcile):
+            faults.add(
+                f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {spec.reconcile}"
+            )
+        if spec.sharded and self.settings.sharding is None:
+            faults.add(f"{used_by}: sharded=True needs Settings(sharding=Sharding(name=…)), found None")
+        for executor in executors:
+            with faults:
+                executor_registry.get(executor)
+        with faults:
+            self._claim(spec.name)
 
     def _watched(
         self,

@@ -53,19 +53,18 @@ def test_everything_wrong_with_a_controller_is_listed_and_none_is_added():
             offload=True,
         )
     assert [type(fault) for fault in caught.value.faults] == [
+        KindNotRegistered,  # reads
+        ManagerError,  # a pod cannot own a node
+        KindNotRegistered,  # owns
+        KindNotRegistered,  # watches
         ManagerError,  # workers
         ManagerError,  # offload
-        ManagerError,  # a pod cannot own a node
-        KindNotRegistered,
-        KindNotRegistered,
         ExecutorNotFound,
         DuplicateName,
-        KindNotRegistered,
     ]
     text = str(caught.value)
-    assert text.startswith(
-        "the controller pod cannot be added: 8 things are wrong:\n- the controller pod: expected workers"
-    )
+    assert text.startswith("the controller pod cannot be added: 8 things are wrong:\n- the controller pod (reads) uses")
+    assert "\n- the controller pod: expected workers >= 1" in text
     assert "offloaded reconciler is a plain function" in text
     assert "the controller pod (reads) uses the kind Rocket" in text
     assert "there is no executor named 'no-such-executor'; known executors: " in text
