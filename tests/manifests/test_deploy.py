@@ -11,6 +11,9 @@ import yaml
 from programs import WINDLASS, running
 from servers import kubectl_binary, open_server
 
+from windlass.controller.lease import LeaseRecord
+from windlass.controller.leases import ApiLeases, StoredLease
+from windlass.controller.settings import utc_now
 from windlass.informers import Api, Client, Cluster, Event, Key, Resource
 from windlass.informers.errors import Forbidden, NotFound
 from windlass.operators.training import sample_job, write_sample_table
@@ -167,5 +170,11 @@ async def test_what_the_manifests_permit_is_all_that_the_program_needs(tmp_path)
             assert ended.code == 0, ended.err
             assert "forbidden" not in ended.err.lower()
         async with Client(await Cluster.load(own)) as client:
+            # Leaders and sharing replicas do no more than this.
+            leases = ApiLeases(client, "windlass-system", clock=utc_now)
+            stored = await leases.put(StoredLease(name="tests", version="", record=LeaseRecord("tests", 15)))
+            stored = await leases.put(await leases.get(stored.name))
+            await leases.list("tests=none")
+            await leases.delete(stored)
             with pytest.raises(Forbidden, match="secrets"):
                 await Api(client).list(SECRETS)
