@@ -1,12 +1,16 @@
 """A key names one object of a known kind: its namespace ("" for cluster-scoped objects) and its name, nothing more."""
 
-from typing import NamedTuple
+import msgspec
 
 __all__ = ("Key",)
 
 
-class Key(NamedTuple):
-    """`Key("default", "a")`; written `default/a`, or `a` when there is no namespace."""
+class Key(msgspec.Struct, frozen=True, order=True, gc=False):
+    """`Key("default", "a")`; written `default/a`, or `a` when there is no namespace.
+
+    It holds nothing but text, so the garbage collector need not look at it: a store has one for every object, and with
+    100 000 of them (as tuples, say) each full collection would hold the loop for tens of milliseconds.
+    """
 
     namespace: str
     name: str

@@ -1,5 +1,6 @@
 """An object is its bytes: what is cut out, what is put back, what is read from them, and when."""
 
+import gc
 import json
 from datetime import UTC, datetime
 
@@ -218,3 +219,7 @@ def test_an_object_of_64_mib_is_held_as_well():
 
     assert one.raw == raw
     assert len(one.spec) > 63 * 2**20
+
+
+def test_the_garbage_collector_does_not_see_it():
+    assert not gc.is_tracked(Object.parse(compact(FULL)))
