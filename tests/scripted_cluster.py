@@ -75,6 +75,7 @@ class ScriptedCluster:
         self.client = ScriptedClient(self)
         self.bookmark_initial_end = True
         self.down_until = 0.0
+        self.cut = None  # (bytes, how it ends: None for cleanly, or an error) of the next answer with a body
 
     def put(self, name, *, namespace="default", **fields):
         self.version += 1
@@ -168,15 +169,27 @@ class ScriptedClient:
         query = dict(request.query)
         namespace = request.path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in request.path else None
         if "watch" not in query:
-            yield _Body(self._page(query, namespace))
+            body = self._page(query, namespace)
+            yield _Body(body) if cluster.cut is None else self._short(body)
             return
         stream = self._watch(query, namespace)
+        if cluster.cut is not None:
+            yield self._short(b"".join(stream._chunks))
+            return
         cluster.streams.append(stream)
         try:
             yield stream
         finally:
             if stream in cluster.streams:
                 cluster.streams.remove(stream)
+
+    def _short(self, body):
+        (after, error), self._cluster.cut = self._cluster.cut, None
+        stream = ScriptedStream(self._cluster)
+        if after:
+            stream.send_bytes(body[:after])
+        stream.end(error)
+        return stream
 
     def _page(self, query, namespace):
         cluster = self._cluster
