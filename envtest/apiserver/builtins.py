@@ -5,10 +5,12 @@ Pure.
 """
 
 import base64
+import re
 from collections.abc import Callable
 
 from windlass.envtest.apiserver.errors import Fault
-from windlass.envtest.apiserver.values import Json
+from windlass.envtest.apiserver.pods import pod_faults, pod_update_faults
+from windlass.envtest.apiserver.values import Json, same
 
 __all__ = ("PROTECTED_NAMESPACES", "SYSTEM_NAMESPACES", "built_in_faults", "prepare_create", "prepare_write")
 
@@ -58,7 +60,17 @@ def _job(obj: Json) -> None:
         spec.setdefault("suspend", False)
 
 
-_CREATE: dict[str, Callable[[Json], None]] = {"namespaces": _namespace, "pods": _pod, "jobs.batch": _job}
+def _workload(obj: Json) -> None:
+    obj["status"] = {}
+
+
+_CREATE: dict[str, Callable[[Json], None]] = {
+    "namespaces": _namespace,
+    "pods": _pod,
+    "jobs.batch": _job,
+    "deployments.apps": _workload,
+    "statefulsets.apps": _workload,
+}
 
 
 def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
@@ -69,13 +81,22 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
     faults = []
     if isinstance(spec, dict):
         faults += [Fault.required(f"spec.{field}") for field in _NEEDS.get(qualified, ()) if not spec.get(field)]
+        faults += pod_faults(qualified, spec) + _selector_faults(qualified, spec)
     if qualified in ("configmaps", "secrets"):
-        faults += _frozen(obj, old)
-    if qualified == "configmaps":
-        faults += _texts(obj)
+        faults += _key_faults(obj) + _frozen(obj, old)
+    if old is not None:
+        faults += _immutable_faults(qualified, obj, old)
+        if qualified == "pods":
+            faults += pod_update_faults(obj, old)
     return faults
 
 
+_IMMUTABLE = {
+    "secrets": ("type",),
+    "deployments.apps": ("spec.selector",),
+    "statefulsets.apps": ("spec.selector", "spec.serviceName"),
+    "jobs.batch": ("spec.selector", "spec.template", "spec.completionMode"),
+}
 _NEEDS = {
     "pods": ("containers",),
     "jobs.batch": ("template",),
@@ -84,13 +105,47 @@ _NEEDS = {
 }
 
 
-def _texts(obj: Json) -> list[Fault]:
-    data = obj.get("data") or {}
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z")
+
+
+def _key_faults(obj: Json) -> list[Fault]:
+    detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
     return [
-        Fault.invalid(f"data[{key}]", value, "must be a string")
-        for key, value in data.items()
-        if not isinstance(value, str)
+        Fault.invalid(f"{field}[{key}]", key, detail)
+        for field in ("data", "binaryData")
+        for key in obj.get(field) or {}
+        if not _KEY.match(key) or key == "." or key.startswith("..")
     ]
+
+
+def _selector_faults(qualified: str, spec: Json) -> list[Fault]:
+    selector, template = spec.get("selector"), spec.get("template")
+    if qualified not in ("deployments.apps", "statefulsets.apps") or not isinstance(selector, dict):
+        return []
+    metadata = template.get("metadata") if isinstance(template, dict) else None
+    labels = (metadata.get("labels") if isinstance(metadata, dict) else None) or {}
+    wanted = selector.get("matchLabels") or {}
+    if not isinstance(labels, dict) or not isinstance(wanted, dict):
+        return []
+    if all(same(labels.get(key), value) for key, value in wanted.items()):
+        return []
+    return [Fault.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")]
+
+
+def _immutable_faults(qualified: str, obj: Json, old: Json) -> list[Fault]:
+    faults = []
+    for path in _IMMUTABLE.get(qualified, ()):
+        new, before = (_at(one, path) for one in (obj, old))
+        if not same(new, before):
+            faults.append(Fault.invalid(path, new, "field is immutable"))
+    return faults
+
+
+def _at(obj: Json, path: str) -> object:
+    value: object = obj
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _frozen(obj: Json, old: Json | None) -> list[Fault]:

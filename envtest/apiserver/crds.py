@@ -21,6 +21,7 @@ __all__ = (
     "CRD",
     "complete",
     "crd_faults",
+    "defined_by",
     "established",
     "resources_of",
     "set_condition",
@@ -240,6 +241,11 @@ def set_condition(conditions: list[Json], kind: str, state: tuple[str, str, str]
         conditions.append(new)
     else:
         conditions[conditions.index(old)] = new
+
+
+def defined_by(crd: Json) -> str:
+    """The resource that a definition is about: its plural with the group."""
+    return f"{crd['spec']['names']['plural']}.{crd['spec']['group']}"
 
 
 def established(crd: Json) -> bool:

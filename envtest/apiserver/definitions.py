@@ -50,13 +50,13 @@ class Definitions:
 
     def _serve(self, stored: Stored) -> None:
         self._withdraw(stored.obj)
+        self._cache.restart(crds.defined_by(stored.obj), stored.revision)
         for resource in crds.resources_of(stored.obj, stored.revision):
             self._registry.add(resource)
 
     def _withdraw(self, crd: Json) -> None:
-        group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
-        self._registry.drop(group, plural)
-        self._cache.end_watches(f"{plural}.{group}")
+        self._registry.drop(crd["spec"]["group"], crd["spec"]["names"]["plural"])
+        self._cache.end_watches(crds.defined_by(crd))
 
 
 def _spec_changed(change: Change) -> bool:

@@ -65,7 +65,7 @@ def _entries(resource: Resource) -> list[Json]:
         "singularName": resource.singular or resource.kind.lower(),
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": [verb for verb in VERBS if not resource.terminating or verb not in ("create", "patch", "update")],
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -78,6 +78,12 @@ def _entries(resource: Resource) -> list[Json]:
     if resource.qualified == "namespaces":
         entries.append(_subresource(resource, "finalize") | {"verbs": ["update"]})
     return entries
+
+
+def _verbs(resource: Resource) -> list[str]:
+    if resource.review:
+        return ["create"]
+    return [verb for verb in VERBS if not resource.terminating or verb not in ("create", "patch", "update")]
 
 
 def _subresource(resource: Resource, name: str) -> Json:

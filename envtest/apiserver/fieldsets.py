@@ -14,7 +14,7 @@ from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.strategic import MERGE_KEYS
 from windlass.envtest.apiserver.values import Json, decode, encode
 
-__all__ = ("Path", "Shape", "element", "from_fields", "leaves", "matches", "shape_of", "shown", "to_fields")
+__all__ = ("Path", "Shape", "element", "from_fields", "leaves", "matches", "nodes", "shape_of", "shown", "to_fields")
 
 Path = tuple[str, ...]
 
@@ -131,6 +131,12 @@ def _walk(value: Any, shape: Shape, at: Path) -> Iterator[tuple[Path, Any]]:
         yield place, None if keys else item
         if keys and isinstance(item, dict):
             yield from _walk(item, shape.item(), place)
+
+
+def nodes(paths: Iterable[Path]) -> frozenset[Path]:
+    """The paths and every map and list around them: what a plain write creates, and so owns, where it was absent."""
+    found = {path[:depth] for path in paths for depth in range(1, len(path) + 1)}
+    return frozenset(found - {("f:metadata",)})
 
 
 def matches(item: Any, wanted: str, keys: tuple[str, ...], shape: Shape) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from windlass.envtest.apiserver import discovery, openapi, scaling
+from windlass.envtest.apiserver import discovery, openapi, openapi_v2, scaling
 from windlass.envtest.apiserver.errors import (
     ApiError,
     Fault,
@@ -30,14 +30,16 @@ from windlass.envtest.apiserver.errors import (
     unsupported_media_type,
 )
 from windlass.envtest.apiserver.listing import list_page
-from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions
+from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions, checked_body
 from windlass.envtest.apiserver.patching import apply_patch, patch_types
 from windlass.envtest.apiserver.protobuf import PROTOBUF, decode_protobuf
 from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
 from windlass.envtest.apiserver.rendering import Renderer, accepted
+from windlass.envtest.apiserver.reviews import review
 from windlass.envtest.apiserver.routing import find_target, missing_path
+from windlass.envtest.apiserver.shapes import delete_options_fault
 from windlass.envtest.apiserver.storage import Stored
-from windlass.envtest.apiserver.values import Json, decode, encode
+from windlass.envtest.apiserver.values import Json, decode, duplicate_field, encode
 from windlass.envtest.apiserver.watchcache import WatchCache
 from windlass.envtest.apiserver.watching import Watch, WatchTimes, error_line, length_of, stream
 
@@ -129,6 +131,8 @@ class Handlers:
     def _action(
         self, request: web.Request, target: Target
     ) -> Callable[[web.Request, Target], Awaitable[web.StreamResponse]] | None:
+        if target.resource.review:
+            return self._review if request.method == "POST" and not target.name else None
         named: dict[str, Callable[[web.Request, Target], Awaitable[web.StreamResponse]]] = {
             "GET": self._get,
             "PUT": self._put,
@@ -141,12 +145,15 @@ class Handlers:
         unnamed = {"GET": self._list, "DELETE": self._delete_collection}
         if target.namespace or not target.resource.namespaced:
             unnamed["POST"] = self._post
+        if target.resource.custom and request.method in ("PUT", "PATCH"):  # only core paths know their verbs (E-11)
+            raise bad_request("name must be provided")
         return unnamed.get(request.method)
 
     def _document(self, request: web.Request, path: str) -> web.Response | None:
         """Everything that is not an object: health, version, discovery, OpenAPI."""
         if path in ("/healthz", "/livez", "/readyz"):
-            return web.Response(text="ok")
+            told = f"[+]ping ok\n{path[1:]} check passed\n" if "verbose" in request.query else "ok"
+            return web.Response(text=told)
         if path == "/version":
             return _json(discovery.version_info())
         parts = path.strip("/").split("/")
@@ -175,9 +182,10 @@ class Handlers:
         match rest:
             case ["v2"]:
                 # Clients ask for `v2@v1.0`; an answer under that name breaks Go's own media type parser.
-                if openapi.PROTOBUF_V2 in request.headers.get("Accept", "").replace("@", "."):
-                    return web.Response(body=openapi.SWAGGER_V2_PROTOBUF, headers={"Content-Type": openapi.PROTOBUF_V2})
-                found = openapi.swagger_v2()
+                if openapi_v2.PROTOBUF_V2 in request.headers.get("Accept", "").replace("@", "."):
+                    raw = openapi_v2.protobuf_v2(self._registry)
+                    return web.Response(body=raw, headers={"Content-Type": openapi_v2.PROTOBUF_V2})
+                found = openapi_v2.swagger_v2(self._registry)
             case ["v3"]:
                 found = openapi.paths_v3(self._registry, self._store.revision)
             case ["v3", "api", version]:
@@ -262,15 +270,23 @@ class Handlers:
         return response
 
     async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options, body = _write_options(request), await _body(request)
+        options = _write_options(request)
+        body = await _body(request, strict=options.validation == "Strict")
         renderer = self._renderer(request, target)
         return _written(renderer, self._operations.create(target, body, options), options, code=201)
 
+    async def _review(self, request: web.Request, target: Target) -> web.StreamResponse:
+        body = await _body(request)
+        checked_body(body, target)
+        return _json(review(target.resource, body, self._around.token), 201)
+
     async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options, body = _write_options(request), await _body(request)
+        options = _write_options(request)
+        body = await _body(request, strict=options.validation == "Strict")
         if target.subresource == "scale":
             return _raw(encode(scaling.put_scale(self._operations, target, body, options)))
-        return _written(self._renderer(request, target), self._operations.update(target, body, options), options)
+        stored, created = self._operations.update(target, body, options)
+        return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
 
     async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
         supported = patch_types(target.resource)
@@ -381,12 +397,18 @@ def _write_options(request: web.Request) -> WriteOptions:
     )
 
 
-async def _body(request: web.Request) -> Any:
+async def _body(request: web.Request, *, strict: bool = False) -> Any:
+    """`strict` refuses a field that stands twice (F-02)."""
     if request.content_type == PROTOBUF:
         return decode_protobuf(await request.read())
     if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
         raise unsupported_media_type(request.content_type, BODY_TYPES)
-    return _parsed(await request.read(), request.content_type)
+    raw = await request.read()
+    body = _parsed(raw, request.content_type)
+    twice = duplicate_field(raw) if strict and request.content_type == "application/json" else ""
+    if twice:
+        raise bad_request(f'strict decoding error: duplicate field "{twice}"')
+    return body
 
 
 async def _optional_body(request: web.Request) -> Json:
@@ -410,6 +432,9 @@ def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
     query = request.query
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
+    problem = delete_options_fault(body)
+    if problem:
+        raise bad_request(f"DeleteOptions cannot be handled: {problem}")
     orphan = body.get("orphanDependents")
     if orphan is not None and policy:
         detail = "orphanDependents and deletionPropagation cannot be both set"
@@ -419,8 +444,6 @@ def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
     if policy not in ("", "Foreground", "Background", "Orphan"):
         fault = Fault.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))
         raise invalid("DeleteOptions", "meta.k8s.io", "", [fault])
-    if not isinstance(preconditions, dict):
-        raise bad_request("preconditions must be an object")
     return DeleteOptions(
         dry_run=_dry_run(_strings(body.get("dryRun")) or query.getall("dryRun", [])),
         policy=policy,

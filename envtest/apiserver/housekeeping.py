@@ -12,10 +12,11 @@ from windlass.envtest.apiserver import crds
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.garbage import Action, Delete, DropOwners, OwnerState, decide, owner_uids
 from windlass.envtest.apiserver.kinds import Resource
+from windlass.envtest.apiserver.namespaces import NAMESPACE_FINALIZER, with_conditions
 from windlass.envtest.apiserver.objects import GC_FINALIZERS
 from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target
 from windlass.envtest.apiserver.storage import DELETED, Change, Key, Stored
-from windlass.envtest.apiserver.values import Json, copied
+from windlass.envtest.apiserver.values import Json, copied, same
 
 __all__ = ("Housekeeping",)
 
@@ -172,9 +173,19 @@ class Housekeeping:
             stored for resource in self._store.resources() for stored in self._store.items(resource, namespace.key.name)
         ]
         self._delete((stored for stored in inside if not stored.metadata.get("deletionTimestamp")), "Background")
-        if any(self._store.items(resource, namespace.key.name) for resource in self._store.resources()):
+        left = [
+            stored for resource in self._store.resources() for stored in self._store.items(resource, namespace.key.name)
+        ]
+        if left:
+            told = with_conditions(namespace.obj, left, self._operations.now())
+            if not same(told, namespace.obj):
+                self._write(namespace, told)
             return
-        spec = {name: value for name, value in (namespace.obj.get("spec") or {}).items() if name != "finalizers"}
+        spec = dict(namespace.obj.get("spec") or {})
+        kept = [item for item in spec.get("finalizers") or [] if item != NAMESPACE_FINALIZER]
+        if kept == spec.get("finalizers", kept):
+            return
+        _set(spec, "finalizers", kept)
         self._write(namespace, namespace.obj | {"spec": spec})
 
     def _empty_definition(self, crd: Stored) -> None:

@@ -60,8 +60,10 @@ class Resource:
     create_on_update: bool = False
     custom: bool = False
     schema: Json | None = None  # of a custom kind
+    embeds: bool = False  # the schema has embedded resources somewhere
     storage_version: str = ""
     defined_at: int = 0  # the revision at which this definition took effect; older objects are defaulted when read
+    review: bool = False  # a question: a POST answers it, nothing is stored
     terminating: bool = False
     warning: str = ""
     selectable: tuple[str, ...] = ()
@@ -246,6 +248,16 @@ BUILT_IN: tuple[Resource, ...] = (
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
         short_names=("crd", "crds"), categories=("api-extensions",), status=True, conditional=True,
         columns=(Column("Created At", "string", ".metadata.creationTimestamp"),),
+    ),
+    Resource(
+        "authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False, review=True, generation=False
+    ),
+    *(
+        Resource(
+            "authorization.k8s.io", "v1", kind, f"{kind.lower()}s",
+            namespaced=kind.startswith("Local"), review=True, generation=False,
+        )
+        for kind in ("LocalSubjectAccessReview", "SelfSubjectAccessReview", "SubjectAccessReview")
     ),
 )  # fmt: skip
 

@@ -40,23 +40,25 @@ class Page:
     remaining: int | None = None
 
 
-def encode_token(revision: int, after: tuple[str, str]) -> str:
-    """A continue token: list on behind the key (namespace, name) at a revision."""
-    body = {"v": "meta.k8s.io/v1", "rv": revision, "start": f"{after[0]}/{after[1]}\0"}
+def encode_token(revision: int, after: str) -> str:
+    """A continue token: list on behind the place `namespace/name` at a revision."""
+    body = {"v": "meta.k8s.io/v1", "rv": revision, "start": f"{after}\0"}
     return base64.urlsafe_b64encode(encode(body)).decode().rstrip("=")
 
 
-def decode_token(token: str) -> tuple[int, tuple[str, str]]:
-    """Revision and key of a token; raises 400 (L-04)."""
+def decode_token(token: str) -> tuple[int, str]:
+    """Revision and place of a token; raises 400 (L-04)."""
     try:
         body = decode(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
         revision, start = body["rv"], body["start"]
-        namespace, _, name = start.partition("/")
+        place = start.removesuffix("\0")
     except (ValueError, TypeError, KeyError, AttributeError, msgspec.DecodeError) as error:
         raise bad_request(f"continue key is not valid: {error}") from None
     if body.get("v") != "meta.k8s.io/v1" or not isinstance(revision, int) or isinstance(revision, bool):
         raise bad_request("continue key is not valid: incorrect encoded version or revision")
-    return revision, (namespace, name.removesuffix("\0"))
+    if place.startswith(".") or "/." in place:
+        raise bad_request(f"continue key is not valid: {start}")
+    return revision, place
 
 
 def list_page(store: Store, cache: WatchCache, target: Target, query: ListQuery) -> Page:
@@ -80,12 +82,10 @@ def list_page(store: Store, cache: WatchCache, target: Target, query: ListQuery)
     if next(chosen, None) is None:
         return Page(items, revision)
     remaining = None if query.selective else 1 + sum(1 for _ in chosen)
-    return Page(items, revision, encode_token(revision, items[-1].key[1:]), remaining)
+    return Page(items, revision, encode_token(revision, items[-1].key.place), remaining)
 
 
-def _past(
-    store: Store, cache: WatchCache, target: Target, revision: int, *, after: tuple[str, str] | None
-) -> Iterator[Stored]:
+def _past(store: Store, cache: WatchCache, target: Target, revision: int, *, after: str | None) -> Iterator[Stored]:
     try:
         newer = cache.since(target.resource.qualified, revision)
     except ApiError:
@@ -96,6 +96,6 @@ def _past(
         change
         for change in newer
         if (not target.namespace or change.current.key.namespace == target.namespace)
-        and (after is None or change.current.key[1:] > after)
+        and (after is None or change.current.key.place > after)
     ]
     return rewind(store.items(target.resource.qualified, target.namespace, after=after), relevant)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from windlass.envtest.apiserver.fieldsets import Path, from_fields, leaves, shape_of, to_fields
+from windlass.envtest.apiserver.fieldsets import Path, from_fields, leaves, nodes, shape_of, to_fields
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.values import Json, same
 
@@ -80,8 +80,9 @@ def record_update(obj: Json, old: Json | None, writer: Writer, *, resource: Reso
         return
     shape = shape_of(resource)
     new, before = leaves(obj, shape), leaves(old, shape) if old is not None else {}
-    changed = frozenset(path for path, value in new.items() if path not in before or not same(value, before[path]))
-    gone = frozenset(before.keys() - new.keys())
+    present, past = nodes(new), nodes(before)
+    differing = {path for path, value in new.items() if path in before and not same(value, before[path])}
+    changed, gone = (present - past) | differing, past - present
     entries = read_entries({"managedFields": kept})
     merged = _merged(entries, writer, changed, gone, now=now)
     if merged:

@@ -16,7 +16,9 @@ from windlass.envtest.apiserver.values import Json, same
 
 __all__ = (
     "GC_FINALIZERS",
+    "METADATA_FIELDS",
     "begin_deletion",
+    "content_faults",
     "generated_name",
     "metadata_faults",
     "restore_on_update",
@@ -26,6 +28,7 @@ __all__ = (
 )
 
 GC_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+_STANDARD_FINALIZERS = frozenset({"kubernetes", *GC_FINALIZERS.values()})
 ANNOTATIONS_MAX = 262_144  # bytes (U-11)
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
@@ -34,8 +37,18 @@ _QUALIFIED = re.compile(
     r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z"
 )
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
+METADATA_FIELDS = frozenset(
+    {
+        *("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"),
+        *("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"),
+        *("clusterName", "managedFields"),
+    }
+)
+"""What metadata may hold; anything else is dropped (K-01)."""
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp", "creationTimestamp")
 
+_NAME_RULE = "name part must consist of alphanumeric characters, '-', '_' or '.'"
+_VALUE_RULE = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'"
 SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
@@ -90,37 +103,47 @@ _COLLECTIONS = {
 
 def metadata_faults(metadata: Json, resource: Resource) -> list[Fault]:
     """The rules every object keeps (U-11 and the names)."""
-    name, faults = metadata.get("name") or "", []
+    faults = _name_faults(metadata.get("name") or "", resource) + content_faults(metadata)
+    if not resource.custom and resource.group != "apiextensions.k8s.io":
+        faults += [
+            Fault.invalid(f"metadata.finalizers[{index}]", item, "name is neither a standard finalizer nor qualified")
+            for index, item in enumerate(metadata.get("finalizers") or [])
+            if "/" not in item and item not in _STANDARD_FINALIZERS
+        ]
+    return faults
+
+
+def _name_faults(name: str, resource: Resource) -> list[Fault]:
     if not name:
-        faults.append(Fault.required("metadata.name", "name or generateName is required"))
-    elif resource.plural == "namespaces" and not resource.group:
-        if not _LABEL_NAME.match(name):
-            faults.append(
-                Fault.invalid("metadata.name", name, "a lowercase RFC 1123 label is required (at most 63 characters)")
-            )
-    elif not _SUBDOMAIN.match(name) or len(name) > 253:
-        faults.append(Fault.invalid("metadata.name", name, SUBDOMAIN_RULE))
-    for key, value in (metadata.get("labels") or {}).items():
-        if not _QUALIFIED.match(key):
-            faults.append(
-                Fault.invalid(
-                    "metadata.labels", key, "name part must consist of alphanumeric characters, '-', '_' or '.'"
-                )
-            )
-        if not _LABEL_VALUE.match(value):
-            faults.append(
-                Fault.invalid(
-                    "metadata.labels",
-                    value,
-                    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'",
-                )
-            )
+        return [Fault.required("metadata.name", "name or generateName is required")]
+    if resource.plural == "namespaces" and not resource.group:
+        if _LABEL_NAME.match(name):
+            return []
+        return [Fault.invalid("metadata.name", name, "a lowercase RFC 1123 label is required (at most 63 characters)")]
+    if not _SUBDOMAIN.match(name) or len(name) > 253:
+        return [Fault.invalid("metadata.name", name, SUBDOMAIN_RULE)]
+    return []
+
+
+def content_faults(metadata: Json) -> list[Fault]:
+    """The rules of labels, annotations, finalizers and owners, wherever metadata stand."""
+    faults = [
+        Fault.invalid("metadata.labels", key, _NAME_RULE)
+        for key in metadata.get("labels") or {}
+        if not _QUALIFIED.match(key)
+    ]
+    faults += [
+        Fault.invalid("metadata.labels", value, _VALUE_RULE)
+        for value in (metadata.get("labels") or {}).values()
+        if not _LABEL_VALUE.match(value)
+    ]
     annotations = metadata.get("annotations") or {}
+    odd = [key for key in annotations if not _QUALIFIED.match(key.lower())]
+    faults += [Fault.invalid("metadata.annotations", key, _NAME_RULE) for key in odd]
     if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > ANNOTATIONS_MAX:
         faults.append(Fault.too_long("metadata.annotations", ANNOTATIONS_MAX))
-    rule = "name part must consist of alphanumeric characters, '-', '_' or '.'"
     odd = [item for item in metadata.get("finalizers") or [] if not _QUALIFIED.match(item)]
-    faults += [Fault.invalid("metadata.finalizers", item, rule) for item in odd]
+    faults += [Fault.invalid("metadata.finalizers", item, _NAME_RULE) for item in odd]
     return faults + _owner_faults(metadata.get("ownerReferences") or [])
 
 

@@ -2,31 +2,16 @@
 
 Version 3 lists, for each group version, the schemas of custom kinds as their CRDs give them, open objects for built-
 in kinds, and one path for each kind whose PATCH has the `fieldValidation` parameter (that is what kubectl looks for).
-Version 2 is valid and nearly empty: kubectl skips what it does not find there. Built-in kinds' schemas are not
-simulated.
+Version 2 is in `openapi_v2`. Built-in kinds' schemas are not simulated.
 """
 
 from windlass.envtest.apiserver.discovery import VERSION
 from windlass.envtest.apiserver.kinds import Registry, Resource
 from windlass.envtest.apiserver.values import Json, copied
 
-__all__ = ("PROTOBUF_V2", "SWAGGER_V2_PROTOBUF", "group_version_v3", "paths_v3", "swagger_v2")
+__all__ = ("group_version_v3", "paths_v3")
 
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _TITLE = "Windlass embedded API server"
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return bytes([number << 3 | 2, len(value)]) + value
-
-
-SWAGGER_V2_PROTOBUF = _field(1, b"2.0") + _field(2, _field(1, _TITLE.encode()) + _field(2, VERSION.encode()))
-"""The message openapi.v2.Document with `swagger` and `info` alone."""
-
-
-def swagger_v2() -> Json:
-    """The JSON form of the same document."""
-    return {"swagger": "2.0", "info": {"title": _TITLE, "version": VERSION}, "paths": {}, "definitions": {}}
 
 
 def paths_v3(registry: Registry, revision: int) -> Json:

@@ -15,6 +15,7 @@ import attrs
 
 from windlass.envtest.apiserver import crds, managedfields, objects
 from windlass.envtest.apiserver.builtins import PROTECTED_NAMESPACES, built_in_faults, prepare_create, prepare_write
+from windlass.envtest.apiserver.embedding import coerce_embedded, embedded_faults
 from windlass.envtest.apiserver.errors import (
     ApiError,
     Fault,
@@ -147,13 +148,13 @@ class Operations:
         stored = Stored(key, 0, obj, encode(obj)) if options.dry_run else self.store.put(key, obj)
         return viewed(stored, resource)
 
-    def update(self, target: Target, body: Json, options: WriteOptions) -> Stored:
-        """Replace an object, or its subresource (5.3, SS-01)."""
+    def update(self, target: Target, body: Json, options: WriteOptions) -> tuple[Stored, bool]:
+        """Replace an object, or its subresource (5.3, SS-01); says whether it was created."""
         metadata = checked_body(body, target)
         stored = self.store.get(target.key)
         if stored is None:
             if target.resource.create_on_update and not target.subresource:
-                return self.create(target, body, options)
+                return self.create(target, body, options), True
             raise not_found(target.resource.qualified, target.name)
         version = metadata.get("resourceVersion")
         if not version and target.resource.conditional:
@@ -161,13 +162,14 @@ class Operations:
                 "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
             )
             raise invalid(target.resource.kind, target.resource.group, target.name, [fault])
-        return self.replace(target, body, stored, options)
+        _check_uid(target, metadata, stored.metadata)
+        return self.replace(target, body, stored, options), False
 
     def replace(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
         """Write a new state over a stored one; the tail of update and patch. `body` belongs to this function."""
         resource, old = target.resource, viewed(stored, target.resource).obj
         metadata = body["metadata"]
-        _check_identity(target, metadata, old["metadata"])
+        _check_version(target, metadata, old["metadata"])
         if target.subresource == "status":
             body = _with_status_of(copied(old), body)
         else:
@@ -261,7 +263,10 @@ class Operations:
         obj = body
         if resource.schema is not None:
             unknown: list[str] = []
-            obj = defaulted(pruned(obj, resource.schema, unknown), resource.schema)
+            obj = pruned(obj, resource.schema, unknown)
+            if resource.embeds:
+                coerce_embedded(obj, resource.schema)
+            obj = defaulted(obj, resource.schema)
             _report_unknown(unknown, options)
         else:
             prepare_write(resource.qualified, obj)
@@ -277,6 +282,8 @@ class Operations:
             faults = validate(
                 {name: value for name, value in obj.items() if name != "metadata"}, _without_metadata(resource.schema)
             )
+            if resource.embeds:
+                faults += embedded_faults(obj, resource.schema)
             return faults if old is None or not faults else ratcheted(faults, old, obj)
         if resource.qualified == crds.CRD:
             if old is not None and same(old.get("spec"), obj.get("spec")):
@@ -318,6 +325,11 @@ def checked_body(body: Any, target: Target) -> Json:
     if resource.custom and not body.get("kind"):
         raise bad_request(f"Object 'Kind' is missing in '{encode(body)[:200].decode(errors='replace')}'")
     given = (body.setdefault("apiVersion", resource.api_version), body.setdefault("kind", resource.kind))
+    if resource.custom and given[0] == resource.api_version and given[1] != resource.kind:
+        fault = Fault.invalid("kind", given[1], f"must be {resource.kind}")
+        claimed = body.get("metadata")
+        name = claimed.get("name") if isinstance(claimed, dict) else None
+        raise invalid(resource.kind, resource.group, str(name or ""), [fault])
     if given != (resource.api_version, resource.kind):
         expected = f"{resource.api_version}, Kind={resource.kind}"
         raise bad_request(
@@ -330,7 +342,7 @@ def checked_body(body: Any, target: Target) -> Json:
     problem = objects.shape_faults(metadata) or shape_fault(body, resource) or _schema_problem(body, resource)
     if problem:
         raise bad_request(f"{resource.kind} in version {resource.version!r} cannot be handled: {problem}")
-    for field in [field for field, value in metadata.items() if value is None]:
+    for field in [field for field, value in metadata.items() if value is None or field not in objects.METADATA_FIELDS]:
         del metadata[field]
     if target.name:
         name = metadata.setdefault("name", target.name)
@@ -341,11 +353,16 @@ def checked_body(body: Any, target: Target) -> Json:
     return metadata
 
 
-def _check_identity(target: Target, metadata: Json, old: Json) -> None:
-    version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+def _check_uid(target: Target, metadata: Json, old: Json) -> None:
+    """E-05: the uid in the body of an update is a precondition; in a patch it is a field, and immutable."""
+    uid = metadata.get("uid")
     if uid and uid != old["uid"]:
         message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
         raise conflict(target.resource.qualified, target.name, message)
+
+
+def _check_version(target: Target, metadata: Json, old: Json) -> None:
+    version = metadata.get("resourceVersion")
     if version and version != old["resourceVersion"]:
         raise modified(target.resource.qualified, target.name)
 

@@ -50,14 +50,17 @@ def json_patch(document: Any, operations: Any) -> Any:
 
 
 def _checked(operation: Any) -> Json:
-    kind = operation.get("op") if isinstance(operation, dict) else None
-    if not isinstance(kind, str) or kind not in _NEEDED or not isinstance(operation.get("path"), str):
+    """What is no object cannot be decoded (400); an object that is no operation fails when it is performed (422)."""
+    if not isinstance(operation, dict):
         raise bad_request(f"error decoding patch: malformed operation {operation!r}")
+    kind = operation.get("op")
+    if not isinstance(kind, str) or kind not in _NEEDED or not isinstance(operation.get("path"), str):
+        raise _unprocessable(f"malformed operation {operation!r}")
     needed = _NEEDED[kind]
     if needed and needed not in operation:
-        raise bad_request(f"error decoding patch: {kind} needs '{needed}'")
+        raise _unprocessable(f"{kind} needs '{needed}'")
     if needed == "from" and not isinstance(operation["from"], str):
-        raise bad_request(f"error decoding patch: 'from' of {kind} must be a string")
+        raise _unprocessable(f"'from' of {kind} must be a string")
     return dict(operation)
 
 
@@ -88,7 +91,7 @@ def _perform(holder: Json, operation: Json) -> None:
 def _pointer(text: str) -> list[str]:
     """The path from the holder: the document itself hangs under the empty key, so the root needs no special case."""
     if text and not text.startswith("/"):
-        raise bad_request(f"error decoding patch: path {text!r} must start with '/'")
+        raise _unprocessable(f"path {text!r} must start with '/'")
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")]
 
 

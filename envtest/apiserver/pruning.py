@@ -2,7 +2,7 @@
 
 K-01: everything under `x-kubernetes-preserve-unknown-fields` stays, and so do apiVersion, kind and metadata of the
 root and of embedded resources. K-02: a default fills an absent field, and a null where the schema does not say
-nullable. Validation comes after both, elsewhere.
+nullable; such a null without a default is taken out. Validation comes after both, elsewhere.
 """
 
 from typing import Any
@@ -68,11 +68,18 @@ def defaulted(value: Any, schema: Json) -> Any:
     properties: Json = schema.get("properties") or {}
     additional = schema.get("additionalProperties")
     result = dict(value)
+    for key in [key for key, item in result.items() if item is None and _unwanted(properties.get(key, additional))]:
+        del result[key]
     for key, field in properties.items():
-        if "default" in field and (key not in result or (result[key] is None and not field.get("nullable"))):
+        if "default" in field and key not in result:
             result[key] = copied(field["default"])
     for key, item in result.items():
         part = properties.get(key, additional)
         if isinstance(part, dict) and item is not None:
             result[key] = defaulted(item, part)
     return result
+
+
+def _unwanted(field: object) -> bool:
+    """Whether a field that is null goes; a field without any schema is free."""
+    return isinstance(field, dict) and bool(field) and not field.get("nullable")

@@ -68,7 +68,7 @@ def _node(schema: Json, path: str, *, root: bool = False) -> Iterator[Fault]:
         yield from _type_present(schema, path)
     yield from _exclusions(schema, path)
     yield from _list_type(schema, path)
-    yield from _nested_values(schema, path)
+    yield from _nested_values(schema, path, complete=root)
     yield from _default(schema, path)
     for key, part in (schema.get("properties") or {}).items():
         if not isinstance(part, dict):
@@ -140,9 +140,9 @@ def _exclusions(schema: Json, path: str) -> Iterator[Fault]:
     if schema.get("x-kubernetes-int-or-string"):
         for other in ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"):
             if schema.get(other):
-                yield Fault.forbidden(f"{path}.{other}", "must be false if x-kubernetes-int-or-string is true")
-        if schema.get("type"):
-            yield Fault.forbidden(f"{path}.type", "must be empty if x-kubernetes-int-or-string is true")
+                yield Fault.invalid(
+                    f"{path}.{other}", schema[other], "must be false if x-kubernetes-int-or-string is true"
+                )
 
 
 def _list_type(schema: Json, path: str) -> Iterator[Fault]:
@@ -156,9 +156,7 @@ def _list_type(schema: Json, path: str) -> Iterator[Fault]:
                 f"{path}.type", schema.get("type", ""), "must be array if x-kubernetes-list-type is specified"
             )
     if keys and kind != "map":
-        yield Fault.forbidden(
-            f"{path}.x-kubernetes-list-map-keys", "must not be specified if x-kubernetes-list-type is not map"
-        )
+        yield Fault.required(place, "must be map if x-kubernetes-list-map-keys is non-empty")
     items = schema.get("items")
     if kind == "map" and isinstance(items, dict):
         yield from _map_keys(items, keys or [], path)
@@ -203,15 +201,18 @@ def _map_keys(items: Json, keys: list[str], path: str) -> Iterator[Fault]:
         yield Fault.duplicate(place, keys)
 
 
-def _nested_values(schema: Json, path: str) -> Iterator[Fault]:
-    """S-05, S-06: inside allOf, anyOf, oneOf and not stand value checks only."""
+def _nested_values(schema: Json, path: str, *, complete: bool) -> Iterator[Fault]:
+    """S-05: inside allOf, anyOf, oneOf and not stand value checks only.
+
+    S-06, that the structure knows every field they name, is `complete`; Kubernetes asks it of those at the root alone.
+    """
     for keyword in ("allOf", "anyOf", "oneOf"):
         for index, part in enumerate(schema.get(keyword) or []):
             legal = schema.get("x-kubernetes-int-or-string") and _is_int_or_string(keyword, index, schema)
             if not legal:
-                yield from _value_only(part, schema, f"{path}.{keyword}[{index}]")
+                yield from _value_only(part, schema, f"{path}.{keyword}[{index}]", complete=complete)
     if isinstance(schema.get("not"), dict):
-        yield from _value_only(schema["not"], schema, f"{path}.not")
+        yield from _value_only(schema["not"], schema, f"{path}.not", complete=complete)
 
 
 def _is_int_or_string(keyword: str, index: int, schema: Json) -> bool:
@@ -221,7 +222,7 @@ def _is_int_or_string(keyword: str, index: int, schema: Json) -> bool:
     return keyword == "allOf" and index == 0 and same(schema["allOf"][0].get("anyOf"), _INT_OR_STRING)
 
 
-def _value_only(part: Any, structure: Any, path: str) -> Iterator[Fault]:
+def _value_only(part: Any, structure: Any, path: str, *, complete: bool) -> Iterator[Fault]:
     if not isinstance(part, dict):
         yield Fault.wrong_type(path, json_type(part), "object")
         return
@@ -234,17 +235,17 @@ def _value_only(part: Any, structure: Any, path: str) -> Iterator[Fault]:
         place = f"{path}.properties[{key}]"
         if key == "metadata" and "metadata" not in known:
             yield Fault.forbidden(place, "must not be specified in a nested context")
-        elif key not in known and not isinstance(structure.get("additionalProperties"), dict):
+        elif complete and key not in known and not isinstance(structure.get("additionalProperties"), dict):
             outside = re.sub(r"\.(?:allOf|anyOf|oneOf)\[\d+\]|\.not\b", "", place)
             yield Fault.required(outside, f"because it is defined in {place}")
-        yield from _value_only(nested, known.get(key), place)
+        yield from _value_only(nested, known.get(key), place, complete=complete)
     for keyword in ("allOf", "anyOf", "oneOf"):
         for index, nested in enumerate(part.get(keyword) or []):
-            yield from _value_only(nested, structure, f"{path}.{keyword}[{index}]")
+            yield from _value_only(nested, structure, f"{path}.{keyword}[{index}]", complete=complete)
     if "not" in part:
-        yield from _value_only(part["not"], structure, f"{path}.not")
+        yield from _value_only(part["not"], structure, f"{path}.not", complete=complete)
     if isinstance(part.get("items"), dict):
-        yield from _value_only(part["items"], structure.get("items"), f"{path}.items")
+        yield from _value_only(part["items"], structure.get("items"), f"{path}.items", complete=complete)
 
 
 def _default(schema: Json, path: str) -> Iterator[Fault]:

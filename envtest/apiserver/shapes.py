@@ -8,7 +8,7 @@ from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.validation import validate
 from windlass.envtest.apiserver.values import Json, json_type
 
-__all__ = ("schema_shape_fault", "shape_fault")
+__all__ = ("delete_options_fault", "schema_shape_fault", "shape_fault")
 
 _TEXT: Json = {"type": "string", "nullable": True}
 _FLAG: Json = {"type": "boolean", "nullable": True}
@@ -70,7 +70,7 @@ _CRD_SPEC = _object(group=_TEXT, scope=_TEXT, names=_NAMES, versions=_list(_VERS
 
 _SHAPES: dict[str, Json] = {
     "configmaps": _object(data=_map(_TEXT), binaryData=_map(_TEXT), immutable=_FLAG),
-    "secrets": _object(data=_map(_TEXT), stringData=_map(_TEXT), type=_TEXT, immutable=_FLAG),
+    "secrets": _object(data=_map(_TEXT | {"format": "byte"}), stringData=_map(_TEXT), type=_TEXT, immutable=_FLAG),
     "events": _object(
         involvedObject=_object(kind=_TEXT, name=_TEXT, namespace=_TEXT, uid=_TEXT),
         source=_object(component=_TEXT),
@@ -88,6 +88,23 @@ def shape_fault(obj: Json, resource: Resource) -> str:
     if resource.custom:
         return ""
     faults = validate(obj, _SHAPES.get(resource.qualified, _OBJECT))
+    return f"{faults[0].field}: {faults[0].message}" if faults else ""
+
+
+_DELETE_OPTIONS = _object(
+    kind=_TEXT | {"enum": ["DeleteOptions"]},
+    apiVersion=_TEXT,
+    dryRun=_list(_TEXT),
+    gracePeriodSeconds=_COUNT,
+    orphanDependents=_FLAG,
+    propagationPolicy=_TEXT,
+    preconditions=_object(uid=_TEXT, resourceVersion=_TEXT),
+)
+
+
+def delete_options_fault(body: Json) -> str:
+    """What in the options of a deletion cannot be decoded, in one line; empty if nothing."""
+    faults = validate(body, _DELETE_OPTIONS)
     return f"{faults[0].field}: {faults[0].message}" if faults else ""
 
 

@@ -36,6 +36,11 @@ class Key(NamedTuple):
     namespace: str
     name: str
 
+    @property
+    def place(self) -> str:
+        """By what the objects of a resource are ordered: one text, as in etcd, so `a-b/x` comes before `a/x` (L-01)."""
+        return f"{self.namespace}/{self.name}"
+
 
 @attrs.frozen(eq=False)
 class Stored:
@@ -69,8 +74,8 @@ class Store:
         self.revision = 1
         self.listeners: list[Callable[[Change], None]] = []
         self._database = database
-        self._objects: dict[str, dict[tuple[str, str], Stored]] = {}
-        self._order: dict[str, list[tuple[str, str]]] = {}
+        self._objects: dict[str, dict[str, Stored]] = {}
+        self._order: dict[str, list[str]] = {}
         if database is not None:
             self.revision = max(1, database.revision())
             for stored in database.load():
@@ -83,14 +88,15 @@ class Store:
 
     def get(self, key: Key) -> Stored | None:
         """The latest version, or None."""
-        return self._objects.get(key.resource, {}).get((key.namespace, key.name))
+        return self._objects.get(key.resource, {}).get(key.place)
 
-    def items(self, resource: str, namespace: str = "", *, after: tuple[str, str] | None = None) -> list[Stored]:
+    def items(self, resource: str, namespace: str = "", *, after: str | None = None) -> list[Stored]:
         """The objects of a resource (of one namespace if given) in the order of their keys, those behind `after`."""
         objects, order = self._objects.get(resource, {}), self._order.get(resource, [])
         low, high = 0, len(order)
         if namespace:
-            low, high = bisect.bisect_left(order, (namespace, "")), bisect.bisect_left(order, (namespace + "\0", ""))
+            # "0" follows "/"
+            low, high = bisect.bisect_left(order, f"{namespace}/"), bisect.bisect_left(order, f"{namespace}0")
         if after is not None:
             low = max(low, bisect.bisect_right(order, after))
         return [objects[place] for place in order[low:high]]
@@ -112,21 +118,20 @@ class Store:
 
     def remove(self, key: Key, final: Json | None = None) -> Stored:
         """Remove an object, return its last state; `final` replaces that state, for an update that ends a deletion."""
-        previous = self._objects[key.resource][(key.namespace, key.name)]
+        previous = self._objects[key.resource][key.place]
         stored = versioned(key, previous.obj if final is None else final, self.revision + 1)
         if self._database is not None:
             self._database.remove(key, stored.revision)
         self.revision = stored.revision
-        place = (key.namespace, key.name)
-        del self._objects[key.resource][place]
+        del self._objects[key.resource][key.place]
         order = self._order[key.resource]
-        del order[bisect.bisect_left(order, place)]
+        del order[bisect.bisect_left(order, key.place)]
         self._announce(Change(DELETED, stored, previous))
         return stored
 
     def _remember(self, stored: Stored) -> None:
         objects = self._objects.setdefault(stored.key.resource, {})
-        place = (stored.key.namespace, stored.key.name)
+        place = stored.key.place
         if place not in objects:
             bisect.insort(self._order.setdefault(stored.key.resource, []), place)
         objects[place] = stored

@@ -187,10 +187,9 @@ def _check_combinations(value: Any, schema: Json, path: str) -> list[Fault]:
 
 
 def _combination(path: str, detail: str, branches: list[Json], value: Any) -> list[Fault]:
-    """The summary, and the faults of the branch that came closest."""
+    """The summary, which names its field in the text alone, and the faults of the branch that came closest."""
     tried = sorted((validate(value, branch, path) for branch in branches), key=len)
-    shown = value if not isinstance(value, (dict, list)) else ""
-    return [Fault.invalid(path, shown, f'"{path}" {detail}'), *(tried[0] if tried else [])]
+    return [Fault.invalid("", "", f'"{path}" {detail}'), *(tried[0] if tried else [])]
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
@@ -204,6 +203,7 @@ def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
     return check
 
 
+_is_network = _parses(lambda value: ipaddress.ip_network(value, strict=False))
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 _DURATION = re.compile(r"[+-]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+|0")
 
@@ -214,7 +214,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "uuid": _parses(uuid.UUID),
     "ipv4": _parses(ipaddress.IPv4Address),
     "ipv6": _parses(ipaddress.IPv6Address),
-    "cidr": _parses(lambda value: ipaddress.ip_network(value, strict=False)),
+    "cidr": lambda value: "/" in value and _is_network(value),
     "byte": lambda value: re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", value) is not None and len(value) % 4 == 0,
 }
 """Formats that are checked; all others are ignored (S-19)."""

@@ -4,11 +4,13 @@ Python's `==` takes them for equal; a server that did would drop a write from `1
 Stored values are shared and never changed in place: whoever wants to change one takes a `copied` one first.
 """
 
+import json
+from collections import Counter
 from typing import Any
 
 import msgspec
 
-__all__ = ("Json", "copied", "decode", "encode", "json_type", "same")
+__all__ = ("Json", "copied", "decode", "duplicate_field", "encode", "json_type", "same")
 
 Json = dict[str, Any]
 
@@ -35,6 +37,18 @@ def copied(value: Any) -> Any:
 def same(left: object, right: object) -> bool:
     """Whether two values are the same JSON, whatever the order of their keys."""
     return _canonical.encode(left) == _canonical.encode(right)
+
+
+def duplicate_field(raw: bytes) -> str:
+    """The first name that stands twice in one object of a valid JSON text; empty if there is none."""
+    found: list[str] = []
+
+    def count(pairs: list[tuple[str, Any]]) -> None:
+        names = Counter(name for name, _ in pairs)
+        found.extend(name for name, times in names.items() if times > 1)
+
+    json.loads(raw, object_pairs_hook=count)
+    return found[0] if found else ""
 
 
 def json_type(value: object) -> str:

@@ -40,8 +40,8 @@ def rewind(current: Iterable[Stored], newer: Iterable[Change]) -> Iterator[Store
     for change in newer:  # the oldest change of a key knows what was before all of them
         past.setdefault(change.current.key, change.previous)
     untouched = (stored for stored in current if stored.key not in past)
-    restored = sorted((stored for stored in past.values() if stored is not None), key=lambda stored: stored.key)
-    return heapq.merge(untouched, restored, key=lambda stored: stored.key)
+    restored = sorted((stored for stored in past.values() if stored is not None), key=lambda stored: stored.key.place)
+    return heapq.merge(untouched, restored, key=lambda stored: stored.key.place)
 
 
 class Subscription:
@@ -131,6 +131,12 @@ class WatchCache:
         """End every watch of a resource, because its definition changed (K-08)."""
         for subscription in list(self._channel(resource).subscriptions):
             subscription.end()
+
+    def restart(self, resource: str, revision: int) -> None:
+        """Begin the history of a resource anew, as its definition did at that revision: older watches expire (W-04)."""
+        channel = self._channel(resource)
+        channel.history.clear()
+        channel.forgotten = max(channel.forgotten, revision)
 
     def compact(self, revision: int) -> None:
         """Forget every change up to a revision, in all resources."""

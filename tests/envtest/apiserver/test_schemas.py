@@ -64,7 +64,7 @@ def test_structural_schemas_are_accepted(schema):
         (field(type="object", properties={"a": TEXT}, default={"b": 1}), "default", "unknown fields"),
         (field(type="string", anyOf=[{"type": "string"}]), "anyOf[0].type", "to be structural"),
         (
-            field(type="object", allOf=[{"properties": {"z": {"minLength": 1}}}]),
+            {"type": "object", "allOf": [{"properties": {"z": {"minLength": 1}}}]},
             "properties[z]",
             "because it is defined in",
         ),
@@ -79,7 +79,7 @@ def test_structural_schemas_are_accepted(schema):
             "list-map-keys",
             "must not be empty",
         ),
-        (field(type="array", items=TEXT, **{"x-kubernetes-list-map-keys": ["a"]}), "list-map-keys", "not map"),
+        (field(type="array", items=TEXT, **{"x-kubernetes-list-map-keys": ["a"]}), "list-type", "must be map"),
         (
             field(type="array", items={"type": "object"}, **{"x-kubernetes-list-type": "set"}),
             "map-type",
@@ -90,7 +90,11 @@ def test_structural_schemas_are_accepted(schema):
             "properties[f].properties",
             "must not be empty",
         ),
-        (field(type="string", **{"x-kubernetes-int-or-string": True}), "properties[f].type", "must be empty"),
+        (
+            field(**{"x-kubernetes-int-or-string": True, "x-kubernetes-preserve-unknown-fields": True}),
+            "preserve-unknown-fields",
+            "must be false",
+        ),
         (
             {"type": "object", "properties": {"metadata": {"type": "object", "required": ["x"]}}},
             "[metadata]",
