@@ -95,6 +95,39 @@ async def test_metadata_alone_is_asked_for_by_the_accept_header():
     ]
 
 
+async def test_typed_untyped_and_metadata_reads_of_a_kind_are_one_watch():
+    """I17."""
+    cluster = ScriptedCluster()
+    cluster.put("a", spec={"size": 1})
+    cache = cache_of(cluster)
+    for declare in (Widget, WIDGET, Widget):
+        cache.informer(declare)
+    async with running(cache):
+        await cache.ready(5)
+        one = cache.get(Widget, A)
+        assert isinstance(one.as_(Widget), Widget)
+        assert one.to_dict()["spec"] == {"size": 1}
+        assert one.labels == {}
+    assert cluster.verbs == ["list", "watch"]
+
+
+async def test_a_field_is_found_by_an_index_that_is_added_while_it_runs():
+    """I18: any function of the object, at any time."""
+    cluster = ScriptedCluster()
+    cluster.put("a", spec={"node": "n1"})
+    cluster.put("b", spec={"node": "n2"})
+    cache = cache_of(cluster)
+    store = cache.informer(Widget).store
+    async with running(cache):
+        await cache.ready(5)
+        store.add_index("node", lambda one: [one.to_dict()["spec"]["node"]])
+        assert [one.name for one in store.by_index("node", "n1")] == ["a"]
+        cluster.put("a", spec={"node": "n2"})
+        await settle()
+        assert store.by_index("node", "n1") == []
+        assert {one.name for one in store.by_index("node", "n2")} == {"a", "b"}
+
+
 async def test_objects_are_found_by_owner():
     cluster = ScriptedCluster()
     cluster.put("free")
@@ -193,6 +226,24 @@ async def test_after_a_write_reads_wait_until_the_copy_has_caught_up():
         writer.hear()
         assert await reader is True
         assert cache.get(Widget, A) is None
+
+
+async def test_the_change_of_our_own_write_is_told_like_any_other_with_what_others_wrote_between():
+    """F10: no event is dropped for being ours."""
+    cluster = ScriptedCluster()
+    cluster.put("a")
+    cache = cache_of(cluster)
+    changes = []
+    cache.informer(Widget).add_handler(changes.append, name="log")
+    writer = Writing(cluster)
+    async with running(cache):
+        await cache.ready(5)
+        cluster.put("a", spec="theirs")
+        await Api(writer, observer=cache).patch(Widget, A, {"spec": {}})
+        writer.hear()
+        assert await cache.caught_up(Widget, A)
+        await settle()
+    assert [change.object.resource_version for change in changes] == ["11", "12", "13"]
 
 
 async def test_a_write_that_is_never_heard_of_delays_a_read_for_five_seconds_once():

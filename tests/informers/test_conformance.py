@@ -15,7 +15,16 @@ from windlass.informers.cache import Cache
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.discovery import Discovery
-from windlass.informers.errors import AlreadyExists, BadRequest, Conflict, Gone, Invalid, NotFound, UnregisteredKind
+from windlass.informers.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Gone,
+    Invalid,
+    NotFound,
+    UnregisteredKind,
+)
 from windlass.informers.feed import FeedOptions
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
@@ -27,6 +36,7 @@ from windlass.informers.typed import CustomResource, ObjectMeta
 
 pytestmark = [pytest.mark.realtime, pytest.mark.parametrize("server", ["embedded", "kubernetes"])]
 
+DEPLOYMENT = Resource("apps", "v1", "Deployment", "deployments")
 LISTS = FeedOptions(Policy(streaming=False))
 STREAMS = FeedOptions(Policy(streaming=True))
 
@@ -175,6 +185,65 @@ class TestApi:
             await api.delete(ConfigMap, key, dry_run=True)
             assert await api.get(ConfigMap, key)
 
+            merge = {"data": {"x": "1"}}
+            assert (await api.patch(ConfigMap, key, merge, dry_run=True)).to_dict()["data"] == {"x": "1"}
+            applied = {**config_map("a", namespace), **merge}
+            await api.apply(ConfigMap, applied, field_manager="tests", dry_run=True)
+            await api.delete_collection(ConfigMap, namespace=namespace, dry_run=True)
+            assert not (await api.get(ConfigMap, key)).to_dict().get("data")
+
+    async def test_a_strategic_merge_patch_knows_the_keys_of_built_in_lists(self, server):
+        """P-01."""
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            key = Key(namespace, "p")
+            containers = [{"name": name, "image": f"{name}:1"} for name in ("a", "b")]
+            metadata = {"name": "p", "namespace": namespace}
+            await api.create(
+                Pod, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+            )
+            change = {"spec": {"containers": [{"name": "b", "image": "b:2"}]}}
+            patched = await api.patch(Pod, key, change, type=PatchType.STRATEGIC)
+            found = {one["name"]: one["image"] for one in json.loads(patched.spec)["containers"]}
+            assert found == {"a": "a:1", "b": "b:2"}
+            await api.create(resource, widget(resource, "w", namespace))
+            with pytest.raises(ApiError) as caught:
+                await api.patch(resource, Key(namespace, "w"), {"spec": {"size": 1}}, type=PatchType.STRATEGIC)
+            assert caught.value.status_code == 415
+
+    async def test_a_deletion_on_condition_of_a_version_is_refused_when_it_is_old(self, server):
+        async with world(server) as (api, namespace):
+            made = await api.create(ConfigMap, config_map("a", namespace))
+            await api.patch(ConfigMap, made.key, {"data": {"x": "1"}})
+            with pytest.raises(Conflict):
+                await api.delete(ConfigMap, made.key, resource_version=made.resource_version)
+            assert await api.get(ConfigMap, made.key)
+
+    async def test_a_foreground_deletion_leaves_the_object_until_its_dependents_are_gone(self, server):
+        """D-03."""
+        async with world(server) as (api, namespace):
+            body = config_map("owner", namespace)
+            body["metadata"]["finalizers"] = ["example.com/hold"]  # else it may be gone at once
+            made = await api.create(ConfigMap, body)
+            held = await api.delete(ConfigMap, made.key, propagation="Foreground")
+            assert held is not None
+            assert "foregroundDeletion" in held.finalizers
+            await api.patch(ConfigMap, made.key, {"metadata": {"finalizers": None}})
+
+    async def test_scale_is_read_and_written_in_a_kind_of_its_own(self, server):
+        async with world(server) as (api, namespace):
+            key = Key(namespace, "d")
+            labels = {"app": "d"}
+            template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+            spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+            metadata = {"name": "d", "namespace": namespace}
+            body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+            await api.create(DEPLOYMENT, body)
+            assert (await api.get(DEPLOYMENT, key, subresource="scale")).kind == "Scale"
+            scaled = await api.patch(DEPLOYMENT, key, {"spec": {"replicas": 2}}, subresource="scale")
+            assert json.loads(scaled.spec) == {"replicas": 2}
+            assert json.loads((await api.get(DEPLOYMENT, key)).spec)["replicas"] == 2
+            await api.delete(DEPLOYMENT, key)
+
     async def test_a_finalizer_holds_a_deleted_object(self, server):
         async with world(server) as (api, namespace):
             key = Key(namespace, "a")
@@ -247,6 +316,14 @@ class TestApi:
             options = WriteOptions(field_validation="Strict")
             with pytest.raises(BadRequest, match=r"unknown field \"spec\.colour\""):
                 await api.create(resource, widget(resource, "w", namespace, colour="red"), options=options)
+
+    async def test_warning_of_an_unknown_field_is_logged(self, server, caplog):
+        async with world(server) as (api, namespace), widgets(api) as (resource, _):
+            if int((await api.server_version()).split(".")[1]) < 25:
+                pytest.skip("fieldValidation came with Kubernetes 1.25")
+            options = WriteOptions(field_validation="Warn")
+            await api.create(resource, widget(resource, "w", namespace, colour="red"), options=options)
+            assert 'the server warns: unknown field "spec.colour"' in caplog.text
 
     async def test_the_server_says_its_version(self, server):
         async with world(server) as (api, _):

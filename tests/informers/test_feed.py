@@ -1,6 +1,9 @@
 """A feed survives what servers and networks do: R2 to R28, in virtual time against a scripted cluster."""
 
 import asyncio
+import re
+import time
+from pathlib import Path
 
 import pytest
 from scripted_cluster import (
@@ -18,6 +21,7 @@ from scripted_cluster import (
     too_large,
 )
 
+import windlass.informers
 from windlass.informers.errors import ConnectionFailed
 from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
@@ -289,6 +293,32 @@ class TestFaults:
             await asyncio.sleep(300)
             assert informer.has_synced
             assert list(contents(informer)) == [A]
+
+    async def test_a_wall_clock_that_jumps_changes_nothing(self, monkeypatch):
+        now = [time.time()]
+        monkeypatch.setattr(time, "time", lambda: now[0])
+        cluster = ScriptedCluster()
+        informer = informer_of(cluster)
+        changes = []
+        informer.add_handler(changes.append, name="log", resync_seconds=100_000)
+        async with running(informer):
+            await informer.ready(5)
+            for name, jump in (("a", 400 * 86400), ("b", -800 * 86400), ("c", 3600)):
+                now[0] += jump
+                cluster.put(name)
+                await asyncio.sleep(10)
+            assert contents(informer) == cluster.held()
+            assert informer.statistics().last_event_age_seconds == pytest.approx(10.0)
+        assert told(changes) == ["+a", "+b", "+c"]
+        assert cluster.verbs == ["list", "watch"]
+
+    def test_nothing_but_credentials_looks_at_the_wall_clock(self):
+        readers = {
+            path.name
+            for path in Path(windlass.informers.__file__).parent.glob("*.py")
+            if re.search(r"datetime\.now|utcnow|time\.time\(|import time", path.read_text("utf-8"))
+        }
+        assert readers == {"credentials.py"}, "its test of a jump is test_a_clock_that_jumps_costs_one_run_at_most"
 
 
 class TestStreamingList:
