@@ -63,7 +63,7 @@ class MemoryLeases:
 
 
 class Link:
-    """One process's way to the server: slow, cut, or losing answers when told; `skew_seconds` is how wrong its clock is."""
+    """One process's way to the server: slow, cut or losing answers when told, with a clock wrong by `skew_seconds`."""
 
     def __init__(self, server, *, seconds=0.0, skew_seconds=0.0, loses=0.0, rng=None):
         self.server = server
