@@ -21,6 +21,7 @@ async def informed(cluster, policy, act):
         await asyncio.sleep(120)
         await settle()
         assert contents(informer) == cluster.held()
+        assert "malformed" not in informer.statistics().rewatches, "the end of a line of one stream began another"
     return told(changes)
 
 
