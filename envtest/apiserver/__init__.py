@@ -10,18 +10,20 @@ rules), `patches`, `strategic`, `managedfields` (patches and apply), `schemas`, 
 
 What is NOT simulated:
 
+What follows is kept in docs/reference/embedded-server.md too.
+
 - CEL rules (`x-kubernetes-validations`) are accepted and not evaluated. Conversion between versions changes apiVersion
   only. Webhooks and admission policies are not called. A CRD schema's rules for
   `metadata.name` are not checked.
-- Authorization: whoever gets in may do everything; no RBAC, TokenReview, SubjectAccessReview or impersonation. Requests
+- Authorization: whoever gets in may do everything, and access reviews say so; no RBAC, no impersonation. Requests
   without a token get in, since kubectl sends its token over TLS only (`Settings.anonymous` turns that off).
-- Built-in kinds are stored with few defaults and few checks and are never pruned; unknown fields are not reported.
+- Built-in kinds have few defaults and few checks and are never pruned; their unknown fields are not reported.
   Pods are deleted at once, without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec,
   eviction, binding or tokens. Their merge keys are one table by field name.
 - events.k8s.io/v1, RBAC kinds and whatever else `kinds.BUILT_IN` does not list. Aggregated discovery, priority and
   fairness, audit, TLS. Patterns run in Python's `re`, not RE2. Protobuf is read for the four kinds that kubectl
   creates so (`protobuf`) and never written.
-- A namespace's conditions while it is emptied; events of the garbage collector.
+- Events of the garbage collector.
 - Watches from before the last start expire (410): history is in memory, `Settings.history_max` changes a resource.
 """
 

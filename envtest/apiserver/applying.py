@@ -63,7 +63,8 @@ def _refusal(conflicts: list[tuple[Writer, Path]]) -> ApiError:
 
 def _named(writer: Writer) -> str:
     subresource = f' with subresource "{writer.subresource}"' if writer.subresource else ""
-    return f'"{writer.manager}"{subresource} using {writer.api_version}'
+    using = f" using {writer.api_version}" if writer.operation == "Update" else ""
+    return f'"{writer.manager}"{subresource}{using}'
 
 
 def _merge(live: Any, config: Any, shape: Shape) -> Any:

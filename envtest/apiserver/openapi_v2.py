@@ -30,14 +30,20 @@ _IDENTITY = {
 def swagger_v2(registry: Registry) -> Json:
     """The JSON form."""
     definitions = {_name(resource): _definition(resource) for resource in registry if resource.custom}
-    return {"swagger": "2.0", "info": {"title": _TITLE, "version": VERSION}, "paths": {}, "definitions": definitions}
+    paths = {_path(resource): {"patch": _operation(resource)} for resource in registry if not resource.review}
+    return {"swagger": "2.0", "info": {"title": _TITLE, "version": VERSION}, "paths": paths, "definitions": definitions}
 
 
 def protobuf_v2(registry: Registry) -> bytes:
     """The protobuf form of the same."""
     document = swagger_v2(registry)
     info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
-    return _text(1, "2.0") + _bytes(2, info) + _bytes(8, b"") + _bytes(9, _named(document["definitions"]))
+    return (
+        _text(1, "2.0")
+        + _bytes(2, info)
+        + _bytes(8, _paths(document["paths"]))
+        + _bytes(9, _named(document["definitions"]))
+    )
 
 
 def _name(resource: Resource) -> str:
@@ -51,6 +57,36 @@ def _definition(resource: Resource) -> Json:
     }
     kind = {"group": resource.group, "kind": resource.kind, "version": resource.version}
     return schema | {"type": "object", _KIND: [kind]}
+
+
+def _path(resource: Resource) -> str:
+    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    return f"{root}{'/namespaces/{namespace}' if resource.namespaced else ''}/{resource.plural}/{{name}}"
+
+
+def _operation(resource: Resource) -> Json:
+    """Kubectl looks here for what a PATCH of a kind understands."""
+    parameters = [{"name": name, "in": "query", "type": "string"} for name in ("dryRun", "fieldManager", "force")]
+    kind = {"group": resource.group, "kind": resource.kind, "version": resource.version}
+    return {"parameters": parameters, "responses": {"200": {"description": "OK"}}, _KIND: kind}
+
+
+def _paths(paths: Json) -> bytes:
+    return b"".join(
+        _bytes(2, _text(1, path) + _bytes(2, _bytes(8, _patch(item["patch"])))) for path, item in paths.items()
+    )
+
+
+def _patch(operation: Json) -> bytes:
+    raw = b""
+    for parameter in operation["parameters"]:
+        query = _text(2, parameter["in"]) + _text(4, parameter["name"])
+        raw += _bytes(8, _bytes(1, _bytes(2, _bytes(3, query))))
+    return raw + _bytes(13, _extension(operation[_KIND]))
+
+
+def _extension(value: object) -> bytes:
+    return _text(1, _KIND) + _bytes(2, _text(2, msgspec.json.encode(value).decode()))
 
 
 def _reduced(schema: Json) -> Json:
@@ -80,8 +116,7 @@ def _schema(schema: Json) -> bytes:
     if "properties" in schema:
         raw += _bytes(25, _named(schema["properties"]))
     if _KIND in schema:
-        yaml = msgspec.json.encode(schema[_KIND]).decode()
-        raw += _bytes(31, _text(1, _KIND) + _bytes(2, _text(2, yaml)))
+        raw += _bytes(31, _extension(schema[_KIND]))
     return raw
 
 

@@ -1,4 +1,4 @@
-"""Newer kubectl creates namespaces, config maps, secrets and service accounts as protobuf; those kinds are read.
+"""kubectl creates namespaces, config maps, secrets, accounts and reviews as protobuf; those kinds are read.
 
 The field numbers are those of the generated.proto files of Kubernetes, in tables; unknown fields are skipped. Answers
 are always JSON, which every client accepts beside protobuf. Pure.
@@ -51,7 +51,17 @@ _METADATA: Table = {
 }
 _REFERENCE: Table = {3: ("name", "one", _text)}
 _LOCAL_REFERENCE: Table = {1: ("name", "one", _text)}
+_RESOURCE: Table = {
+    number: (name, "one", _text)
+    for number, name in enumerate(("namespace", "verb", "group", "version", "resource", "subresource", "name"), 1)
+}
+_NON_RESOURCE: Table = {1: ("path", "one", _text), 2: ("verb", "one", _text)}
+_ACCESS: Table = {
+    1: ("resourceAttributes", "one", _message(_RESOURCE)),
+    2: ("nonResourceAttributes", "one", _message(_NON_RESOURCE)),
+}
 _KINDS: dict[tuple[str, str], Table] = {
+    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {2: ("spec", "one", _message(_ACCESS))},
     ("v1", "Namespace"): {},
     ("v1", "ConfigMap"): {2: ("data", "map", _text), 3: ("binaryData", "map", _bytes), 4: ("immutable", "one", bool)},
     ("v1", "Secret"): {

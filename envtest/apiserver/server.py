@@ -130,6 +130,12 @@ class ApiServer:
                 os.unlink(temporary)
             raise
 
+    def compact(self) -> None:
+        """Forget all history: watches and pages from before this moment expire (W-04, L-03)."""
+        if self._running is None:
+            raise ServerError("the API server has no history before it is started")
+        self._running.cache.compact(self._running.store.revision)
+
     async def start(self) -> None:
         """Open the database, bind, serve; raises `ServerError`."""
         if self._running is not None:
@@ -154,6 +160,8 @@ class _Running:
     port: int
     runner: web.AppRunner
     handlers: Handlers
+    store: Store
+    cache: WatchCache
     tasks: tuple[asyncio.Task[None], ...]
     database: Database | None
 
@@ -187,7 +195,7 @@ async def _run(database: Database | None, address: tuple[str, int], token: str, 
     housekeeping.start()
     if database is not None:
         tasks.append(asyncio.create_task(_checkpoints(database), name="apiserver checkpoints"))
-    return _Running(port, runner, handlers, tuple(tasks), database)
+    return _Running(port, runner, handlers, store, cache, tuple(tasks), database)
 
 
 async def _bind(handlers: Handlers, address: tuple[str, int], settings: Settings) -> tuple[web.AppRunner, int]:

@@ -560,6 +560,20 @@ async def test_a_watch_from_before_the_history_gets_one_error_event_and_ends():
 
 
 @pytest.mark.realtime
+async def test_history_is_forgotten_on_request():
+    async with ApiServer() as server, aiohttp.ClientSession() as session:
+        path = f"{server.url}{CONFIG_MAPS}?watch=1&timeoutSeconds=5&resourceVersion=1"
+        server.compact()
+        async with session.get(path) as response:
+            assert '"code":410' in await response.text()
+
+
+def test_a_server_that_has_not_started_has_no_history():
+    with pytest.raises(ServerError, match="before it is started"):
+        ApiServer().compact()
+
+
+@pytest.mark.realtime
 async def test_initial_events_end_with_an_annotated_bookmark():
     async with cluster() as client:
         await client.create(WIDGETS, widget())
@@ -749,7 +763,7 @@ async def test_apply_creates_merges_conflicts_and_removes_what_is_dropped():
         assert await client.patch(f"{WIDGETS}/a", config, "apply", fieldManager="one") == first
         other = config | {"spec": {"replicas": 5, "items": [{"name": "y"}]}}
         refused = await client.patch(f"{WIDGETS}/a", other, "apply", 409, fieldManager="two")
-        assert refused["message"] == 'Apply failed with 1 conflict: conflict with "one" using ex.dev/v1: .spec.replicas'
+        assert refused["message"] == 'Apply failed with 1 conflict: conflict with "one": .spec.replicas'
         assert refused["details"]["causes"][0]["reason"] == "FieldManagerConflict"
         forced = await client.patch(f"{WIDGETS}/a", other, "apply", fieldManager="two", force="true")
         assert forced["spec"]["items"] == [{"name": "x", "value": 1}, {"name": "y"}]
