@@ -35,7 +35,6 @@ DEFAULTS = {
 }
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "side"}, "spec": {"containers": []}, "more": 1}
 
-BLIND = pytest.mark.xfail(strict=True, reason="the embedded server does not look into embedded resources")
 
 # What is asked for besides the version, and what is stored instead of the defaults.
 ACCEPTED = [
@@ -186,7 +185,7 @@ async def test_an_object_without_a_version_is_refused(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", [pytest.param("embedded", marks=BLIND), "kubernetes"])
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_s12_an_embedded_resource_has_a_kind(kind):
     async with installed(kind) as (api, namespace):
         with pytest.raises(Invalid, match=r"spec\.sidecar\.kind: Required value"):
