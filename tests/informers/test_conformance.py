@@ -9,6 +9,7 @@ import pytest
 from scripted_cluster import running, until
 from servers import open_server
 
+from windlass.informers import requests
 from windlass.informers.api import Api
 from windlass.informers.builtins import ConfigMap, CustomResourceDefinition, Namespace, Pod
 from windlass.informers.cache import Cache
@@ -29,7 +30,7 @@ from windlass.informers.feed import FeedOptions
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
-from windlass.informers.requests import PatchType, WriteOptions
+from windlass.informers.requests import ListOptions, PatchType, WriteOptions
 from windlass.informers.resources import Resource
 from windlass.informers.store import Added, Deleted, Updated
 from windlass.informers.typed import CustomResource, ObjectMeta
@@ -90,6 +91,12 @@ async def served(api, resource):
     except NotFound:
         return False
     return True
+
+
+async def at_hand(api, resource, namespace, name):
+    """Whether a list of any version, as informers begin with (R1), holds the object; a busy server's may be old."""
+    request = requests.list_page(resource, ListOptions(namespace), resource_version="0")
+    return f'"name":"{name}"'.encode() in (await api.client.send(request)).body
 
 
 def config_map(name, namespace, **data):
@@ -346,6 +353,7 @@ class TestInformer:
         async with world(server) as (api, namespace):
             for index in range(5):
                 await api.create(ConfigMap, config_map(f"m{index}", namespace, x=index))
+            await until(lambda: at_hand(api, ConfigMap, namespace, "m4"))
             informer = Informer(api.client, ConfigMap, namespace=namespace, options=options)
             async with running(informer):
                 await informer.ready(20)
@@ -358,6 +366,7 @@ class TestInformer:
     async def test_events_come_once_and_in_order(self, server, options):
         async with world(server) as (api, namespace), widgets(api) as (resource, _):
             await api.create(resource, widget(resource, "w", namespace, size=0))
+            await until(lambda: at_hand(api, resource, namespace, "w"))
             informer = Informer(api.client, resource, options=options)
             seen = []
             informer.add_handler(seen.append, name="log")
@@ -422,9 +431,6 @@ class TestPaging:
         async with world(server) as (api, namespace):
             for index in range(3):
                 await api.create(ConfigMap, config_map(f"m{index}", namespace))
-            from windlass.informers import requests
-            from windlass.informers.requests import ListOptions
-
             bad = requests.list_page(ConfigMap, ListOptions(namespace), limit=1, continue_token="nonsense")
             with pytest.raises((BadRequest, Gone)):
                 await api.client.send(bad)
