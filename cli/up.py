@@ -143,14 +143,16 @@ def _watch(manager: Manager, view: View) -> asyncio.Event:
     def on_change(change: Change) -> None:
         found = change.new if isinstance(change, Updated) else change.object
         if isinstance(change, Deleted):
-            view.remove(found.key)
-            over = True
+            job, over = None, True
         else:
             job = found.as_(TrainingJob)
-            view.update(job)
             over = has_ended(job)
         if over and found.key == _SAMPLE:
-            ended.set()
+            ended.set()  # before anything is shown, which fails when nobody reads our output any more
+        if job is None:
+            view.remove(found.key)
+        else:
+            view.update(job)
 
     manager.cache.informer(TrainingJob).add_handler(on_change, name="progress")
     return ended
@@ -172,7 +174,9 @@ async def _conclude(job: TrainingJob, endpoint: Endpoint, view: View, options: _
     await endpoint.repository.refresh()
     example = await asyncio.to_thread(example_of, job)
     model = job.spec.output.model
-    check = await check_prediction(endpoint.url, model, example)
+    # The version that the job published must answer, not an older one that serves because this one could not be loaded.
+    version = job.status.model.version if job.status.model else 0
+    check = await check_prediction(endpoint.url, f"{model}/versions/{version}", example)
     if not check.passed:
         raise SampleError(f"the prediction is wrong: {check.sentence}")
     view.say(f"prediction   {check.sentence}")

@@ -313,9 +313,11 @@ class Manager:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            asyncio.run(self._run())
+            pass
         else:
             raise ManagerError("Manager.run() starts a loop of its own; inside one use `async with manager:`")
+        # Outside the `except`, or every error of the run would be told as happening during that one.
+        asyncio.run(self._run())
 
     async def __aenter__(self) -> Self:
         """Start everything; returns when the caches are complete and the workers run.
