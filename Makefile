@@ -2,6 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 PACKAGES := statemachine informers manifests controller serving envtest operators cli
 SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name '*.pyc' -not -name '.*')
 BIN := .venv/test/bin
@@ -26,7 +27,7 @@ check: .venv/test/.installed ## lint, format, types, layers, generated files
 	$(BIN)/windlass crd check --folder manifests/generated
 
 unit: .venv/test/.installed
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal $(PYTEST_ARGS)
 
 bench: .venv/test/.installed ## the measurements behind our claims
 	@for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
