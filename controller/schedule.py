@@ -223,6 +223,11 @@ class Schedule(Generic[K]):
         """How many keys are running."""
         return len(self._running)
 
+    @property
+    def failing(self) -> dict[K, int]:
+        """Keys that are to be retried, and how often they have been so far. A copy."""
+        return dict(self._failures)
+
     def depths(self) -> dict[int, int]:
         """Ready keys by priority."""
         return {priority: len(ready) for priority, ready in self._classes.items()}

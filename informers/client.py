@@ -11,7 +11,7 @@ import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Protocol, Self
@@ -24,6 +24,7 @@ from yarl import URL
 from windlass.informers.cluster import Cluster
 from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, TooManyRequests, Unauthorized
 from windlass.informers.requests import Request
+from windlass.informers.wire import Source
 
 __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
 
@@ -74,7 +75,7 @@ class Stream:
     status: int
     headers: Mapping[str, str]
     request: Request
-    _content: aiohttp.StreamReader
+    content: Source
     _address: str
 
     async def read(self, silence_seconds: float) -> bytes:
@@ -84,7 +85,7 @@ class Stream:
         """
         try:
             async with asyncio.timeout(silence_seconds):
-                return await self._content.readany()
+                return await self.content.readany()
         except TimeoutError as error:
             message = f"{self.request.what}: {self._address} was silent for {silence_seconds:.0f} s"
             raise ConnectionFailed(message, request=self.request) from error
@@ -159,9 +160,14 @@ class Client:
             left -= 1
             await asyncio.sleep(delay)
 
-    @asynccontextmanager
-    async def stream(self, request: Request, *, calls: bool = False) -> AsyncIterator[Stream]:
+    def stream(self, request: Request, *, calls: bool = False) -> AbstractAsyncContextManager[Stream]:
         """Send, and hand out the body as it comes. No retries but one after a 401. Raises as `send` does."""
+        if self.cluster.wire is None:
+            return self._stream(request, calls=calls)
+        return self.cluster.wire.carry(request, lambda: self._stream(request, calls=calls))
+
+    @asynccontextmanager
+    async def _stream(self, request: Request, *, calls: bool) -> AsyncIterator[Stream]:
         header = await self.cluster.credentials.header()
         try:
             response = await self._exchange(request, header, calls=calls)

@@ -17,6 +17,7 @@ import attrs
 
 from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile
 from windlass.informers.errors import ConfigError
+from windlass.informers.wire import Wire
 
 __all__ = ("Cluster",)
 
@@ -25,7 +26,10 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @attrs.frozen
 class Cluster:
-    """One API server. `server` is its URL without a trailing slash; `namespace` is the context's, "" when unnamed."""
+    """One API server. `server` is its URL without a trailing slash; `namespace` is the context's, "" when unnamed.
+
+    `wire` is what tests put between its clients and the server (`windlass.envtest.faults`).
+    """
 
     server: str
     credentials: Credentials = attrs.field(factory=Anonymous)
@@ -35,6 +39,7 @@ class Cluster:
     certificate: tuple[str, str] | None = None
     proxy: str | None = None
     namespace: str = ""
+    wire: Wire | None = attrs.field(default=None, repr=False)
 
     @classmethod
     async def load(cls, kubeconfig: Path | None = None, context: str | None = None) -> "Cluster":
