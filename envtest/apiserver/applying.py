@@ -38,7 +38,9 @@ def applied(live: Json, config: Json, writer: Writer, *, resource: Resource, for
         if not _identifies(path) and not any(other[: len(path)] == path for other in held):
             _remove(result, path, shape, held)
     mine = Entry(writer, frozenset(wanted), now)
-    result["metadata"]["managedFields"] = written_entries([*others, mine])
+    place = next((index for index, entry in enumerate(entries) if entry.writer == writer), len(others))
+    # Where it stood: an apply that changes nothing must leave the order as it is, or it would be a change (U-08).
+    result["metadata"]["managedFields"] = written_entries([*others[:place], mine, *others[place:]])
     for field in ("resourceVersion", "uid"):
         if config["metadata"].get(field):
             result["metadata"][field] = config["metadata"][field]
