@@ -1,13 +1,27 @@
-"""What may go wrong while a test's surroundings are set up or taken down.
+"""What may go wrong while a test's surroundings are set up or taken down, and what a trial finds.
 
 WindlassError
 └── EnvtestError
-    └── ControlPlaneError     a component of the control plane is missing, did not start, or is not running
+    ├── ControlPlaneError     a component of the control plane is missing, did not start, or is not running
+    └── TrialError            a trial cannot begin: its objects or its options do not fit its operator
+AssertionError
+└── TrialFailed
+    ├── CrashPointFailed      after a crash the operator came to another end, or to none
+    ├── NeverAtRest           undisturbed, the operator did not come to rest in time
+    └── NotIdempotent         at rest, the operator still changed something
 """
 
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("ControlPlaneError", "EnvtestError")
+__all__ = (
+    "ControlPlaneError",
+    "CrashPointFailed",
+    "EnvtestError",
+    "NeverAtRest",
+    "NotIdempotent",
+    "TrialError",
+    "TrialFailed",
+)
 
 
 class EnvtestError(WindlassError):
@@ -16,3 +30,23 @@ class EnvtestError(WindlassError):
 
 class ControlPlaneError(EnvtestError):
     """A component of the control plane failed; the message names it, the step, and ends with the tail of its log."""
+
+
+class TrialError(EnvtestError):
+    """A trial is not as it should be; the message names the field, what was found and what was expected."""
+
+
+class TrialFailed(AssertionError):
+    """The operator under test has a fault. The message is all that is known of it."""
+
+
+class CrashPointFailed(TrialFailed):
+    """Killed at one of its calls and started anew, the operator did not end as an undisturbed one does."""
+
+
+class NeverAtRest(TrialFailed):
+    """The operator was still at work when the time was over; the message says at what."""
+
+
+class NotIdempotent(TrialFailed):
+    """Woken again with nothing to do, the operator did something; the message has the requests and the diff."""

@@ -1,4 +1,4 @@
-"""A wire stands between the clients of a cluster and its server and sees every exchange, to watch or to disturb it: for tests.
+"""A wire stands between the clients of a cluster and its server: tests watch and disturb exchanges by it.
 
 It works on requests and streams as values, so it is the same on any server and under any operator. In production there
 is none, and then nothing of this is run.
