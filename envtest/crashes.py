@@ -28,7 +28,6 @@ __all__ = ("CrashPoint", "SweepReport", "for_every_crash_point")
 
 Moment = Literal["before", "after"]
 _POINT = re.compile(r"(before|after):([1-9]\d*)")
-_SETTLE_SECONDS = 5.0  # for controllers of the server's, such as the garbage collector, to come to their end, too
 _CALLS_MAX = 2_000
 
 
@@ -165,7 +164,7 @@ async def _end(stage: Stage, operator: Operator, expected: EndState | None) -> E
         await trial.then(stage.api, stage.namespace)
         operator = await _until_the_end(stage, operator)
     end = await stage.end_state()
-    deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
+    deadline = asyncio.get_running_loop().time() + trial.settle_seconds
     while expected is not None and expected != end and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.1)
         operator = await _until_the_end(stage, operator)

@@ -74,8 +74,8 @@ def end_state_of(
     # Many objects may share a name once its generated part is gone: their order is then that of their contents.
     objects: dict[str, Any] = {}
     for where, item in sorted(_normal(found, words, volatile), key=lambda pair: (pair[0], _json(pair[1]))):
-        number = sum(1 for known in objects if known == where or known.startswith(f"{where} #"))
-        objects[f"{where} #{number + 1}" if number else where] = item
+        number = sum(1 for known in objects if known == where or known.startswith(f"{where} ("))
+        objects[f"{where} ({number + 1})" if number else where] = item
     return EndState(objects, {words.replace(name): count for name, count in sorted(effects.items())})
 
 

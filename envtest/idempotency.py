@@ -26,6 +26,7 @@ from windlass.informers.errors import NotFound
 from windlass.informers.keys import Key
 from windlass.informers.requests import PatchType, Request
 from windlass.informers.resources import Resource
+from windlass.informers.store import Added
 from windlass.informers.wire import Onward
 
 __all__ = ("assert_idempotent",)
@@ -83,12 +84,13 @@ async def _touch(stage: Stage, rng: random.Random) -> set[str]:
 
 
 def _wake(operator: Operator, rng: random.Random) -> None:
-    """Have every key worked again."""
-    wakes = [
-        (controller, key)
-        for controller in operator.manager.controllers
-        for key in sorted(one.key for one in operator.manager.cache.list(controller.spec.watches[0].resource))
-    ]
+    """Have every key worked again that a new object's arrival would wake."""
+    wakes = []
+    for controller in operator.manager.controllers:
+        own = controller.spec.watches[0]
+        for one in sorted(operator.manager.cache.list(own.resource), key=lambda found: found.key):
+            if all(predicate(Added(one, initial=True)) for predicate in own.predicates):
+                wakes.append((controller, one.key))
     rng.shuffle(wakes)
     for controller, key in wakes:
         controller.queue.add(key, reason="woken")

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from windlass.controller.errors import ManagerError
 from windlass.controller.manager import Manager
 from windlass.controller.settings import Settings
 from windlass.envtest.effects import Effects
@@ -57,7 +58,8 @@ class Trial:
 
     Compared are the objects in the namespace of every kind that the operator watches, reads or writes, and of `kinds`,
     without `volatile` (dotted paths of fields); and the counts of `effects`. `limit_seconds` is how long each way to
-    the end may take.
+    the end may take; an end that differs is looked at again for `settle_seconds`, for controllers of the server's, such
+    as the garbage collector, may not be done yet.
     """
 
     setup: Setup
@@ -69,6 +71,7 @@ class Trial:
     kinds: Sequence[Kind] = attrs.field(default=(), kw_only=True)
     volatile: Sequence[str] = attrs.field(default=(), kw_only=True)
     limit_seconds: float = attrs.field(default=30.0, kw_only=True)
+    settle_seconds: float = attrs.field(default=2.0, kw_only=True)
     settings: Settings = attrs.field(factory=Settings, kw_only=True)
 
     def manager(self, cluster: Cluster, namespace: str) -> Manager:
@@ -125,7 +128,10 @@ class Stage:
         scheme = self.trial.manager(self.trial.cluster, self.namespace).scheme
         for number, body in enumerate(self.trial.objects):
             value = dict(body if isinstance(body, Mapping) else unstructure(body))
-            resource = scheme.named(str(value.get("apiVersion", "")), str(value.get("kind", "")))
+            try:
+                resource = scheme.named(str(value.get("apiVersion", "")), str(value.get("kind", "")))
+            except ManagerError as error:
+                raise TrialError(f"Trial.objects[{number}]: expected a kind that Trial.setup registers: {error}") from error
             if not resource.namespaced:
                 raise TrialError(f"Trial.objects[{number}]: expected a namespaced kind, found {resource}")
             value["metadata"] = {**value.get("metadata", {}), "namespace": self.namespace}

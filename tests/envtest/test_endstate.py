@@ -84,7 +84,7 @@ def test_generated_names_are_compared_by_what_they_name():
         )
 
     assert pair("aaaaa", "zzzzz") == pair("zzzzz", "aaaaa")
-    assert set(pair("aaaaa", "zzzzz").objects) == {"configmaps job-<generated>", "configmaps job-<generated> #2"}
+    assert set(pair("aaaaa", "zzzzz").objects) == {"configmaps job-<generated>", "configmaps job-<generated> (2)"}
 
 
 def test_fields_may_be_called_volatile():
