@@ -67,6 +67,7 @@ async def for_every_crash_point(trial: Trial, *, only: str | None = None) -> Swe
     Raises CrashPointFailed at the first point that leads elsewhere, NeverAtRest if not even the undisturbed run ends,
     TrialError for a trial that cannot begin.
     """
+    __tracebackhide__ = True  # of pytest: the message says more
     with mortality():
         expected = (await _run(trial, None, None)).end
         if only is not None:
@@ -135,6 +136,7 @@ class _Witness:
 
 
 async def _run(trial: Trial, point: CrashPoint | None, expected: EndState | None) -> _Run:
+    __tracebackhide__ = True
     async with open_stage(trial) as stage:
         witness = _Witness(stage, point)
         try:
@@ -174,6 +176,7 @@ async def _end(stage: Stage, operator: Operator, expected: EndState | None) -> E
 
 async def _until_the_end(stage: Stage, operator: Operator) -> Operator:
     while not await stage.end_reached(operator):
+        await stage.bury(operator)
         successor = _Witness(stage, None)
         operator = stage.start(successor.life, successor)
     return operator

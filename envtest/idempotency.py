@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from windlass.controller.controller import Controller
 from windlass.envtest.calls import Call
 from windlass.envtest.endstate import BOOKKEEPING, TOUCH, EndState, read_objects
 from windlass.envtest.errors import NotIdempotent
@@ -40,6 +41,7 @@ async def assert_idempotent(trial: Trial, *, runs: int = 3, seed: int | None = N
     Raises NotIdempotent with the diff of the state (effects among it) and the requests that were no no-ops; NeverAtRest
     when the operator does not come to rest; TrialError for a trial that cannot begin.
     """
+    __tracebackhide__ = True  # of pytest: the message says more
     if runs < 1:
         raise ValueError(f"assert_idempotent: expected runs >= 1, found {runs}")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -85,12 +87,14 @@ async def _touch(stage: Stage, rng: random.Random) -> set[str]:
 
 def _wake(operator: Operator, rng: random.Random) -> None:
     """Have every key worked again that a new object's arrival would wake."""
-    wakes = []
+    wakes: list[tuple[Controller, Key]] = []
     for controller in operator.manager.controllers:
         own = controller.spec.watches[0]
-        for one in sorted(operator.manager.cache.list(own.resource), key=lambda found: found.key):
-            if all(predicate(Added(one, initial=True)) for predicate in own.predicates):
-                wakes.append((controller, one.key))
+        wakes += [
+            (controller, one.key)
+            for one in sorted(operator.manager.cache.list(own.resource), key=lambda found: found.key)
+            if all(predicate(Added(one, initial=True)) for predicate in own.predicates)
+        ]
     rng.shuffle(wakes)
     for controller, key in wakes:
         controller.queue.add(key, reason="woken")

@@ -8,6 +8,7 @@ from windlass.envtest.errors import CrashPointFailed, NeverAtRest, NotIdempotent
 from windlass.envtest.faults import Fault, Faults, Passed
 from windlass.envtest.idempotency import assert_idempotent
 from windlass.envtest.trial import Trial
+from windlass.envtest.waiting import eventually
 
 __all__ = (
     "Call",
@@ -26,5 +27,6 @@ __all__ = (
     "TrialError",
     "TrialFailed",
     "assert_idempotent",
+    "eventually",
     "for_every_crash_point",
 )

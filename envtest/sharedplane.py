@@ -20,6 +20,7 @@ from windlass.informers.api import Api
 from windlass.informers.builtins import Namespace
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
+from windlass.informers.credentials import StaticHeader
 from windlass.informers.errors import NotFound
 from windlass.informers.keys import Key
 from windlass.informers.typed import CustomResource
@@ -69,7 +70,7 @@ def _container() -> AbstractAsyncContextManager[Plane]:
         containers = importlib.import_module("windlass.envtest.containers")
     except ImportError as error:
         raise ControlPlaneError(f"--control-plane=container cannot be used: {error}") from error
-    plane: AbstractAsyncContextManager[Plane] = containers.ContainerPlane()
+    plane: AbstractAsyncContextManager[Plane] = containers.ClusterContainer()
     return plane
 
 
@@ -143,6 +144,9 @@ class SharedPlane:
             return await Cluster.load()
         config = (await self._plane.__aenter__()).kubeconfig()
         self._write(config)
+        if self.kind == "embedded":  # what reads configurations takes longer to import than all the rest
+            user, place = config["users"][0]["user"], config["clusters"][0]["cluster"]
+            return Cluster(place["server"], StaticHeader(f"Bearer {user['token']}"))
         return Cluster.from_dict(config)
 
     def _write(self, config: dict[str, Any]) -> None:

@@ -59,7 +59,8 @@ class Trial:
     Compared are the objects in the namespace of every kind that the operator watches, reads or writes, and of `kinds`,
     without `volatile` (dotted paths of fields); and the counts of `effects`. `limit_seconds` is how long each way to
     the end may take; an end that differs is looked at again for `settle_seconds`, for controllers of the server's, such
-    as the garbage collector, may not be done yet.
+    as the garbage collector, may not be done yet. `settings` are the manager's; probes are not served, and the loop is
+    not watched.
     """
 
     setup: Setup
@@ -76,8 +77,8 @@ class Trial:
 
     def manager(self, cluster: Cluster, namespace: str) -> Manager:
         """A manager with the operator, not started."""
-        # Its thread would outlive a life that ends without a farewell.
-        settings = attrs.evolve(self.settings, block_threshold_seconds=0)
+        # A thread and a port would outlive a life that ends without a farewell.
+        settings = attrs.evolve(self.settings, block_threshold_seconds=0, probe_port=None)
         manager = Manager(cluster=cluster, namespace=namespace, settings=settings)
         self.setup(manager)
         if not manager.controllers:
@@ -131,7 +132,9 @@ class Stage:
             try:
                 resource = scheme.named(str(value.get("apiVersion", "")), str(value.get("kind", "")))
             except ManagerError as error:
-                raise TrialError(f"Trial.objects[{number}]: expected a kind that Trial.setup registers: {error}") from error
+                raise TrialError(
+                    f"Trial.objects[{number}]: expected a kind that Trial.setup registers: {error}"
+                ) from error
             if not resource.namespaced:
                 raise TrialError(f"Trial.objects[{number}]: expected a namespaced kind, found {resource}")
             value["metadata"] = {**value.get("metadata", {}), "namespace": self.namespace}
@@ -154,6 +157,16 @@ class Stage:
         self._operators.append(operator)
         return operator
 
+    async def bury(self, operator: Operator) -> None:
+        """Do for a life that was ended what the kernel does for a process: close its connections."""
+        self._operators.remove(operator)
+        await operator.life.bury()
+        try:
+            client = operator.manager.client
+        except ManagerError:  # it had not come so far
+            return
+        await client.__aexit__(None, None, None)
+
     async def end_reached(self, operator: Operator) -> bool:
         """Wait for the end; False when the life has ended before. Raises NeverAtRest, and what the operator raised."""
         deadline = asyncio.get_running_loop().time() + self.trial.limit_seconds
@@ -175,9 +188,9 @@ class Stage:
 
     async def close(self) -> None:
         """Stop what still runs, clear away what was killed, and let the namespace go."""
-        for operator in self._operators:
+        for operator in list(self._operators):
             if operator.life.over:
-                await bury(operator)
+                await self.bury(operator)
             else:
                 await operator.stop()
         await self.api.delete(Namespace, Key("", self.namespace))
@@ -196,16 +209,6 @@ class Stage:
         if not why and until is not None and not await until(self.api, self.namespace):
             return "Trial.until does not hold"
         return why
-
-
-async def bury(operator: Operator) -> None:
-    """Do for a life that was ended what the kernel does for a process: close its connections."""
-    await operator.life.bury()
-    try:
-        client = operator.manager.client
-    except Exception:  # it had not come so far
-        return
-    await client.__aexit__(None, None, None)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A sweep lets a sound operator pass, and finds what is wrong with each of the others, at the call where it is wrong."""
+"""A sweep lets a sound operator pass, and finds the fault of each of the others at the call where it lies."""
 
 import contextlib
 import sys
@@ -21,7 +21,7 @@ from servers import open_server
 
 from windlass.controller import Manager
 from windlass.envtest.kit import CrashPoint, CrashPointFailed, NeverAtRest, Trial, TrialError, for_every_crash_point
-from windlass.informers import Api, Client, Cluster, ConfigMap, Key
+from windlass.informers import Api, Client, Cluster, ConfigMap, Key, ObjectMeta
 from windlass.informers.errors import ConnectionFailed
 from windlass.manifests.install import install
 
@@ -47,7 +47,7 @@ async def test_the_operator_of_the_readme_survives_every_crash(server):
         import greeting
     finally:
         del sys.path[0]
-    body = {"apiVersion": "example.com/v1", "kind": "Greeting", "metadata": {"name": "a"}, "spec": {"name": "World"}}
+    body = greeting.Greeting(metadata=ObjectMeta(name="a"), spec=greeting.GreetingSpec("World"))
     async with cluster_of(server) as cluster:
         async with Client(cluster) as client:
             await install(Api(client), [greeting.Greeting])
@@ -85,8 +85,12 @@ async def test_an_operator_that_cleans_up_before_it_lets_go_passes():
     [
         pytest.param(buys_then_records, None, "apply secrets", "before", "+  buy tea: 2", id="effect-before-record"),
         pytest.param(marks_then_creates, None, "patch configmaps", "after", "-secrets order:", id="mark-before-work"),
-        pytest.param(creates_under_fresh_names, None, "create secrets", "after", "+secrets child-<generated> (2):", id="names"),
-        pytest.param(forgets_what_it_keeps, delete_the_order, "patch configmaps", "after", "-  give back: 1", id="finalizer"),
+        pytest.param(
+            creates_under_fresh_names, None, "create secrets", "after", "+secrets child-<generated> (2):", id="names"
+        ),
+        pytest.param(
+            forgets_what_it_keeps, delete_the_order, "patch configmaps", "after", "-  give back: 1", id="finalizer"
+        ),
     ],
 )
 async def test_a_planted_fault_is_found_at_its_call(reconcile, then, request_, moment, difference):

@@ -25,7 +25,9 @@ def state(*objects, namespace="ns-1", effects=None, volatile=()):
         pytest.param({"metadata": {"managedFields": [{}]}}, {}, id="managed fields"),
         pytest.param({"metadata": {"annotations": {TOUCH: "1"}}}, {}, id="touch"),
         pytest.param(
-            {"status": {"since": "2026-01-02T03:04:05Z"}}, {"status": {"since": "2027-01-02T03:04:05.123+01:00"}}, id="time"
+            {"status": {"since": "2026-01-02T03:04:05Z"}},
+            {"status": {"since": "2027-01-02T03:04:05.123+01:00"}},
+            id="time",
         ),
         pytest.param({"kind": "ConfigMap", "apiVersion": "v1"}, {}, id="kind of a built-in list"),
     ],

@@ -1,14 +1,16 @@
-"""The plugin as users have it: the installed wheel, a pytest process of its own, each way of running coroutine tests."""
+"""The plugin as users have it: the installed wheel, pytest as a process, each way of running coroutine tests."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-import servers
 import yaml
+
+from windlass.envtest.sharedplane import SharedPlane
+from windlass.informers.errors import AlreadyExists
 
 pytest_plugins = ["pytester"]
 
@@ -97,7 +99,9 @@ WITHOUT_PLUGINS = ("-p", "no:asyncio", "-p", "no:anyio")
 
 def prepared(pytester, *names, **ini):
     options = {"filterwarnings": "error", "asyncio_default_fixture_loop_scope": "function", **ini}
-    lines = "\n".join(f"{key} = {value}" for key, value in options.items() if "asyncio" in names or "asyncio" not in key)
+    lines = "\n".join(
+        f"{key} = {value}" for key, value in options.items() if "asyncio" in names or "asyncio" not in key
+    )
     pytester.makeini(f"[pytest]\n{lines}\n")
     pytester.makepyfile(operator_under_test=OPERATOR, **{f"test_{name}": TESTS[name] for name in names})
     return pytester
@@ -114,20 +118,16 @@ def test_plugins_for_coroutines_run_their_tests_as_ever(pytester):
     prepared(pytester, "asyncio", "anyio").runpytest_subprocess().assert_outcomes(passed=2)
 
 
-@pytest.mark.realtime
-async def test_an_existing_cluster_is_used_when_that_is_confirmed(pytester, monkeypatch):
-    async with servers.open_server("embedded") as server:
-        server.write_kubeconfig(pytester.path / "kubeconfig")
-        monkeypatch.setenv("KUBECONFIG", str(pytester.path / "kubeconfig"))
-        prepared(pytester, "none")
-        monkeypatch.delenv("USE_EXISTING_CLUSTER", raising=False)
-        arguments = (*WITHOUT_PLUGINS, "--control-plane=existing", "-k", "fixtures")
-        refused = await asyncio.to_thread(pytester.runpytest_subprocess, *arguments)
-        assert refused.ret == pytest.ExitCode.USAGE_ERROR
-        refused.stderr.fnmatch_lines(["*set USE_EXISTING_CLUSTER=true*"])
-        monkeypatch.setenv("USE_EXISTING_CLUSTER", "true")
-        passed = await asyncio.to_thread(pytester.runpytest_subprocess, *arguments)
-        passed.assert_outcomes(passed=1, deselected=3)
+def test_an_existing_cluster_is_that_of_the_current_kubeconfig(control_plane, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", control_plane.environment["KUBECONFIG"])
+    with SharedPlane("existing") as plane:
+        assert plane.cluster.server == control_plane.cluster.server
+        assert plane.environment == {}
+        plane.create_namespace("mine")
+        with pytest.raises(AlreadyExists):
+            control_plane.create_namespace("mine")
+        plane.delete_namespace("mine")
+        plane.delete_namespace("mine")  # once gone is gone
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,11 @@ async def test_an_existing_cluster_is_used_when_that_is_confirmed(pytester, monk
     [
         (["--control-plane=kind"], {}, "*--control-plane: invalid choice: 'kind'*"),
         ([], {"control_plane": "kind"}, "*control_plane: expected one of embedded, *, found 'kind'*"),
+        (["--control-plane=existing"], {}, "*set USE_EXISTING_CLUSTER=true*"),
     ],
-    ids=["option", "ini"],
+    ids=["option", "ini", "unconfirmed"],
 )
-def test_an_unknown_control_plane_is_refused_at_once(pytester, arguments, ini, message):
+def test_a_control_plane_that_cannot_be_meant_is_refused_at_once(pytester, arguments, ini, message):
     result = prepared(pytester, "none", **ini).runpytest_subprocess(*WITHOUT_PLUGINS, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
@@ -159,8 +160,6 @@ def test_the_plugin_is_announced_to_pytest(pytestconfig):
 
 
 def test_a_kubeconfig_for_programs_is_complete(control_plane):
-    from pathlib import Path
-
     file = Path(control_plane.environment["KUBECONFIG"])
     assert yaml.safe_load(file.read_text())["clusters"][0]["cluster"]["server"] == control_plane.cluster.server
     assert file.parent.stat().st_mode & 0o077 == 0
