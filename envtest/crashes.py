@@ -1,14 +1,15 @@
 """A crash sweep kills an operator at each of its calls in turn, and each time it must come to the same end.
 
-The life of the operator ends at its n-th call, for n = 1, 2, 3 …, until a run has no such call any more: before the
-request is sent, and for writes also after the server has performed it and before the answer arrives. (A read changes
-nothing on the server: with its answer unread, the operator ends as it does before the next call.) Then it is started
-anew, undisturbed.
+The life of the operator ends at its n-th write, for n = 1, 2, 3 … until a run has no such write any more, before the
+request is sent, and after the server has performed it but before the answer arrives; and in the same way before its
+n-th read. (A read changes nothing on the server: with its answer unread, the operator ends as it does before the next
+call.) Then it is started anew, undisturbed. Reads and writes are counted apart because a cache's reads fall between a
+worker's writes as they happen to: counted together, the n-th call of one run is not that of the next.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal
 
@@ -27,27 +28,33 @@ from windlass.informers.wire import Onward
 __all__ = ("CrashPoint", "SweepReport", "for_every_crash_point")
 
 Moment = Literal["before", "after"]
-_POINT = re.compile(r"(before|after):([1-9]\d*)")
+Sort = Literal["read", "write"]
+
+_POINT = re.compile(r"(before|after) (read|write) ([1-9]\d*)")
+_SWEEP: tuple[tuple[Sort, tuple[Moment, ...]], ...] = (("write", ("before", "after")), ("read", ("before",)))
 _CALLS_MAX = 2_000
 
 
 @attrs.frozen
 class CrashPoint:
-    """One moment of an operator's life: `before` or `after` its n-th call. Written `after:7`."""
+    """One moment of an operator's life: before its n-th read, before or after its n-th write; as `after write 7`."""
 
     moment: Moment
+    sort: Sort
     number: int
 
     @classmethod
     def parse(cls, text: str) -> "CrashPoint":
         """The inverse of `str`. Raises TrialError."""
         found = _POINT.fullmatch(text)
-        if found is None:
-            raise TrialError(f"only: expected before:N or after:N with N >= 1, found {text!r}")
-        return cls("before" if found[1] == "before" else "after", int(found[2]))
+        if found is None or text.startswith("after read"):
+            raise TrialError(f"only: expected 'before read N', 'before write N' or 'after write N', found {text!r}")
+        return cls(
+            "before" if found[1] == "before" else "after", "read" if found[2] == "read" else "write", int(found[3])
+        )
 
     def __str__(self) -> str:
-        return f"{self.moment}:{self.number}"
+        return f"{self.moment} {self.sort} {self.number}"
 
 
 @attrs.frozen
@@ -61,8 +68,8 @@ class SweepReport:
 async def for_every_crash_point(trial: Trial, *, only: str | None = None) -> SweepReport:
     """Kill the operator at each of its calls, start it anew, and compare its end with that of an undisturbed run.
 
-    `only` tries one point, as the message of a failure names it. Which call is the n-th may differ between two runs
-    when the operator does several things at once; the message therefore says what the call was.
+    `only` tries one point, as the message of a failure names it. Which write is the n-th may differ between two runs
+    when several workers write at once; the message therefore says what it was.
 
     Raises CrashPointFailed at the first point that leads elsewhere, NeverAtRest if not even the undisturbed run ends,
     TrialError for a trial that cannot begin.
@@ -71,28 +78,35 @@ async def for_every_crash_point(trial: Trial, *, only: str | None = None) -> Swe
     with mortality():
         expected = (await _run(trial, None, None)).end
         if only is not None:
-            point = CrashPoint.parse(only)
-            run = await _run(trial, point, expected)
-            if run.call is None:
-                raise TrialError(f"only: the operator has made no call {point.number}, or nothing can happen {point}")
-            return SweepReport(((point, run.call),), expected)
+            run = await _run(trial, CrashPoint.parse(only), expected)
+            if run.hit is None:
+                raise TrialError(f"only: the operator comes to its end without a moment {only!r}")
+            return SweepReport((run.hit,), expected)
         points: list[tuple[CrashPoint, Call]] = []
-        for number in range(1, _CALLS_MAX + 1):
-            run = await _run(trial, CrashPoint("before", number), expected)
-            if run.call is None:
-                return SweepReport(tuple(points), expected)
-            points.append((CrashPoint("before", number), run.call))
-            if run.call.writes:
-                run = await _run(trial, CrashPoint("after", number), expected)
-                if run.call is not None:
-                    points.append((CrashPoint("after", number), run.call))
-        raise NeverAtRest(f"the operator made more than {_CALLS_MAX} calls before it came to rest")
+        for sort, moments in _SWEEP:
+            points += await _sweep(trial, sort, moments, expected)
+        return SweepReport(tuple(points), expected)
+
+
+async def _sweep(
+    trial: Trial, sort: Sort, moments: Sequence[Moment], expected: EndState
+) -> list[tuple[CrashPoint, Call]]:
+    __tracebackhide__ = True
+    points = []
+    for number in range(1, _CALLS_MAX + 1):
+        for moment in moments:
+            run = await _run(trial, CrashPoint(moment, sort, number), expected)
+            if run.hit is not None:
+                points.append(run.hit)
+            elif moment == "before":
+                return points
+    raise NeverAtRest(f"the operator made more than {_CALLS_MAX} {sort}s before it came to rest")
 
 
 @attrs.frozen
 class _Run:
     end: EndState
-    call: Call | None  # at which the operator was killed
+    hit: tuple[CrashPoint, Call] | None  # where the operator was killed; None when it never came there
 
 
 class _Witness:
@@ -101,35 +115,35 @@ class _Witness:
     def __init__(self, stage: Stage, point: CrashPoint | None) -> None:
         self.life = Life()
         self.calls: list[Call] = []
-        self.point = point
+        self.hit: tuple[CrashPoint, Call] | None = None
+        self._point = point
         self._stage = stage
 
-    @property
-    def fatal(self) -> Call | None:
-        """The call at which the life has ended."""
-        return self.calls[self.point.number - 1] if self.life.over and self.point is not None else None
+    def disarm(self) -> None:
+        """What is called at the orderly end does not count any more."""
+        self._point = None
 
     @asynccontextmanager
     async def carry(self, request: Request, onward: Onward) -> AsyncIterator[Stream]:
         call = Call.of(request)
         self.calls.append(call)
-        number = len(self.calls)
+        sort: Sort = "write" if call.writes else "read"
+        number = sum(one.writes == call.writes for one in self.calls)
         if call.writes and call.namespace == self._stage.namespace:
             self._stage.addresses.add((call.group, call.version, call.plural))
-        await self._perhaps_end("before", number)
+        await self._perhaps_end(CrashPoint("before", sort, number), call)
         async with AsyncExitStack() as stack:
             try:
                 stream = await stack.enter_async_context(onward())
             except ApiError:
-                if call.writes:
-                    await self._perhaps_end("after", number)
+                await self._perhaps_end(CrashPoint("after", sort, number), call)
                 raise
-            if call.writes:
-                await self._perhaps_end("after", number)
+            await self._perhaps_end(CrashPoint("after", sort, number), call)
             yield stream
 
-    async def _perhaps_end(self, moment: Moment, number: int) -> None:
-        if self.point == CrashPoint(moment, number):
+    async def _perhaps_end(self, here: CrashPoint, call: Call) -> None:
+        if self._point == here and not self.life.over:
+            self.hit = (here, call)
             self.life.end()
         if self.life.over:
             await self.life.limbo()
@@ -140,28 +154,27 @@ async def _run(trial: Trial, point: CrashPoint | None, expected: EndState | None
     async with open_stage(trial) as stage:
         witness = _Witness(stage, point)
         try:
-            end = await _end(stage, stage.start(witness.life, witness), expected)
+            end = await _end(stage, witness, expected)
         except TrialError:
             raise
         except Exception as error:
-            if witness.fatal is None:
+            if witness.hit is None:
                 raise
             raise CrashPointFailed(_message(stage, witness, f"then: {type(error).__name__}: {error}")) from error
         finally:
-            if not witness.life.over:
-                witness.point = None  # what is called at the orderly end does not count
+            witness.disarm()
         difference = "" if expected is None else expected.difference(end)
         if not difference:
-            return _Run(end, witness.fatal)
-        if witness.fatal is None:
+            return _Run(end, witness.hit)
+        if witness.hit is None:
             raise CrashPointFailed(f"two undisturbed runs of the operator ended differently\n{difference}")
         raise CrashPointFailed(_message(stage, witness, difference))
 
 
-async def _end(stage: Stage, operator: Operator, expected: EndState | None) -> EndState:
-    """Come to the end, starting anew after a crash."""
+async def _end(stage: Stage, witness: _Witness, expected: EndState | None) -> EndState:
+    """Come to the end, starting anew after a crash, and stop in order there."""
     trial = stage.trial
-    operator = await _until_the_end(stage, operator)
+    operator = await _until_the_end(stage, stage.start(witness.life, witness))
     if trial.then is not None:
         await trial.then(stage.api, stage.namespace)
         operator = await _until_the_end(stage, operator)
@@ -171,6 +184,8 @@ async def _end(stage: Stage, operator: Operator, expected: EndState | None) -> E
         await asyncio.sleep(0.1)
         operator = await _until_the_end(stage, operator)
         end = await stage.end_state()
+    witness.disarm()
+    await operator.stop()
     return end
 
 
@@ -183,14 +198,11 @@ async def _until_the_end(stage: Stage, operator: Operator) -> Operator:
 
 
 def _message(stage: Stage, witness: _Witness, consequence: str) -> str:
-    point, fatal = witness.point, witness.fatal
-    assert point is not None  # who calls has asked
-    assert fatal is not None
-    when = "before the request was sent" if point.moment == "before" else "after it was performed, before the answer"
-    calls = "\n".join(f"  {number}. {call}" for number, call in enumerate(witness.calls[: point.number], 1))
+    assert witness.hit is not None  # whoever calls has asked
+    point, fatal = witness.hit
+    calls = "\n".join(f"  {number}. {call}" for number, call in enumerate(witness.calls, 1))
     text = (
-        f"killed at its call {point.number}, {fatal}, {when}, and started anew, "
-        "the operator did not end as an undisturbed one\n"
+        f"killed {point}, {fatal}, and started anew, the operator did not end as an undisturbed one\n"
         f"{consequence}\n"
         f"its calls until then:\n{calls}\n"
         f'this point alone: for_every_crash_point(trial, only="{point}")'

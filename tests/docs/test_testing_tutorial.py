@@ -29,7 +29,7 @@ def test_the_fault_of_the_first_version_is_found_as_the_page_says(folder):
     (folder.path / "accounts_first.py").replace(folder.path / "accounts.py")
     result = folder.runpytest_subprocess(*ARGUMENTS)
     result.assert_outcomes(passed=3, failed=1)
-    shown = re.search(r"```\n(killed at its call .*?)\n```", PAGE, re.DOTALL)[1]
+    shown = re.search(r"```\n(killed before write .*?)\n```", PAGE, re.DOTALL)[1]
     # Of the calls before, only their number is the operator's own affair.
     said = result.stdout.str().replace("\n    ", "\n")
     for line in shown.splitlines():

@@ -54,7 +54,8 @@ async def test_the_operator_of_the_readme_survives_every_crash(server):
         report = await for_every_crash_point(Trial(greeting.setup, body, cluster))
     calls = [(point.moment, call.verb, call.plural) for point, call in report.points]
     assert {("before", "apply", "configmaps"), ("after", "apply", "configmaps")} <= set(calls)
-    assert ("before", "watch", "greetings") in calls
+    assert calls[0] == ("before", "apply", "configmaps"), "writes come first"
+    assert {call.verb for point, call in report.points if point.sort == "read"} >= {"get", "list"}
     assert report.end.objects["configmaps a"]["data"] == {"message": "Hello, World!"}
 
 
@@ -65,10 +66,12 @@ async def test_an_operator_that_acts_under_a_fixed_reference_passes(server):
         report = await for_every_crash_point(Trial(operator(buys_once, shop=shop), ORDER, cluster, effects=shop))
     assert report.end.effects == {"buy tea": 1}
     assert set(report.end.objects) == {"configmaps order", "secrets order"}
-    # Each call was a point, in order, and each write a second one.
-    numbers = [point.number for point, _ in report.points if point.moment == "before"]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert all(call.writes for point, call in report.points if point.moment == "after")
+    for sort in ("read", "write"):  # each was a point, in order
+        numbers = [point.number for point, _ in report.points if (point.moment, point.sort) == ("before", sort)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert numbers
+    assert {point.sort for point, _ in report.points if point.moment == "after"} == {"write"}
+    assert all(call.writes == (point.sort == "write") for point, call in report.points)
 
 
 async def test_an_operator_that_cleans_up_before_it_lets_go_passes():
@@ -103,23 +106,24 @@ async def test_a_planted_fault_is_found_at_its_call(reconcile, then, request_, m
             await for_every_crash_point(trial)
         lines = str(failure.value).splitlines()
         only = lines[-1].partition('only="')[2].partition('"')[0]
-        assert lines[0].startswith(f"killed at its call {CrashPoint.parse(only).number}, {request_}")
+        assert lines[0].startswith(f"killed {only}, {request_}")
         assert CrashPoint.parse(only).moment == moment
         assert difference in lines
         assert "trial-" not in str(failure.value), "a namespace's name is of no use to the reader"
         # The line that the message ends with leads there again; the sound points before it do not.
         with pytest.raises(CrashPointFailed):
             await for_every_crash_point(trial, only=only)
-        assert len((await for_every_crash_point(trial, only="before:1")).points) == 1
+        assert len((await for_every_crash_point(trial, only="before read 1")).points) == 1
 
 
 async def test_a_point_that_is_never_reached_is_an_error_and_no_success():
     async with cluster_of() as cluster:
         trial = Trial(operator(marks_then_creates), ORDER, cluster)
-        with pytest.raises(TrialError, match="no call 999"):
-            await for_every_crash_point(trial, only="before:999")
-        with pytest.raises(TrialError, match="before:N or after:N"):
-            await for_every_crash_point(trial, only="7")
+        with pytest.raises(TrialError, match="without a moment 'before write 999'"):
+            await for_every_crash_point(trial, only="before write 999")
+        for nonsense in ("7", "after read 1", "before write 0"):
+            with pytest.raises(TrialError, match=f"'after write N', found '{nonsense}'"):
+                await for_every_crash_point(trial, only=nonsense)
 
 
 async def test_an_operator_that_fails_when_it_starts_anew_is_found():
