@@ -21,10 +21,12 @@ class Shop(Effects):
     def __init__(self):
         super().__init__()
         self.sold = {}
+        self.asked = 0
 
     def begin(self):
         super().begin()
         self.sold = {}
+        self.asked = 0
 
     def buy(self, item, reference):
         if reference not in self.sold:
@@ -133,6 +135,17 @@ async def deletes_and_creates(ctx: Context, request: Request) -> None:
     if order is not None:
         await ctx.delete(Secret, request.key)
         await ctx.create(receipt(order, "mine"))
+
+
+async def asks_again_and_again(shop: Shop, ctx: Context, request: Request) -> Result | None:
+    """Without a fault: it asks until the goods have come, and goes on asking whether they are still there."""
+    order = await ctx.get(ConfigMap, request.key)
+    if order is None:
+        return None
+    shop.asked += 1
+    if shop.asked >= 3:
+        await ctx.apply(receipt(order, shop.buy("tea", order.uid)), owner=order)
+    return Result.after(0.02)
 
 
 async def counts_in_a_secret(ctx: Context, request: Request) -> None:

@@ -8,6 +8,7 @@ import pytest
 from operators_under_test import (
     ORDER,
     Shop,
+    asks_again_and_again,
     buys_once,
     buys_then_records,
     counts_its_runs,
@@ -21,7 +22,7 @@ from servers import open_server
 
 from windlass.controller import Manager
 from windlass.envtest.kit import CrashPoint, CrashPointFailed, NeverAtRest, Trial, TrialError, for_every_crash_point
-from windlass.informers import Api, Client, Cluster, ConfigMap, Key, ObjectMeta
+from windlass.informers import Api, Client, Cluster, ConfigMap, Key, ObjectMeta, Secret
 from windlass.informers.errors import ConnectionFailed
 from windlass.manifests.install import install
 
@@ -161,6 +162,22 @@ async def test_the_end_can_be_somebody_elses_word():
         trial = Trial(operator(buys_once, shop=shop), ORDER, cluster, until=never, limit_seconds=0.5)
         with pytest.raises(NeverAtRest, match="until does not hold"):
             await for_every_crash_point(trial)
+
+
+async def test_an_operator_that_asks_again_and_again_needs_a_word_for_its_end():
+    shop = Shop()
+
+    async def delivered(api, namespace):
+        return bool((await api.list(Secret, namespace=namespace)).items)
+
+    async with cluster_of() as cluster:
+        setup = operator(asks_again_and_again, shop=shop)
+        report = await for_every_crash_point(
+            Trial(setup, ORDER, cluster, until=delivered, effects=shop), only="after write 1"
+        )
+        assert report.end.effects == {"buy tea": 1}
+        with pytest.raises(NeverAtRest, match="timer that fires within 5 s|working on|keys to work on"):
+            await for_every_crash_point(Trial(setup, ORDER, cluster, effects=shop, limit_seconds=0.5))
 
 
 @pytest.mark.parametrize(
