@@ -176,7 +176,7 @@ async def test_an_operator_that_asks_again_and_again_needs_a_word_for_its_end():
             Trial(setup, ORDER, cluster, until=delivered, effects=shop), only="after write 1"
         )
         assert report.end.effects == {"buy tea": 1}
-        with pytest.raises(NeverAtRest, match="timer that fires within 5 s|working on|keys to work on"):
+        with pytest.raises(NeverAtRest, match=r"timer that fires within 5 s|working on|keys to work on"):
             await for_every_crash_point(Trial(setup, ORDER, cluster, effects=shop, limit_seconds=0.5))
 
 
