@@ -14,11 +14,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+import aiohttp
 import pytest
 
 from windlass.envtest.controlplane import ControlPlane, find_binaries
 
-__all__ = ("Server", "control_plane_binaries", "kubectl_binary", "open_control_plane", "open_server")
+__all__ = (
+    "Server",
+    "control_plane_binaries",
+    "forget_history",
+    "kubectl_binary",
+    "open_control_plane",
+    "open_server",
+)
 
 
 class Server(Protocol):
@@ -78,6 +86,21 @@ async def open_control_plane(*, controller_manager: bool = True) -> AsyncIterato
     """
     async with ControlPlane(control_plane_binaries(), controller_manager=controller_manager) as plane:
         yield plane
+
+
+async def forget_history(server: Server, version: str) -> None:
+    """Let the server lose all that was before this version, so that older page tokens and versions are Gone.
+
+    A real one forgets in etcd. Its watch cache remembers on, so there lists and watches of versions at hand still work.
+    """
+    if not isinstance(server, ControlPlane):
+        server.compact()  # type: ignore[attr-defined]  # the embedded server's own
+        return
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server._etcd_url}/v3/kv/compaction", json={"revision": version, "physical": True}) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A server that dies in the middle of an answer and comes back: the copy is the server, every change told once."""
+"""A server that dies in an answer and comes back, or forgets: the copy is the server, every change told once."""
 
 import asyncio
 import functools
@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import attrs
 import pytest
 from fault_proxy import FaultProxy
+from journal import Journal
 from scripted_cluster import running, until
-from servers import control_plane_binaries
+from servers import control_plane_binaries, forget_history
 
 from windlass.envtest.apiserver import ApiServer
 from windlass.envtest.controlplane import ControlPlane
@@ -23,7 +24,6 @@ from windlass.informers.feed import FeedOptions
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
-from windlass.informers.store import Added, Deleted, Updated
 
 FAST = Backoff(base_seconds=0.02, cap_seconds=0.2)
 OURS = "metadata.name!=kube-root-ca.crt"
@@ -38,12 +38,12 @@ class Embedded:
         self._stack, self._database = stack, database
 
     async def start(self):
-        self._running = ApiServer(database=self._database, token="t")
-        await self._running.__aenter__()
+        self.running = ApiServer(database=self._database, token="t")
+        await self.running.__aenter__()
         self._stack.push_async_callback(self.stop)
 
     async def stop(self):
-        running_server, self._running = self._running, None
+        running_server, self.running = self.running, None
         if running_server is not None:
             await running_server.__aexit__(None, None, None)
 
@@ -53,7 +53,7 @@ class Embedded:
         await self.start()
 
     def kubeconfig(self):
-        return self._running.kubeconfig()
+        return self.running.kubeconfig()
 
 
 class Kubernetes:
@@ -64,16 +64,16 @@ class Kubernetes:
 
     async def start(self):
         flags = ("--watch-cache=false",)
-        self._plane = await self._stack.enter_async_context(
+        self.running = await self._stack.enter_async_context(
             ControlPlane(control_plane_binaries(), extra_apiserver_flags=flags)
         )
 
     async def restart(self):
-        self._plane.kill_apiserver()
-        await self._plane.restart_apiserver()
+        self.running.kill_apiserver()
+        await self.running.restart_apiserver()
 
     def kubeconfig(self):
-        return self._plane.kubeconfig()
+        return self.running.kubeconfig()
 
 
 @attrs.define
@@ -105,7 +105,7 @@ class World:
 
     async def put(self, index, text="x"):
         body = {"metadata": {"name": f"m{index:02}", "namespace": "default"}, "data": {"x": text * 2000}}
-        await self.api.apply(ConfigMap, body, field_manager="tests")
+        return await self.api.apply(ConfigMap, body, field_manager="tests")
 
     async def same(self, informer):
         listed = await self.api.list(ConfigMap, namespace="default", fields=OURS)
@@ -128,26 +128,6 @@ async def world(kind, tmp_path):
         yield here
 
 
-def journal_of(informer):
-    """What its handler is told, checked for gaps and repeats."""
-    held, told = {}, []
-
-    def handler(change):
-        told.append(change)
-        match change:
-            case Added(one, _):
-                assert one.key not in held
-                held[one.key] = one
-            case Updated(old, new):
-                assert held[new.key] is old
-                held[new.key] = new
-            case Deleted(one, _):
-                del held[one.key]
-
-    informer.add_handler(handler, name="journal")
-    return told
-
-
 # A real server takes its time to come back, so it dies less often.
 @pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize(("server", "page_sizes"), [("embedded", (0, PAGE)), ("kubernetes", (PAGE,))])
@@ -159,15 +139,17 @@ async def test_a_server_that_dies_in_a_list_in_a_page_and_in_a_watch(server, pag
             policy = Policy(streaming=False, page_size=page_size)
             options = FeedOptions(policy, FAST, random.Random(1))
             informer = Informer(here.client, ConfigMap, namespace="default", fields=OURS, options=options)
-            told = journal_of(informer)
+            journal = Journal(informer)
             async with running(informer):
                 await until(functools.partial(_died, here, informer, page_size), turn=0.002)
                 assert not informer.has_synced
                 await here.restart()
                 await informer.ready(20)
                 assert await here.same(informer)
-                assert len(told) == COUNT, "each was told once"
-                await _die_while_it_watches(here, informer, told)
+                assert len(journal.changes) == COUNT, "each was told once"
+                await _die_while_it_watches(here, informer, journal)
+                await _forget_while_it_is_away(here, informer, journal)
+            journal.check()
             await here.put(COUNT - 1)
 
 
@@ -176,8 +158,8 @@ def _died(here, informer, page_size):
     return "connection" in informer.statistics().relists and (not page_size or any(here.lists))
 
 
-async def _die_while_it_watches(here, informer, told):
-    del told[:]
+async def _die_while_it_watches(here, informer, journal):
+    del journal.changes[:]
     here.proxy.silent = True
     await here.put(1, next(here.texts))  # nobody hears of it before the server is gone
     await here.restart()
@@ -187,8 +169,27 @@ async def _die_while_it_watches(here, informer, told):
     await until(lambda: here.same(informer), 20.0)
     await here.api.delete(ConfigMap, Key("default", "new"))
     await until(lambda: here.same(informer), 20.0)
-    expected = [(Updated, "m01"), (Deleted, f"m{COUNT - 1:02}"), (Added, "new"), (Deleted, "new")]
     # Between objects there is no order (I2), and a relist tells deletions first (R7).
-    assert sorted(((type(one), one.key.name) for one in told), key=repr) == sorted(expected, key=repr)
-    assert [type(one) for one in told if one.key.name == "new"] == [Added, Deleted]
-    assert informer.statistics().handler_failures == {"journal": 0}
+    assert sorted(one.lstrip("-") for one in journal.told) == ["+new", f"m{COUNT - 1:02}", "new", "~m01"]
+    assert [one for one in journal.told if one.endswith("new")] in (["+new", "-new"], ["+new", "--new"])
+
+
+async def _forget_while_it_is_away(here, informer, journal):
+    """Watches from versions that the server itself has forgotten, twice in a row (R2, R7, R8, I19, scenario 29)."""
+    for text in ("g", "h"):
+        del journal.changes[:]
+        expired = informer.statistics().relists.get("expired", 0)
+        old = informer.store.get(Key("default", "m02"))
+        async with here.proxy.absent():
+            here.proxy.cut_all()
+            await here.api.delete(ConfigMap, old.key)
+            await here.put(2, text)
+            await here.api.delete(ConfigMap, Key("default", "m03"))
+            latest = await here.put(4, text)
+            await forget_history(here.server.running, latest.resource_version)
+        await until(lambda: here.same(informer), 20.0)
+        assert informer.statistics().relists["expired"] > expired
+        assert journal.told == ["--m03", "~m02", "~m04"], "deletions first; made again unseen is one update"
+        assert informer.store.get(old.key).uid != old.uid
+        await here.put(3)
+        await until(lambda: here.same(informer), 20.0)
