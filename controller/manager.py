@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
@@ -47,6 +48,7 @@ from windlass.informers.cache import Cache
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
+from windlass.informers.metrics import CallMetrics, InformerMetrics
 from windlass.informers.resources import Kind, Resource
 
 __all__ = ("Manager", "Runnable")
@@ -384,8 +386,10 @@ class Manager:
     async def _start(self) -> None:
         settings = self.settings
         cluster = self._cluster or await Cluster.load(self._kubeconfig)
-        client = await self._stack.enter_async_context(Client(cluster))
+        calls = CallMetrics(self.registry, host=urlsplit(cluster.server).netloc)
+        client = await self._stack.enter_async_context(Client(cluster, observer=calls))
         cache = Cache(client, namespace=self.namespace)
+        InformerMetrics(self.registry, lambda: cache.informers)
         api = self._api = Api(client, observer=cache)
         if settings.probe_port is not None:
             self._probes = ProbeServer(

@@ -41,6 +41,24 @@ async def until(question):
             await asyncio.sleep(0.01)
 
 
+async def test_the_copies_and_the_calls_are_on_the_metrics_page():
+    async def reconcile(ctx, request):
+        await ctx.api.list(ConfigMap, namespace="default")
+
+    async with open_server("embedded") as server:
+        manager = managed(server)
+        manager.controller(reconcile, for_=ConfigMap, name="configs")
+        async with manager:
+            await create(manager, "one")
+            await until(lambda: manager.controllers[0].statistics.results["success"])
+            _, metrics = await ask(manager, "/metrics")
+        host = server.url.removeprefix("http://")
+    assert 'windlass_informer_objects{resource="configmaps.v1"} 1.0' in metrics
+    assert 'windlass_informer_synced{resource="configmaps.v1"} 1.0' in metrics
+    assert f'rest_client_requests_total{{code="201",host="{host}",method="POST"}} 1.0' in metrics
+    assert f'rest_client_request_duration_seconds_count{{host="{host}",verb="list"}}' in metrics
+
+
 async def test_a_reconciler_that_holds_the_loop_is_named_and_counted(caplog):
     async def reconcile(ctx, request):
         time.sleep(0.3)  # noqa: ASYNC251 - this is what is being looked for
