@@ -65,7 +65,8 @@ class Barrier:
     def expect_deleted(self, key: Key, uid: str) -> None:
         """The copy must lose this life of the object."""
         held = self._store.get(key)
-        if held is not None and held.uid == uid:
+        # While a write before it is awaited, the copy may not have seen this life begin yet.
+        if key in self._wanted or (held is not None and held.uid == uid):
             self._going.setdefault(key, set()).add(uid)
 
     @contextmanager

@@ -216,7 +216,7 @@ class Client:
                     server_hostname=self.cluster.tls_server_name,
                     allow_redirects=False,
                 )
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._failed(request, error, sent=False) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
             raise self._failed(request, error, sent=True) from error

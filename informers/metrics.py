@@ -64,14 +64,14 @@ class InformerMetrics(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """One sample an informer, summed over informers of the same resource."""
+        """One sample a resource: sums over its informers, and of times the longest."""
         rows: dict[str, list[Statistics]] = {}
         for informer in self._informers():
             rows.setdefault(str(informer.resource), []).append(informer.statistics())
-        for name, text, read in _GAUGES:
+        for name, text, read, over in _GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=("resource",))
             for resource, several in rows.items():
-                gauge.add_metric((resource,), sum(read(one) for one in several))
+                gauge.add_metric((resource,), over(read(one) for one in several))
             yield gauge
         for name, text, label, read_all in _COUNTERS:
             counter = CounterMetricFamily(name, text, labels=("resource", label))
@@ -85,20 +85,22 @@ class InformerMetrics(Collector):
             yield counter
 
 
-_GAUGES: tuple[tuple[str, str, Callable[[Statistics], float]], ...] = (
-    ("windlass_informer_objects", "Objects in the copy.", lambda one: one.objects),
-    ("windlass_informer_bytes", "Bytes of the objects' texts in the copy.", lambda one: one.bytes_held),
-    ("windlass_informer_synced", "1 when the copy has been complete once.", lambda one: one.synced),
-    ("windlass_informer_pending", "Changes that wait for handlers.", lambda one: one.pending),
+_GAUGES: tuple[tuple[str, str, Callable[[Statistics], float], Callable[[Iterable[float]], float]], ...] = (
+    ("windlass_informer_objects", "Objects in the copy.", lambda one: one.objects, sum),
+    ("windlass_informer_bytes", "Bytes of the objects' texts in the copy.", lambda one: one.bytes_held, sum),
+    ("windlass_informer_synced", "Copies that have been complete once.", lambda one: one.synced, sum),
+    ("windlass_informer_pending", "Changes that wait for handlers.", lambda one: one.pending, sum),
     (
         "windlass_informer_lag_seconds",
         "Seconds our last awaited write took to come.",
         lambda one: one.lag_seconds or 0.0,
+        max,
     ),
     (
         "windlass_informer_last_event_age_seconds",
         "Seconds since the stream last said anything, bookmarks included.",
         lambda one: one.last_event_age_seconds or 0.0,
+        max,
     ),
 )
 

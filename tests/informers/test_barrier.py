@@ -115,6 +115,19 @@ async def test_a_delete_of_what_is_not_there_is_not_awaited():
     assert copy.barrier.caught_up(A)
 
 
+async def test_a_delete_right_after_the_create_is_awaited_though_the_copy_has_seen_neither():
+    copy = Copy()
+    copy.barrier.expect(A, "12")
+    copy.barrier.expect_deleted(A, "uid-a")
+    task = await waiting(copy)
+    copy.see(widget("a", 12))
+    await settle(3)
+    assert not task.done(), "we have deleted this one"
+    copy.lose(widget("a", 13))
+    assert await task is True
+    assert copy.barrier.idle
+
+
 async def test_a_delete_is_seen():
     copy = Copy()
     copy.see(widget("a", 10, uid="first"))

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from fault_proxy import FaultProxy
 
 from windlass.informers import requests
 from windlass.informers.builtins import Pod
@@ -253,6 +254,21 @@ async def test_a_refused_connection_names_the_address_and_was_not_sent():
             await client.send(GET)
     assert caught.value.sent is False
     assert isinstance(caught.value.__cause__, aiohttp.ClientError), "the cause is kept, and does not leak"
+
+
+async def test_connecting_has_a_limit_of_its_own_and_what_ran_into_it_was_not_sent():
+    """Nobody accepts and nobody refuses, as behind a firewall that drops."""
+    patient = Timeouts(connect_seconds=0.3, silence_seconds=3600.0)
+    async with (
+        FaultProxy("http://127.0.0.1:1") as proxy,
+        proxy.black_hole(),
+        Client(Cluster(proxy.url), timeouts=patient) as client,
+        asyncio.timeout(30),
+    ):
+        for way in (lambda: client.send(CREATE), lambda: open_and_close(client)):
+            with pytest.raises(ConnectionFailed, match=r"no answer from .*[Tt]imeout") as caught:
+                await way()
+            assert caught.value.sent is False
 
 
 async def test_a_peer_that_accepts_and_says_nothing_is_left():

@@ -1,5 +1,7 @@
 """Numbers under the names the field knows, read when scraped."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from scripted_cluster import WIDGET, ScriptedCluster, running, settle, status
@@ -49,7 +51,7 @@ async def test_informers_are_read_when_scraped():
         assert value("windlass_informer_lag_seconds") == 0.0
 
 
-async def test_several_informers_of_a_kind_are_summed():
+async def test_several_informers_of_a_kind_are_summed_and_the_longest_of_their_times_is_told():
     registry = CollectorRegistry()
     cluster = ScriptedCluster()
     cluster.put("a")
@@ -57,9 +59,13 @@ async def test_several_informers_of_a_kind_are_summed():
     InformerMetrics(registry, lambda: cache.informers)
     cache.informer(WIDGET)
     cache.informer(WIDGET, labels="app=x")
+    resource = {"resource": "widgets.v1.ex.dev"}
     async with running(cache):
         await cache.ready(5)
-        assert registry.get_sample_value("windlass_informer_objects", {"resource": "widgets.v1.ex.dev"}) == 2
+        await asyncio.sleep(30)
+        assert registry.get_sample_value("windlass_informer_objects", resource) == 2
+        assert registry.get_sample_value("windlass_informer_synced", resource) == 2
+        assert registry.get_sample_value("windlass_informer_last_event_age_seconds", resource) == pytest.approx(30.0)
 
 
 def test_calls_are_counted_under_the_rest_clients_names():
