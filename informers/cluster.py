@@ -8,20 +8,34 @@ import asyncio
 import atexit
 import os
 import ssl
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile
 from windlass.informers.errors import ConfigError
 from windlass.informers.wire import Wire
 
+if TYPE_CHECKING:
+    from kubernetes_asyncio.config.exec_provider import ExecProvider
+
 __all__ = ("Cluster",)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+COMPLAINTS_MAX = 1000  # characters of what a failed plugin has said; the end tells most
+
+
+class _Credential(msgspec.Struct, rename="camel"):
+    api_version: str
+    status: dict[str, Any]
+
+
+_CREDENTIAL = msgspec.json.Decoder(_Credential)
 
 
 @attrs.frozen
@@ -176,18 +190,43 @@ def _credentials(loader: Any, user: Mapping[str, Any], header: str | None) -> Cr
 
 
 def _plugin(loader: Any) -> ExecPlugin:
-    from kubernetes_asyncio.config import ConfigException  # noqa: PLC0415
     from kubernetes_asyncio.config.exec_provider import ExecProvider  # noqa: PLC0415
 
-    spec = loader._user["exec"]
+    provider = ExecProvider(loader._user["exec"])
+    return ExecPlugin(lambda: _run(provider), _store)
 
-    async def run() -> Mapping[str, Any]:
-        try:
-            return _plain(await ExecProvider(spec).run())
-        except ConfigException as error:
-            raise ConfigError(f"exec plugin {spec.safe_get('command')}: {error}") from error
 
-    return ExecPlugin(run, _store)
+async def _run(provider: "ExecProvider") -> Mapping[str, Any]:
+    """The status of the plugin's answer; the provider knows what to run.
+
+    Its own `run` reads one output to its end before the other, so a plugin with much to complain of would wait for
+    ever, and one that is given up would live on.
+    """
+    name = f"exec plugin {provider.args[0]}"
+    spec = {"interactive": sys.stdout.isatty()}
+    question = {"apiVersion": provider.api_version, "kind": "ExecCredential", "spec": spec}
+    environment = {**provider.env, "KUBERNETES_EXEC_INFO": msgspec.json.encode(question).decode()}
+    process = await asyncio.create_subprocess_exec(
+        *provider.args, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        output, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        said = complaints.decode(errors="replace").strip()[-COMPLAINTS_MAX:]
+        raise ConfigError(f"{name}: returned {process.returncode}: {said}")
+    try:
+        credential = _CREDENTIAL.decode(output)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"{name}: expected an ExecCredential with a status, found {output[:80]!r}: {error}"
+        ) from error
+    if credential.api_version != provider.api_version:
+        raise ConfigError(f"{name}: answers in {credential.api_version}, expected {provider.api_version}")
+    return credential.status
 
 
 def _store(text: str) -> str:

@@ -59,9 +59,12 @@ def too_large():
 
 
 class ScriptedCluster:
-    """One collection. `script` holds errors for the next requests; `requests` what was asked, oldest first."""
+    """One collection, at first of an object of each of `names`.
 
-    def __init__(self, *, streaming=True, server_pages_all=False):
+    `script` holds errors for the next requests; `requests` what was asked, oldest first.
+    """
+
+    def __init__(self, *names, streaming=True, server_pages_all=False):
         self.version = 10
         self.objects = {}
         self.history = []
@@ -76,6 +79,8 @@ class ScriptedCluster:
         self.bookmark_initial_end = True
         self.down_until = 0.0
         self.cut = None  # (bytes, how it ends: None for cleanly, or an error) of the next answer with a body
+        for name in names:
+            self.put(name)
 
     def put(self, name, *, namespace="default", **fields):
         self.version += 1
@@ -322,6 +327,17 @@ def informer_of(cluster, policy=LISTS, *, namespace=None, seed=1, **options):
     return Informer(
         cluster.client, WIDGET, namespace=namespace, options=FeedOptions(policy, rng=random.Random(seed), **options)
     )
+
+
+@asynccontextmanager
+async def synced(cluster, policy=LISTS, *, log=None, seconds=5, **options):
+    """An informer that runs and is synced within `seconds`; `log` takes what a handler of it is told from the start."""
+    informer = informer_of(cluster, policy, **options)
+    if log is not None:
+        informer.add_handler(log.append, name="log")
+    async with running(informer):
+        await informer.ready(seconds)
+        yield informer
 
 
 def contents(informer):

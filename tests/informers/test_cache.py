@@ -30,8 +30,7 @@ def cache_of(cluster, **options):
 
 
 async def test_reads_come_from_the_declared_informer():
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cluster.put("b", namespace="other")
     cache = cache_of(cluster)
     informer = cache.informer(Widget)
@@ -129,9 +128,7 @@ async def test_a_field_is_found_by_an_index_that_is_added_while_it_runs():
 
 
 async def test_objects_are_found_by_owner():
-    cluster = ScriptedCluster()
-    cluster.put("free")
-    cluster.put("owned")
+    cluster = ScriptedCluster("free", "owned")
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u1"}
     cluster.objects[Key("default", "owned")]["metadata"]["ownerReferences"] = [owner]
     cache = cache_of(cluster)
@@ -201,8 +198,7 @@ class Writing:
 
 async def test_after_a_write_reads_wait_until_the_copy_has_caught_up():
     """F9."""
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cache = cache_of(cluster)
     cache.informer(Widget)
     writer = Writing(cluster)
@@ -230,8 +226,7 @@ async def test_after_a_write_reads_wait_until_the_copy_has_caught_up():
 
 async def test_the_change_of_our_own_write_is_told_like_any_other_with_what_others_wrote_between():
     """F10: no event is dropped for being ours."""
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cache = cache_of(cluster)
     changes = []
     cache.informer(Widget).add_handler(changes.append, name="log")
@@ -271,8 +266,7 @@ async def test_expectations_of_an_uncached_kind_are_nobodys():
 
 async def test_a_relist_that_does_not_hold_what_was_deleted_opens_the_read():
     """F11: no ghost."""
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cache = cache_of(cluster)
     cache.informer(Widget)
     async with running(cache):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -124,6 +125,45 @@ async def test_an_exec_plugin_that_fails_is_quoted(tmp_path):
 
     with pytest.raises(ConfigError, match=r"exec plugin sh: .*returned 3.*not logged in"):
         await cluster.credentials.header()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("<html>", "expected an ExecCredential with a status, found b'<html>"),
+        ('{"apiVersion":"client.authentication.k8s.io/v1"}', "expected an ExecCredential with a status"),
+        ('{"apiVersion":"v9","status":{"token":"t"}}', "answers in v9, expected client.authentication.k8s.io/v1"),
+    ],
+)
+async def test_an_exec_plugin_that_answers_something_else_is_quoted(tmp_path, answer, message):
+    cluster = await Cluster.load(write(tmp_path / "config", config(_shell(f"echo '{answer}'"))))
+
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        await cluster.credentials.header()
+
+
+async def test_an_exec_plugin_may_complain_at_length(tmp_path):
+    """More than the pipe and the reader's buffer hold, before it answers."""
+    answer = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'
+    complain = f"head -c 1000000 /dev/zero | tr '\\0' x >&2; echo '{answer}'"
+    cluster = await Cluster.load(write(tmp_path / "config", config(_shell(complain))))
+
+    assert await cluster.credentials.header() == "Bearer t"
+
+
+async def test_an_exec_plugin_that_is_given_up_does_not_live_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("windlass.informers.credentials.PLUGIN_SECONDS", 0.5)
+    hang = f"echo $$ > {tmp_path}/pid; exec sleep 1000"
+    cluster = await Cluster.load(write(tmp_path / "config", config(_shell(hang))))
+
+    with pytest.raises(ConfigError, match="no answer within"):
+        await cluster.credentials.header()
+
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def _shell(text):
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", text]}}
 
 
 class TestWhere:

@@ -38,6 +38,7 @@ from windlass.informers.typed import CustomResource, ObjectMeta
 pytestmark = [pytest.mark.realtime, pytest.mark.parametrize("server", ["embedded", "kubernetes"])]
 
 DEPLOYMENT = Resource("apps", "v1", "Deployment", "deployments")
+OURS = "metadata.name!=kube-root-ca.crt"  # a real control plane puts that one into every namespace
 LISTS = FeedOptions(Policy(streaming=False))
 STREAMS = FeedOptions(Policy(streaming=True))
 
@@ -225,16 +226,39 @@ class TestApi:
                 await api.delete(ConfigMap, made.key, resource_version=made.resource_version)
             assert await api.get(ConfigMap, made.key)
 
-    async def test_a_foreground_deletion_leaves_the_object_until_its_dependents_are_gone(self, server):
-        """D-03."""
+    @pytest.mark.realtime(limit=240)
+    async def test_a_deletion_does_to_dependents_what_its_propagation_says(self, server):
+        """D-07, GC-01, GC-03, GC-05: the answer shows the wish, and then the server has done it."""
         async with world(server) as (api, namespace):
-            body = config_map("owner", namespace)
-            body["metadata"]["finalizers"] = ["example.com/hold"]  # else it may be gone at once
-            made = await api.create(ConfigMap, body)
-            held = await api.delete(ConfigMap, made.key, propagation="Foreground")
-            assert held is not None
-            assert "foregroundDeletion" in held.finalizers
-            await api.patch(ConfigMap, made.key, {"metadata": {"finalizers": None}})
+            for policy in ("Background", "Foreground", "Orphan"):
+                owner = await api.create(ConfigMap, config_map(policy.lower(), namespace))
+                dependent = config_map(f"of-{owner.name}", namespace)
+                reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner.name, "uid": owner.uid}
+                dependent["metadata"]["ownerReferences"] = [{**reference, "blockOwnerDeletion": True}]
+                dependent["metadata"]["finalizers"] = ["example.com/hold"]
+                await api.create(ConfigMap, dependent)
+            answers = {
+                name: await api.delete(ConfigMap, Key(namespace, name.lower()), propagation=name)
+                for name in ("Background", "Foreground", "Orphan")
+            }
+            assert answers["Background"] is None, "gone at once"
+            assert answers["Foreground"].finalizers == ("foregroundDeletion",)
+            assert answers["Orphan"].finalizers == ("orphan",)
+
+            async def left():
+                found = (await api.list(ConfigMap, namespace=namespace, fields=OURS)).items
+                return {one.name: (one.deletion_timestamp is not None, len(one.owner_references)) for one in found}
+
+            held = {
+                "foreground": (True, 0),
+                "of-background": (True, 1),
+                "of-foreground": (True, 1),
+                "of-orphan": (False, 0),
+            }
+            await until(lambda: _equals(left, held), 100.0, "a real collector may stand still for half a minute")
+            for name in ("of-background", "of-foreground", "of-orphan"):
+                await api.patch(ConfigMap, Key(namespace, name), {"metadata": {"finalizers": None}})
+            await until(lambda: _equals(left, {"of-orphan": (False, 0)}), 100.0)
 
     async def test_scale_is_read_and_written_in_a_kind_of_its_own(self, server):
         async with world(server) as (api, namespace):
@@ -461,6 +485,10 @@ class TestReadYourWrites:
                 assert cache.get(ConfigMap, again.key).uid == again.uid
                 statistics = cache.informers[0].statistics()
                 assert (statistics.barrier_timeouts, statistics.barrier_incomparable) == (0, 0)
+
+
+async def _equals(found, expected):
+    return await found() == expected
 
 
 async def _gone(api, key):

@@ -32,9 +32,7 @@ async def test_the_first_list_may_end_after_any_byte(policy, ending):
     size = 1
     after = 0
     while after < size:
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
+        cluster = ScriptedCluster("a", "b")
         size = sum(len(encode(one)) for one in cluster.objects.values()) + 300  # more than the rest of the answer
         cluster.cut = after, ending
 
@@ -52,9 +50,7 @@ async def test_a_watch_may_end_after_any_byte(ending):
     after = 0
     size = 1
     while after <= size:
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
+        cluster = ScriptedCluster("a", "b")
 
         async def act(informer, cluster=cluster, after=after):
             await informer.ready(5)

@@ -17,6 +17,7 @@ from scripted_cluster import (
     running,
     settle,
     status,
+    synced,
     told,
     too_large,
 )
@@ -34,8 +35,8 @@ class TestFaults:
     """Each fault: the copy equals the cluster afterwards, and the right changes were told once."""
 
     async def test_a_server_that_is_away_for_a_minute(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
+        """R14, scenario 16."""
+        cluster = ScriptedCluster("a")
         informer = informer_of(cluster, Policy())
         changes = []
         informer.add_handler(changes.append, name="log")
@@ -57,9 +58,7 @@ class TestFaults:
     async def test_a_watch_that_cannot_be_reopened_is_retried_without_a_list(self, failure):
         """R13, scenario 17."""
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.fail(*[failure] * 5)
             cluster.end_streams()
@@ -71,21 +70,14 @@ class TestFaults:
     async def test_retry_after_is_honoured(self):
         cluster = ScriptedCluster()
         cluster.fail(refusal(429, "TooManyRequests", retryAfterSeconds=45))
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(100)
-        assert cluster.opened_at[1] >= 45.0
+        async with synced(cluster, seconds=100):
+            assert cluster.opened_at[1] >= 45.0
 
     async def test_gone_on_the_watch_twice_in_a_row(self):
         """R2: the last version first, each time."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
-        informer = informer_of(cluster)
+        cluster = ScriptedCluster("a", "b")
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes) as informer:
             await asyncio.sleep(10)
             seen = str(cluster.version)
             for _ in range(2):
@@ -102,11 +94,8 @@ class TestFaults:
 
     async def test_a_version_from_the_future_after_a_restore_of_the_server(self):
         """R1: too large, so the newest there is."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        cluster = ScriptedCluster("a")
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.version = 5
             cluster.objects.clear()
@@ -120,7 +109,7 @@ class TestFaults:
         assert cluster.asked("resourceVersion")[-2:] == [None, "6"]
 
     async def test_a_relist_tells_deletes_then_updates_then_adds_over_a_store_that_is_complete(self):
-        """R7, scenario 27; I1."""
+        """R7, R9, scenario 27; I1."""
         cluster = ScriptedCluster()
         cluster.put("a", spec={"n": 1})
         cluster.put("b")
@@ -146,14 +135,13 @@ class TestFaults:
             await asyncio.sleep(700)  # the silent peer is found by its idle limit
             assert told(changes) == ["--a", "~b", "+c"]
             assert changes[0].object.raw == lost, "the last known state"
+            assert not changes[0].final_state_known, "and it says that it may be stale"
             assert views == [cluster.held()] * 3
 
     async def test_a_500_inside_the_stream_leads_to_a_list(self):
         """R15, scenario 18."""
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.emit({"type": "ERROR", "object": status(500, "InternalError")})
             await asyncio.sleep(10)
@@ -165,9 +153,7 @@ class TestFaults:
 
     async def test_a_malformed_line_is_left_behind(self, caplog):
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.emit_bytes(b"<html>502 Bad Gateway</html>\n")
             cluster.put("a")
@@ -179,9 +165,7 @@ class TestFaults:
     async def test_an_object_of_a_wrong_kind_is_passed_over_and_its_version_counts(self):
         """R20, scenario 25."""
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.version += 1
             cluster.emit({"type": "ADDED", "object": {**body("x", cluster.version), "kind": "Gadget"}})
@@ -194,9 +178,7 @@ class TestFaults:
 
     async def test_an_unknown_type_of_event_is_passed_over(self):
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             cluster.emit({"type": "NEWS", "object": body("x", 99)})
             cluster.put("a")
             await settle()
@@ -205,9 +187,7 @@ class TestFaults:
     async def test_a_silent_peer_is_left_after_the_time_the_server_was_given_and_a_little(self):
         """R16, scenario 26."""
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             granted = int(cluster.asked("timeoutSeconds")[-1])
             cluster.streams.clear()
             cluster.put("a")
@@ -219,9 +199,7 @@ class TestFaults:
 
     async def test_a_peer_that_sent_bookmarks_and_stops_is_left_sooner(self):
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster) as informer:
             cluster.bookmark()
             await settle()
             cluster.streams.clear()
@@ -250,24 +228,17 @@ class TestFaults:
         asked = []
         for seed in range(40):
             cluster = ScriptedCluster()
-            informer = informer_of(cluster, seed=seed)
-            async with running(informer):
-                await informer.ready(5)
-            asked.append(int(cluster.asked("timeoutSeconds")[-1]))
+            async with synced(cluster, seed=seed):
+                asked.append(int(cluster.asked("timeoutSeconds")[-1]))
         assert all(300 <= seconds < 600 for seconds in asked)
         assert max(asked) - min(asked) > 200
         assert len(set(asked)) > 30
 
     async def test_the_definition_is_deleted_and_made_again(self):
         """The watch ends, the list is 404 for a while, then everything is new."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
-        informer = informer_of(cluster)
+        cluster = ScriptedCluster("a", "b")
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes) as informer:
             await asyncio.sleep(10)
             cluster.fail(*[refusal(404, "NotFound", "404 page not found")] * 3)
             cluster.end_streams()
@@ -279,11 +250,8 @@ class TestFaults:
             assert told(changes) == ["++a", "++b", "--b", "~a"]
 
     async def test_the_store_is_kept_while_nothing_can_be_listed(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        cluster = ScriptedCluster("a")
+        async with synced(cluster) as informer:
             await asyncio.sleep(10)
             cluster.compact()
             cluster.end_streams()
@@ -343,9 +311,7 @@ class TestStreamingList:
         cluster = ScriptedCluster()
         cluster.bookmark_initial_end = False
         cluster.put("a")
-        informer = informer_of(cluster, Policy())
-        async with running(informer):
-            await informer.ready(11)
+        async with synced(cluster, Policy(), seconds=11) as informer:
             assert contents(informer) == cluster.held()
         assert cluster.verbs == ["watch", "list", "watch"]
         assert cluster.client.streaming_lists is False, "the next informer of this client does not try"
@@ -357,27 +323,22 @@ class TestStreamingList:
         cluster = ScriptedCluster()
         cluster.client.version = version
         cluster.put("a")
-        informer = informer_of(cluster, Policy())
-        async with running(informer):
-            await informer.ready(1)
+        async with synced(cluster, Policy(), seconds=1) as informer:
             assert contents(informer) == cluster.held()
         assert cluster.verbs[0] == first
 
     async def test_a_server_that_refuses_the_wish_is_listed_at_once(self):
         cluster = ScriptedCluster(streaming=False)
         cluster.put("a")
-        informer = informer_of(cluster, Policy())
-        async with running(informer):
-            await informer.ready(0.1)
+        async with synced(cluster, Policy(), seconds=0.1) as informer:
             assert contents(informer) == cluster.held()
         assert cluster.verbs == ["watch", "list", "watch"]
 
     async def test_what_a_client_has_learnt_its_next_informer_uses(self):
         cluster = ScriptedCluster(streaming=False)
         for _ in range(2):
-            informer = informer_of(cluster, Policy())
-            async with running(informer):
-                await informer.ready(1)
+            async with synced(cluster, Policy(), seconds=1):
+                assert cluster.client.streaming_lists is False
         assert cluster.verbs == ["watch", "list", "watch", "list", "watch"]
 
     async def test_a_stream_that_breaks_half_way_shows_nothing(self):
@@ -408,9 +369,7 @@ class TestTransform:
 
         cluster = ScriptedCluster()
         cluster.put("a", spec={"big": "x" * 100})
-        informer = informer_of(cluster, policy, transform=trim)
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, policy, transform=trim) as informer:
             cluster.put("b", spec={"big": "x" * 100})
             await settle()
             held = informer.store.get(B)
@@ -423,17 +382,13 @@ class TestTransform:
         def broken(value):
             raise KeyError("spec")
 
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster, transform=broken)
-        async with running(informer):
-            await informer.ready(5)
+        cluster = ScriptedCluster("a")
+        async with synced(cluster, transform=broken) as informer:
             assert contents(informer) == cluster.held()
         assert "the transform failed on default/a" in caplog.text
 
     async def test_managed_fields_are_cut_away_unless_wanted(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
+        cluster = ScriptedCluster("a")
         cluster.objects[A]["metadata"]["managedFields"] = [{"manager": "m"}]
         stripped, kept = informer_of(cluster), informer_of(cluster, keep_managed_fields=True)
         async with running(stripped, kept):

@@ -1,6 +1,7 @@
 """The informer's promises to its readers and handlers, in virtual time against a scripted cluster (I1 to I19)."""
 
 import asyncio
+import inspect
 import logging
 import random
 
@@ -17,15 +18,20 @@ from scripted_cluster import (
     settle,
     short,
     status,
+    synced,
     told,
     until,
     widget,
 )
 
+from windlass.informers.barrier import Barrier
 from windlass.informers.errors import ConnectionFailed, InformerStopped, NotSynced
+from windlass.informers.handlers import Registration
 from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
-from windlass.informers.store import Added, Deleted, Updated
+from windlass.informers.reflector import step
+from windlass.informers.store import Added, Deleted, Store, StoreWriter, Updated
+from windlass.informers.subscription import Subscription
 
 REFUSED = ConnectionFailed("connection refused", sent=False)
 A, B, C = Key("default", "a"), Key("default", "b"), Key("default", "c")
@@ -34,12 +40,8 @@ A, B, C = Key("default", "a"), Key("default", "b"), Key("default", "c")
 class TestSync:
     @pytest.mark.parametrize("policy", [LISTS, Policy()], ids=["list", "streaming list"])
     async def test_it_holds_what_the_cluster_holds_and_follows_it(self, policy):
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
-        informer = informer_of(cluster, policy)
-        async with running(informer):
-            await informer.ready(5)
+        cluster = ScriptedCluster("a", "b")
+        async with synced(cluster, policy) as informer:
             assert contents(informer) == cluster.held()
             cluster.put("c")
             cluster.put("a", spec={"x": 1})
@@ -115,9 +117,7 @@ class TestSync:
     async def test_a_missing_definition_is_waited_for(self):
         cluster = ScriptedCluster()
         cluster.fail(*[refusal(404, "NotFound", "the server could not find the requested resource")] * 3)
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(120)
+        async with synced(cluster, seconds=120) as informer:
             assert informer.statistics().relists == {"missing": 3}
             assert informer.statistics().last_failure == ""
 
@@ -162,13 +162,9 @@ class TestHandlers:
         assert [one and one.resource_version for one in seen] == ["11", "12", None]
 
     async def test_initial_objects_are_marked_and_later_ones_are_not(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
+        cluster = ScriptedCluster("a")
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes):
             cluster.put("b")
             await settle()
         assert told(changes) == ["++a", "+b"]
@@ -201,8 +197,7 @@ class TestHandlers:
 
     async def test_a_handlers_sync_is_its_own_and_later(self):
         """I5, scenario 33."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
+        cluster = ScriptedCluster("a")
         informer = informer_of(cluster)
         synced_when_told = []
         early = informer.add_handler(
@@ -242,9 +237,7 @@ class TestHandlers:
 
     async def test_a_removed_handler_hears_nothing_more_even_in_the_middle_of_its_first_list(self):
         """I9: there is no moment after."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        cluster.put("b")
+        cluster = ScriptedCluster("a", "b")
         informer = informer_of(cluster)
         changes = []
 
@@ -272,11 +265,8 @@ class TestHandlers:
     async def test_an_object_that_came_and_went_before_anybody_looked_is_no_stray_delete(self):
         """Scenario 28."""
         cluster = ScriptedCluster()
-        informer = informer_of(cluster)
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes):
             gone = body("ghost", cluster.version + 1)
             cluster.emit_change("DELETED", gone)
             cluster.put("a")
@@ -287,37 +277,40 @@ class TestHandlers:
 
     async def test_the_same_version_twice_is_no_change(self):
         """R27."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
+        cluster = ScriptedCluster("a")
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes):
             cluster.emit_change("MODIFIED", cluster.objects[A])
             await settle()
         assert told(changes) == ["++a"]
 
     async def test_a_delete_carries_the_state_and_version_of_the_deletion(self):
         """W-15."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
+        cluster = ScriptedCluster("a")
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, log=changes):
             cluster.delete("a")
             await settle()
         assert changes[-1].object.resource_version == "12"
         assert changes[-1].final_state_known
 
 
+def test_nothing_that_changes_what_readers_and_handlers_see_waits_in_the_middle():
+    """A1: no await between a check and what depends on it, so no lock, and no cancellation cuts one in half."""
+    waits = {
+        f"{one.__name__}.{name}"
+        for one in (StoreWriter, Store, Registration, Barrier, Subscription)
+        for name, part in vars(one).items()
+        if inspect.iscoroutinefunction(part)
+    }
+    assert waits == {"Barrier.wait", "Subscription.__anext__"}
+    assert not inspect.iscoroutinefunction(step)
+
+
 class TestResync:
     async def test_it_replays_the_store_to_those_who_asked_when_they_asked(self):
         """I10, scenario 30."""
-        cluster = ScriptedCluster()
-        cluster.put("a")
+        cluster = ScriptedCluster("a")
         informer = informer_of(cluster)
         never, often, rarely = [], [], []
         informer.add_handler(never.append, name="never")
@@ -353,9 +346,7 @@ class TestNamespaces:
         cluster = ScriptedCluster()
         for namespace in ("x", "y", "z"):
             cluster.put("a", namespace=namespace)
-        informer = informer_of(cluster, namespace=["x", "y"])
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, namespace=["x", "y"]) as informer:
             assert set(contents(informer)) == {Key("x", "a"), Key("y", "a")}
             assert informer.namespaces == {"x", "y"}
         assert {request.path.split("/")[5] for request in cluster.requests} == {"x", "y"}
@@ -373,11 +364,8 @@ class TestNamespaces:
         cluster = ScriptedCluster()
         for namespace in ("x", "y", "z"):
             cluster.put("a", namespace=namespace)
-        informer = informer_of(cluster, namespace=["x", "y"])
         changes = []
-        informer.add_handler(changes.append, name="log")
-        async with running(informer):
-            await informer.ready(5)
+        async with synced(cluster, namespace=["x", "y"], log=changes) as informer:
             informer.set_namespaces(["y", "z"])
             assert not informer.has_synced
             await informer.ready(5)
@@ -445,8 +433,7 @@ class TestNamespaces:
 
 class TestSight:
     async def test_its_repr_says_what_it_is_and_how_it_is(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
+        cluster = ScriptedCluster("a")
         informer = informer_of(cluster, namespace="default")
         assert repr(informer) == "<Informer widgets.v1.ex.dev in default idle objects=0 handlers=0>"
         async with running(informer):
@@ -457,11 +444,8 @@ class TestSight:
         assert "over" in repr(informer)
 
     async def test_its_statistics_count_what_happened(self):
-        cluster = ScriptedCluster()
-        cluster.put("a")
-        informer = informer_of(cluster)
-        async with running(informer):
-            await informer.ready(5)
+        cluster = ScriptedCluster("a")
+        async with synced(cluster) as informer:
             cluster.put("b")
             cluster.put("a")
             cluster.delete("b")

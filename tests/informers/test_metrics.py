@@ -17,8 +17,7 @@ from windlass.informers.requests import get
 
 async def test_informers_are_read_when_scraped():
     registry = CollectorRegistry()
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cache = Cache(cluster.client, options=FeedOptions(Policy(streaming=False)))
     InformerMetrics(registry, lambda: cache.informers)
     assert b"widgets" not in generate_latest(registry)
@@ -53,8 +52,7 @@ async def test_informers_are_read_when_scraped():
 
 async def test_several_informers_of_a_kind_are_summed_and_the_longest_of_their_times_is_told():
     registry = CollectorRegistry()
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     cache = Cache(cluster.client, options=FeedOptions(Policy(streaming=False)))
     InformerMetrics(registry, lambda: cache.informers)
     cache.informer(WIDGET)

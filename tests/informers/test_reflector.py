@@ -83,7 +83,7 @@ class TestListing:
         assert effects == (FetchPage("0", 500),)
 
     def test_a_relist_asks_for_the_last_version_seen_without_paging(self):
-        """R1, R3."""
+        """R1, R3, scenarios 19 and 21."""
         state, effects = drive(watching(), ObjectSeen("ADDED", widget("a", 120)), ErrorSeen(EXPIRED))
 
         assert find(effects, FetchPage) == FetchPage("120", 0)
@@ -91,7 +91,7 @@ class TestListing:
 
     @pytest.mark.parametrize("failure", [EXPIRED, TOO_LARGE], ids=["expired", "too large"])
     def test_only_a_version_that_the_server_refuses_leads_to_a_consistent_list_at_once_and_once(self, failure):
-        """R1, R20 of the scenarios."""
+        """R1, scenarios 19 and 20."""
         relisting, _ = drive(watching(), ErrorSeen(EXPIRED))
         consistent, effects = step(relisting, ListFailed(failure), 1.0)
         after, again = step(consistent, ListFailed(failure), 2.0)
@@ -131,7 +131,7 @@ class TestListing:
         assert isinstance(state, Listing)
 
     def test_a_server_that_pages_at_a_version_is_paged_from_then_on(self):
-        """R3: its watch cache is off, and a whole list would come from etcd in one piece."""
+        """R3, scenario 21: its watch cache is off, and a whole list would come from etcd in one piece."""
         state, _ = drive(
             initial_state(LISTS),
             Start(),
@@ -200,7 +200,7 @@ class TestWatching:
         assert effects == ()
 
     def test_a_replay_from_no_version_does_not_move_the_version_until_it_is_over(self):
-        """R11."""
+        """R11, scenario 23."""
         state = watching(version="0")
         state, _ = drive(state, ObjectSeen("ADDED", widget("b", 90)), ObjectSeen("ADDED", widget("a", 20)))
 
@@ -339,7 +339,7 @@ class TestStreamingList:
         assert isinstance(state, Streaming)
 
     def test_what_comes_is_kept_aside_until_the_marked_bookmark_and_the_same_stream_goes_on(self):
-        """R21, R22."""
+        """R21, R22, scenario 24."""
         state, _ = drive(initial_state(), Start(), WatchOpened())
         state, staged = step(state, ObjectSeen("ADDED", widget("a", 5)), 0.1)
         state, plain = step(state, BookmarkSeen("6"), 0.2)

@@ -87,7 +87,7 @@ def test_the_store_is_new_before_the_first_change_is_told():
 
 
 def test_an_object_made_again_unseen_is_an_update():
-    """R8, I19."""
+    """R8, I19, scenario 29."""
     old, new = widget("a", 1, uid="first"), widget("a", 2, uid="second")
     writer = filled(old)
 

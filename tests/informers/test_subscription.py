@@ -21,8 +21,7 @@ async def take(subscription, count):
 
 
 async def test_a_coroutine_reads_changes_in_order():
-    cluster = ScriptedCluster()
-    cluster.put("a")
+    cluster = ScriptedCluster("a")
     informer = informer_of(cluster)
     subscription = informer.subscribe(name="reader")
     async with running(informer):
@@ -35,10 +34,7 @@ async def test_a_coroutine_reads_changes_in_order():
 
 
 async def test_a_reader_that_falls_behind_gets_the_difference_instead():
-    cluster = ScriptedCluster()
-    cluster.put("kept")
-    cluster.put("gone")
-    cluster.put("changed")
+    cluster = ScriptedCluster("kept", "gone", "changed")
     informer = informer_of(cluster)
     subscription = informer.subscribe(name="slow", capacity=4)
     async with running(informer):

@@ -128,7 +128,7 @@ async def test_a_plugins_certificate_is_renewed_before_it_expires_and_running_st
     authority = Authority(tmp_path)
     for name in ("first", "second"):
         certificate, key = authority.issue(f"/CN={name}")
-        expires = datetime.now(UTC) + (timedelta(minutes=5, seconds=1) if name == "first" else timedelta(hours=1))
+        expires = datetime.now(UTC) + timedelta(hours=1 if name == "first" else 9)
         credential = {
             "apiVersion": "client.authentication.k8s.io/v1",
             "kind": "ExecCredential",
@@ -142,10 +142,12 @@ async def test_a_plugins_certificate_is_renewed_before_it_expires_and_running_st
     turn = f"cd {tmp_path}; if [ -e ran ]; then cat second; else touch ran; cat first; fi"
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", turn]}}
     async with tls_server(authority) as port, AsyncExitStack() as stack:
-        client = await stack.enter_async_context(Client(Cluster.from_dict(kubeconfig(port, authority, user))))
+        cluster = Cluster.from_dict(kubeconfig(port, authority, user))
+        client = await stack.enter_async_context(Client(cluster))
         stream = await stack.enter_async_context(client.stream(WATCH))
         assert await stream.read(5.0) == b"first"
-        await until(lambda: _answers(client, b"second"), 5.0)
+        cluster.credentials.clock = lambda: datetime.now(UTC) + timedelta(minutes=56)
+        await until(lambda: _answers(client, b"second"), 20.0)
         assert await stream.read(5.0) == b"first", "its connection was made with the old one"
 
 
