@@ -24,6 +24,7 @@ from windlass.informers.errors import (
     Gone,
     Invalid,
     NotFound,
+    NotSynced,
     UnregisteredKind,
 )
 from windlass.informers.feed import FeedOptions
@@ -432,6 +433,17 @@ class TestInformer:
                 await until(lambda: Key(namespace, "b") in informer.store)
                 assert all(len(one.raw) < 600 for one in informer.store)
                 assert informer.store.get(Key(namespace, "a")).kind == "PartialObjectMetadata"
+
+    async def test_a_kind_that_is_not_there_is_the_reason_for_not_being_synced(self, server, options):
+        """I16."""
+        async with world(server) as (api, _):
+            informer = Informer(
+                api.client, Resource("nowhere.example.com", "v1", "Nothing", "nothings"), options=options
+            )
+            async with running(informer):
+                await until(lambda: informer.statistics().relists.get("missing"))
+                with pytest.raises(NotSynced, match=r"no complete copy of nothings\.v1\.nowhere\.example\.com .*404"):
+                    await informer.ready(0.1)
 
     async def test_the_definition_is_deleted_and_made_again(self, server, options):
         async with world(server) as (api, namespace), widgets(api) as (resource, definition):

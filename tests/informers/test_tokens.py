@@ -1,4 +1,4 @@
-"""A service account's token really expires: the server itself refuses it, and the copy goes on with the next one."""
+"""A real service account: its permission is missing at first, its token expires, and the server itself refuses it."""
 
 import base64
 import json
@@ -21,10 +21,9 @@ from windlass.informers.builtins import ConfigMap, Namespace, ServiceAccount
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.credentials import StaticHeader, TokenFile
-from windlass.informers.errors import Unauthorized
+from windlass.informers.errors import NotSynced, Unauthorized
 from windlass.informers.feed import FeedOptions
 from windlass.informers.informer import Informer
-from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
 from windlass.informers.requests import ListOptions
 from windlass.informers.resources import Resource
@@ -32,21 +31,23 @@ from windlass.informers.resources import Resource
 ROLE_BINDING = Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 OURS = "metadata.name!=kube-root-ca.crt"
 LEEWAY_SECONDS = 60.0  # what the server adds to the end of every token, for clocks that disagree
-LIFE_SECONDS = 5.0
+LIFE_SECONDS = 9.0
 
 
 async def account(api, namespace):
-    """A service account that may read config maps in that namespace, and its key."""
-    key = Key(namespace, "reader")
+    """The key of a new service account in a new namespace; it may do nothing."""
     await api.create(Namespace, {"metadata": {"name": namespace}})
-    await api.create(ServiceAccount, {"metadata": {"name": key.name}}, namespace=namespace)
+    return (await api.create(ServiceAccount, {"metadata": {"name": "reader"}}, namespace=namespace)).key
+
+
+async def permit(api, key):
+    """Let the account read everything in its namespace."""
     binding = {
         "metadata": {"name": key.name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"kind": "ServiceAccount", "name": key.name, "namespace": namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": key.name, "namespace": key.namespace}],
     }
-    await api.create(ROLE_BINDING, binding, namespace=namespace)
-    return key
+    await api.create(ROLE_BINDING, binding, namespace=key.namespace)
 
 
 async def issued(api, key):
@@ -68,6 +69,11 @@ def shortened(token, ends_at, signing_key):
 
 def _encoded(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def informer_of(client, namespace):
+    options = FeedOptions(Policy(streaming=False), Backoff(0.02, 0.2), random.Random(1))
+    return Informer(client, ConfigMap, namespace=namespace, fields=OURS, options=options)
 
 
 class Codes:
@@ -92,12 +98,36 @@ async def refuses(client, namespace):
 
 
 @pytest.mark.realtime
+async def test_permission_that_is_missing_is_the_reason_for_not_being_synced_until_it_is_given():
+    """I16."""
+    async with open_server("kubernetes") as server:
+        direct = Cluster.from_dict(server.kubeconfig())
+        async with Client(direct) as admin:
+            api = Api(admin)
+            key = await account(api, f"tokens-{uuid.uuid4().hex[:10]}")
+            await api.create(ConfigMap, {"metadata": {"name": "a"}}, namespace=key.namespace)
+            ours = attrs.evolve(direct, credentials=StaticHeader(f"Bearer {await issued(api, key)}"))
+            async with Client(ours) as client:
+                informer = informer_of(client, key.namespace)
+                async with running(informer):
+                    await until(lambda: informer.statistics().relists.get("denied"))
+                    with pytest.raises(
+                        NotSynced, match=r"no complete copy of configmaps\.v1 .*403 Forbidden.*cannot list"
+                    ):
+                        await informer.ready(0.1)
+                    await permit(api, key)
+                    await informer.ready(20)
+                    assert [one.name for one in informer.store] == ["a"]
+
+
+@pytest.mark.realtime
 async def test_a_real_token_expires_under_a_watch(tmp_path):
     async with open_server("kubernetes") as server, FaultProxy(server.url) as wire:
         direct = Cluster.from_dict(server.kubeconfig())
         async with Client(direct) as admin:
             api = Api(admin)
             key = await account(api, f"tokens-{uuid.uuid4().hex[:10]}")
+            await permit(api, key)
             first, second = await issued(api, key), await issued(api, key)
             ends_at = time.time() + LIFE_SECONDS - LEEWAY_SECONDS
             first = shortened(first, ends_at, server._running_place().apiserver_key)
@@ -107,8 +137,7 @@ async def test_a_real_token_expires_under_a_watch(tmp_path):
             ours = attrs.evolve(direct, server=wire.url, credentials=TokenFile(file))
             theirs = attrs.evolve(direct, credentials=StaticHeader(f"Bearer {first}"))
             async with Client(ours, observer=codes) as client, Client(theirs) as expiring:
-                options = FeedOptions(Policy(streaming=False), Backoff(0.02, 0.2), random.Random(1))
-                informer = Informer(client, ConfigMap, namespace=key.namespace, fields=OURS, options=options)
+                informer = informer_of(client, key.namespace)
                 journal = Journal(informer)
                 async with running(informer):
                     await informer.ready(10)
