@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import pytest
+from journal import Journal
 from scripted_cluster import running, until
 from servers import open_server
 
@@ -406,6 +407,23 @@ class TestInformer:
             assert seen[0].initial
             assert [json.loads(change.object.spec)["size"] for change in seen] == [0, 1, 2, 3, 4, 5, 5]
             assert int(seen[-1].object.resource_version) > int(gone.resource_version), "D-01"
+
+    async def test_the_namespaces_change_while_it_runs(self, server, options):
+        async with world(server) as (api, left):
+            kept = f"{left}-kept"
+            await api.create(Namespace, {"metadata": {"name": kept}})
+            for namespace in (left, kept):
+                await api.create(ConfigMap, config_map("a", namespace))
+            informer = Informer(api.client, ConfigMap, namespace=[left], fields=OURS, options=options)
+            journal = Journal(informer)
+            async with running(informer):
+                await until(lambda: {one.key for one in informer.store} == {Key(left, "a")})
+                informer.set_namespaces([kept])
+                await informer.ready(20)
+                await api.patch(ConfigMap, Key(left, "a"), {"data": {"x": "unheard"}})
+                await api.create(ConfigMap, config_map("b", kept))
+                await until(lambda: {one.key for one in informer.store} == {Key(kept, "a"), Key(kept, "b")})
+            journal.check()
 
     async def test_a_selector_lets_objects_enter_and_leave(self, server, options):
         """I15, W-11."""

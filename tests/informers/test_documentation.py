@@ -1,9 +1,13 @@
-"""The page about informers shows the table that runs."""
+"""The page about informers shows the table that runs, and names every metric."""
 
 import re
 from pathlib import Path
 
-from windlass.informers.phases import REFLECTOR
+from prometheus_client import CollectorRegistry
+from scripted_cluster import ScriptedCluster, informer_of
+
+from windlass.informers.metrics import CallMetrics, InformerMetrics
+from windlass.informers.phases import REFLECTOR, Cause
 from windlass.statemachine.diagram import mermaid
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "informers.md"
@@ -20,3 +24,15 @@ def test_every_phase_and_event_is_in_the_drawing():
 
     assert all(f'"{state}"' in text for state in REFLECTOR.states)
     assert all(row.event in text for row in REFLECTOR.transitions)
+
+
+def test_every_metric_and_every_cause_is_named():
+    registry = CollectorRegistry()
+    CallMetrics(registry, host="server")
+    InformerMetrics(registry, lambda: [informer_of(ScriptedCluster())])
+    text = PAGE.read_text("utf-8")
+
+    families = {one.name + ("_total" if one.type == "counter" else "") for one in registry.collect()}
+    assert len(families) == 14
+    assert [name for name in sorted(families) if f"`{name}`" not in text] == []
+    assert [cause.value for cause in Cause if f"`{cause.value}`" not in text] == []
