@@ -19,7 +19,7 @@ from aiohttp import web
 from certificates import Authority
 from yarl import URL
 
-__all__ = ("Answer", "AnsweringProxy", "any_request", "lists", "nth", "pages", "watches")
+__all__ = ("Answer", "AnsweringProxy", "any_request", "collections", "lists", "nth", "pages", "watches")
 
 _OWN_HEADERS = ("host", "connection", "content-length", "transfer-encoding", "keep-alive")
 
@@ -37,6 +37,11 @@ def watches(request):
 def lists(request):
     """A list, or a page of one."""
     return request.method == "GET" and "watch" not in request.query and request.path != "/version"
+
+
+def collections(request):
+    """A list or a watch."""
+    return lists(request) or watches(request)
 
 
 def pages(request):
@@ -89,7 +94,7 @@ class AnsweringProxy:
         self.before = None
         self.authenticate = lambda header: header
         self.requests = []
-        self._watches = set()
+        self._watches = {}  # answers, by the identity of their requests
         self._closing = contextlib.AsyncExitStack()
 
     @property
@@ -119,13 +124,13 @@ class AnsweringProxy:
 
     async def insert(self, line):
         """Say one line more on every open watch, between two of the server's."""
-        for watch in tuple(self._watches):
+        for watch in tuple(self._watches.values()):
             await watch.write(line + b"\n")
 
     @property
-    def open_watches(self):
-        """How many watches are open."""
-        return len(self._watches)
+    def is_watched(self):
+        """Whether the newest request is a watch that is open."""
+        return bool(self.requests) and id(self.requests[-1]) in self._watches
 
     async def _handle(self, request):
         self.requests.append(request)
@@ -157,7 +162,7 @@ class AnsweringProxy:
             return web.Response(body=self.alter(await upstream.read()), status=upstream.status, headers=headers)
         response = web.StreamResponse(status=upstream.status, headers=headers)
         await response.prepare(request)
-        self._watches.add(response)
+        self._watches[id(request)] = response
         try:
             rest = b""
             async for chunk in upstream.content.iter_any():
@@ -165,7 +170,7 @@ class AnsweringProxy:
                 if lines:
                     await response.write(b"".join(self.alter(line) + b"\n" for line in lines))
         finally:
-            self._watches.discard(response)
+            del self._watches[id(request)]
             if upstream.connection is not None:
                 upstream.connection.transport.abort()  # else TLS would wait for a farewell
         return response

@@ -130,7 +130,7 @@ class FaultProxy:
             while chunk := await reader.read(65536):
                 writer.write(chunk)
                 await writer.drain()
-            writer.write_eof()
+        writer.close()  # the client has left, and the server is to know
 
 
 def _bound(port):

@@ -18,9 +18,14 @@ import aiohttp
 import pytest
 
 from windlass.envtest.controlplane import ControlPlane, find_binaries
+from windlass.informers.api import Api
+from windlass.informers.keys import Key
+from windlass.informers.requests import ListOptions, list_page
+from windlass.informers.resources import Kind, resource_of
 
 __all__ = (
     "Server",
+    "at_hand",
     "control_plane_binaries",
     "forget_history",
     "kubectl_binary",
@@ -101,6 +106,12 @@ async def forget_history(server: Server, version: str) -> None:
         session.post(f"{server._etcd_url}/v3/kv/compaction", json={"revision": version, "physical": True}) as answer,
     ):
         assert answer.status == 200, await answer.text()
+
+
+async def at_hand(api: Api, kind: Kind, key: Key) -> bool:
+    """Whether a list of any version, as informers begin with (R1), holds the object; a busy server's may be old."""
+    request = list_page(resource_of(kind), ListOptions(key.namespace), resource_version="0")
+    return f'"name":"{key.name}"'.encode() in (await api.client.send(request)).body
 
 
 @functools.cache

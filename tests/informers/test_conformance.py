@@ -8,7 +8,7 @@ import attrs
 import pytest
 from journal import Journal
 from scripted_cluster import running, until
-from servers import open_server
+from servers import at_hand, open_server
 
 from windlass.informers import requests
 from windlass.informers.api import Api
@@ -94,12 +94,6 @@ async def served(api, resource):
     except NotFound:
         return False
     return True
-
-
-async def at_hand(api, resource, namespace, name):
-    """Whether a list of any version, as informers begin with (R1), holds the object; a busy server's may be old."""
-    request = requests.list_page(resource, ListOptions(namespace), resource_version="0")
-    return f'"name":"{name}"'.encode() in (await api.client.send(request)).body
 
 
 def config_map(name, namespace, **data):
@@ -379,7 +373,7 @@ class TestInformer:
         async with world(server) as (api, namespace):
             for index in range(5):
                 await api.create(ConfigMap, config_map(f"m{index}", namespace, x=index))
-            await until(lambda: at_hand(api, ConfigMap, namespace, "m4"))
+            await until(lambda: at_hand(api, ConfigMap, Key(namespace, "m4")))
             informer = Informer(api.client, ConfigMap, namespace=namespace, options=options)
             async with running(informer):
                 await informer.ready(20)
@@ -392,7 +386,7 @@ class TestInformer:
     async def test_events_come_once_and_in_order(self, server, options):
         async with world(server) as (api, namespace), widgets(api) as (resource, _):
             await api.create(resource, widget(resource, "w", namespace, size=0))
-            await until(lambda: at_hand(api, resource, namespace, "w"))
+            await until(lambda: at_hand(api, resource, Key(namespace, "w")))
             informer = Informer(api.client, resource, options=options)
             seen = []
             informer.add_handler(seen.append, name="log")

@@ -17,7 +17,7 @@ from fault_proxy import FaultProxy
 from hurried_loop import HurriedLoop
 from journal import Journal
 from scripted_cluster import running, until
-from servers import forget_history, open_server
+from servers import at_hand, forget_history, open_server
 
 from windlass.informers.api import Api
 from windlass.informers.backoff import Backoff
@@ -28,9 +28,10 @@ from windlass.informers.credentials import TokenFile
 from windlass.informers.feed import FeedOptions
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
-from windlass.informers.phases import Policy
+from windlass.informers.phases import Policy, phase
 
 OURS = "metadata.name!=kube-root-ca.crt"  # a real control plane puts that one into every namespace
+USUAL, QUICK, PATIENT = Timeouts(), Timeouts(1.0, 1.0), Timeouts(120.0, 120.0)
 FAST = Backoff(base_seconds=0.02, cap_seconds=0.1)
 LISTS = Policy(streaming=False, page_size=3)
 # The real server is older than streaming lists, so an informer that would like one begins with a list there, too.
@@ -68,6 +69,12 @@ class World:
         body = {"metadata": {"name": name, "namespace": self.namespace}, "data": data}
         return await self.api.apply(ConfigMap, body, field_manager="tests"), key
 
+    async def start_with(self, *names):
+        """Objects that even a list of any version holds."""
+        for name in names:
+            await self.put(name, x=name)
+        await until(lambda: at_hand(self.api, ConfigMap, Key(self.namespace, names[-1])), 20.0)
+
     async def delete(self, name):
         await self.api.delete(ConfigMap, Key(self.namespace, name))
 
@@ -83,9 +90,13 @@ class World:
 
         await until(same, seconds, f"the copy is not the server: {informer!r} {informer.statistics()}")
 
-    async def until_watching(self):
-        """The informer's watch has been answered, so that what is said on watches now reaches it."""
-        await until(lambda: self.http.open_watches > 0, 20.0)
+    async def until_watching(self, informer):
+        """Until what is said on watches now reaches it."""
+
+        def watching():
+            return phase(informer._feeds[self.namespace].feed.state) == "watching" and self.http.is_watched
+
+        await until(watching, 20.0)
 
     def asked_since(self, index):
         """What the informer has asked for after its first `index` requests; `stream` for a streaming list."""
@@ -98,20 +109,16 @@ def _asked(request):
     return "stream" if "sendInitialEvents" in request.query else "watch"
 
 
-QUICK = Timeouts(1.0, 1.0)
-
-
 @asynccontextmanager
-async def world(server, *, timeouts=None):
-    """`timeouts` are those of all clients; without, the informer's are quick and the others usual."""
+async def world(server, *, timeouts=USUAL):
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_server(server))
         direct = Cluster.from_dict(opened.kubeconfig())
-        api = Api(await stack.enter_async_context(Client(direct, timeouts=timeouts or Timeouts())))
+        api = Api(await stack.enter_async_context(Client(direct, timeouts=PATIENT)))
         http = await stack.enter_async_context(AnsweringProxy(direct))
         wire = await stack.enter_async_context(FaultProxy(http.cluster.server))
         through = attrs.evolve(http.cluster, server=wire.url)
-        client = await stack.enter_async_context(Client(through, timeouts=timeouts or QUICK))
+        client = await stack.enter_async_context(Client(through, timeouts=timeouts))
         namespace = f"faults-{uuid.uuid4().hex[:10]}"
         await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         yield World(opened, api, wire, http, client, namespace)
@@ -121,24 +128,24 @@ async def world(server, *, timeouts=None):
 async def followed(server, policy):
     """A world with one object `a`, and an informer that holds it and watches; at the end the copy is compared."""
     async with world(server) as here:
-        await here.put("a")
+        await here.start_with("a")
         informer, journal = here.informer(policy)
         async with running(informer):
             await here.until_same(informer)
-            await here.until_watching()
+            await here.until_watching(informer)
             yield here, informer, journal
             await here.until_same(informer)
         journal.check()
 
 
-@everywhere
+@by_list
 def test_nobody_listens_for_a_minute(server, policy):
     """R14: by the informer's clock, which runs twenty times as fast as the wall's; the backoff is the usual one."""
 
     async def minute():
         loop = asyncio.get_running_loop()
-        async with world(server, timeouts=Timeouts(120.0, 120.0)) as here:
-            await here.put("a")
+        async with world(server, timeouts=PATIENT) as here:
+            await here.start_with("a")
             options = FeedOptions(policy, rng=random.Random(1))
             informer = Informer(here.client, ConfigMap, namespace=here.namespace, fields=OURS, options=options)
             journal = Journal(informer)
@@ -163,7 +170,7 @@ class TestConnections:
     @everywhere
     async def test_nobody_listens_at_first(self, server, policy):
         async with world(server) as here:
-            await here.put("a")
+            await here.start_with("a")
             informer, journal = here.informer(policy)
             async with running(informer):
                 async with here.wire.absent():
@@ -176,8 +183,8 @@ class TestConnections:
     @everywhere
     async def test_connecting_ends_in_a_black_hole_at_first_and_again_later(self, server, policy):
         """Bounded by the client's own limit, for nobody else ends it."""
-        async with world(server) as here:
-            await here.put("a")
+        async with world(server, timeouts=QUICK) as here:
+            await here.start_with("a")
             informer, journal = here.informer(policy)
             async with running(informer):
                 async with here.wire.black_hole():
@@ -185,7 +192,7 @@ class TestConnections:
                     assert "timeout" in informer.why().lower(), informer.why()
                     assert not informer.has_synced
                 await here.until_same(informer)
-                await here.until_watching()
+                await here.until_watching(informer)
                 async with here.wire.black_hole():
                     here.wire.cut_all()
                     await here.put("b")
@@ -198,8 +205,7 @@ class TestConnections:
     @everywhere
     async def test_the_first_list_is_cut_after_any_byte(self, server, policy):
         async with world(server) as here:
-            for index in range(8):
-                await here.put(f"m{index}", x=str(index))
+            await here.start_with(*(f"m{index}" for index in range(8)))
             cuts = iter(range(0, 8000, 397))
             here.wire.cut_after = lambda: next(cuts, None)
             informer, journal = here.informer(policy)
@@ -228,8 +234,8 @@ class TestConnections:
 
     @everywhere
     async def test_a_peer_accepts_and_says_nothing(self, server, policy):
-        async with world(server) as here:
-            await here.put("a")
+        async with world(server, timeouts=QUICK) as here:
+            await here.start_with("a")
             here.wire.silent = True
             informer, journal = here.informer(policy)
             async with running(informer):
@@ -290,13 +296,13 @@ class TestAnswers:
     async def test_storms_of_429_and_503(self, server, policy):
         """R13: the watch is asked for again and again, and no list in between."""
         async with world(server) as here:
-            await here.put("a")
+            await here.start_with("a")
             storm = [Answer.status(429, "TooManyRequests", Retry_After="0"), Answer(503, body=b"<html>busy</html>")]
             here.http.answers = storm * 5
             informer, journal = here.informer(policy)
             async with running(informer):
                 await here.until_same(informer)
-                await here.until_watching()
+                await here.until_watching(informer)
                 assert here.http.answers == []
                 since = len(here.http.requests)
                 here.http.answers = storm * 4
@@ -332,7 +338,7 @@ class TestAnswers:
                 await here.http.insert(b'{"type":"ERROR","object":%b}' % status(code, reason))
                 await here.put(f"after-{code}")
                 await here.until_same(informer)
-                await here.until_watching()
+                await here.until_watching(informer)
                 assert here.asked_since(since)[0] == then
             assert journal.told == ["++a", "+after-429", "+after-500"]
             assert informer.statistics().rewatches["throttled"] == 1
@@ -348,7 +354,7 @@ class TestAnswers:
             await here.http.insert(b'{"type":"ERROR","object":%b}' % status(410, "Expired"))
             await here.put("b")
             await here.until_same(informer)
-            await here.until_watching()
+            await here.until_watching(informer)
             first, second, *_ = here.http.requests[since:]
             assert int(first.query["resourceVersion"]) >= last
             assert second.query.get("resourceVersion", "") == ""
@@ -365,8 +371,7 @@ class TestAnswers:
     async def test_the_token_of_page_three_expires_twice_in_a_row(self, server, policy):
         """R4, scenario 20: the server has really forgotten; one whole list follows, and that is refused once, too."""
         async with world(server) as here:
-            for index in range(8):
-                await here.put(f"m{index}", x=str(index))
+            await here.start_with(*(f"m{index}" for index in range(8)))
             third = nth(2, pages)
 
             async def forget(request):
@@ -391,7 +396,7 @@ class TestAnswers:
         async with followed(server, policy) as (here, informer, journal):
             await here.http.insert(b"<html>502 Bad Gateway</html>")
             await until(lambda: informer.statistics().rewatches.get("malformed") == 1)
-            await here.until_watching()
+            await here.until_watching(informer)
             here.http.alter = lambda line: line.replace(b'"type":"ADDED"', b'"type":"ADD')
             await here.put("b")
             await until(lambda: informer.statistics().rewatches["malformed"] >= 2)
@@ -437,10 +442,11 @@ class TestAnswers:
         async with world(server) as here:
             here.http.alter = lambda text: text.replace(b"@large", b"x" * 5 * 2**20)
             await here.put("a", blob="@large", x="1")
+            await until(lambda: at_hand(here.api, ConfigMap, Key(here.namespace, "a")))
             informer, journal = here.informer(policy)
             async with running(informer):
                 await here.until_same(informer)
-                await here.until_watching()
+                await here.until_watching(informer)
                 await here.put("a", blob="@large", x="2")
                 await until(lambda: len(journal.changes) == 2)
                 await here.until_same(informer)
@@ -470,11 +476,11 @@ class TestCredentials:
             accepted = {"Bearer first"}
             here.http.authenticate = lambda header: good if header in accepted else None
             cluster = attrs.evolve(here.client.cluster, credentials=TokenFile(file))
-            async with Client(cluster, timeouts=QUICK) as client:
+            async with Client(cluster) as client:
                 informer, journal = here.informer(policy, client=client)
                 async with running(informer):
                     await here.until_same(informer)
-                    await here.until_watching()
+                    await here.until_watching(informer)
                     since = len(here.http.requests)
                     accepted = {"Bearer second"}
                     file.write_text("second\n")
