@@ -1,7 +1,9 @@
 """Delays."""
 
 import random
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,20 @@ def test_jitter_stretches_up_to_twice():
 def test_no_number_of_failures_overflows(attempt):
     """Q15's trap."""
     assert 0.8 <= Backoff().floor(attempt) <= 30.0
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        ({"factor": 0.2}, "factor must be at least 1, found 0.2"),
+        ({"base_seconds": 0.0}, "base_seconds must be at least 0.001, found 0.0"),
+        ({"base_seconds": 3.0, "cap_seconds": 2.0}, "cap_seconds must be at least 3, found 2.0"),
+        ({"jitter": float("nan")}, "jitter must be at least 0, found nan"),
+    ],
+)
+def test_a_series_that_would_make_a_hot_loop_is_refused(series, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Backoff(**series)
 
 
 def test_the_dice_are_the_callers():

@@ -72,7 +72,7 @@ def _encoded(data):
 
 
 def informer_of(client, namespace):
-    options = FeedOptions(Policy(streaming=False), Backoff(0.02, 0.2), random.Random(1))
+    options = FeedOptions(Policy(streaming=False), Backoff(base_seconds=0.02, cap_seconds=0.2), random.Random(1))
     return Informer(client, ConfigMap, namespace=namespace, fields=OURS, options=options)
 
 
@@ -117,7 +117,7 @@ async def test_permission_that_is_missing_is_the_reason_for_not_being_synced_unt
                         await informer.ready(0.1)
                     await permit(api, key)
                     await informer.ready(20)
-                    assert [one.name for one in informer.store] == ["a"]
+                    await until(lambda: [one.name for one in informer.store] == ["a"])
 
 
 @pytest.mark.realtime
