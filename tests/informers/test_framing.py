@@ -5,7 +5,7 @@ import time
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_cluster import body, encode
 
@@ -19,6 +19,7 @@ def pieces(data, cuts):
 
 
 class TestLines:
+    @settings(suppress_health_check=[HealthCheck.too_slow])  # it measures how busy the machine is
     @given(st.lists(st.binary(min_size=1).map(lambda line: line.replace(b"\n", b" "))), st.lists(st.integers(0, 500)))
     def test_the_lines_are_the_same_wherever_the_stream_is_cut(self, lines, cuts):
         data = b"".join(line + b"\n" for line in lines)
