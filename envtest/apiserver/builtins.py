@@ -8,6 +8,7 @@ import base64
 import re
 from collections.abc import Callable
 
+from windlass.envtest.apiserver.accesskinds import RBAC_GROUP, access_faults, prepare_access
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.pods import pod_faults, pod_update_faults
 from windlass.envtest.apiserver.values import Json, same
@@ -35,6 +36,8 @@ def prepare_write(qualified: str, obj: Json) -> None:
         obj.setdefault("type", "Opaque")
     elif qualified in ("deployments.apps", "statefulsets.apps") and isinstance(obj.get("spec"), dict):
         obj["spec"].setdefault("replicas", 1)
+    elif qualified.endswith(RBAC_GROUP):
+        prepare_access(qualified, obj)
 
 
 def _namespace(obj: Json) -> None:
@@ -75,6 +78,8 @@ _CREATE: dict[str, Callable[[Json], None]] = {
 
 def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
     """The rules of a built-in kind."""
+    if qualified.endswith(RBAC_GROUP):
+        return access_faults(qualified, obj, old)
     spec = obj.get("spec")
     if qualified in _NEEDS and not isinstance(spec, dict):
         return [Fault.required("spec")]

@@ -77,6 +77,9 @@ def _entries(resource: Resource) -> list[Json]:
             entries.append(_subresource(resource, name))
     if resource.qualified == "namespaces":
         entries.append(_subresource(resource, "finalize") | {"verbs": ["update"]})
+    if resource.qualified == "serviceaccounts":
+        token = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}
+        entries.append(_subresource(resource, "token") | token)
     return entries
 
 

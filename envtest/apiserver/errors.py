@@ -138,10 +138,8 @@ class Fault:
 
 def _about(qualified: str, name: str) -> dict[str, Any]:
     plural, _, group = qualified.partition(".")
-    details: dict[str, Any] = {"name": name, "kind": plural}
-    if group:
-        details["group"] = group
-    return details
+    details = {"name": name, "group": group, "kind": plural}
+    return {field: value for field, value in details.items() if value}
 
 
 def not_found(qualified: str, name: str) -> ApiError:

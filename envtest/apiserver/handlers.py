@@ -6,11 +6,11 @@ so a client that goes away cannot cut one in half.
 """
 
 import asyncio
-import hmac
 import logging
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,6 +19,7 @@ import yaml
 from aiohttp import web
 
 from windlass.envtest.apiserver import discovery, openapi, openapi_v2, scaling
+from windlass.envtest.apiserver.accounts import Accounts
 from windlass.envtest.apiserver.errors import (
     ApiError,
     Fault,
@@ -29,13 +30,15 @@ from windlass.envtest.apiserver.errors import (
     too_large_version,
     unsupported_media_type,
 )
+from windlass.envtest.apiserver.gate import Gate, Knock
+from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.listing import list_page
 from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions, checked_body
 from windlass.envtest.apiserver.patching import apply_patch, patch_types
 from windlass.envtest.apiserver.protobuf import PROTOBUF, decode_protobuf
 from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
 from windlass.envtest.apiserver.rendering import Renderer, accepted
-from windlass.envtest.apiserver.reviews import review
+from windlass.envtest.apiserver.reviews import Question, review
 from windlass.envtest.apiserver.routing import find_target, missing_path
 from windlass.envtest.apiserver.shapes import delete_options_fault
 from windlass.envtest.apiserver.storage import Stored
@@ -48,21 +51,19 @@ __all__ = ("BODY_MAX", "Handlers", "Surroundings")
 BODY_MAX = 3 * 1024 * 1024  # bytes (E-14)
 GZIP_MIN = 128 * 1024  # bytes (L-09)
 FUTURE_WAIT_SECONDS = 3.0  # L-06
-OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 BODY_TYPES = ("application/json", "application/yaml")
 
 logger = logging.getLogger(__name__)
 
+Act = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
+
 
 @attrs.frozen
 class Surroundings:
-    """What the handlers need from outside: the token (empty admits everybody), times, clock and chance.
+    """What the handlers need from outside: who gets in, the tokens of accounts, times, clock and chance."""
 
-    `anonymous` admits requests without credentials: kubectl withholds its token from a server without TLS.
-    """
-
-    token: str
-    anonymous: bool
+    gate: Gate
+    accounts: Accounts
     times: WatchTimes
     clock: Callable[[], datetime]
     rng: random.Random
@@ -91,8 +92,8 @@ class Handlers:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; every refusal becomes a Status document here."""
         try:
-            self._authenticate(request)
-            return await self._dispatch(request)
+            knock = Knock(request.method, request.path, request.query, request.headers)
+            return await self._dispatch(request, self._around.gate.admit(knock))
         except ApiError as error:
             return _refusal(error)
         except web.HTTPRequestEntityTooLarge:
@@ -103,16 +104,7 @@ class Handlers:
             logger.exception("%s %s failed", request.method, request.path)
             return _refusal(internal_error(f"{type(error).__name__}: {error}"))
 
-    def _authenticate(self, request: web.Request) -> None:
-        """E-08, A-01."""
-        token, header = self._around.token, request.headers.get("Authorization", "")
-        if not token or request.path in OPEN_PATHS or (not header and self._around.anonymous):
-            return
-        given = header.removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            raise ApiError(401, "Unauthorized", "Unauthorized")
-
-    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+    async def _dispatch(self, request: web.Request, user: User) -> web.StreamResponse:
         path = request.path
         document = self._document(request, path.rstrip("/") or "/")
         if document is not None:
@@ -120,7 +112,7 @@ class Handlers:
                 raise method_not_allowed()
             return document
         target = find_target(path, self._registry)
-        act = self._action(request, target)
+        act = self._action(request, target, user)
         if act is None:
             raise method_not_allowed()
         response = await act(request, target)
@@ -128,23 +120,23 @@ class Handlers:
             response.headers.add("Warning", _warning(target.resource.warning))
         return response
 
-    def _action(
-        self, request: web.Request, target: Target
-    ) -> Callable[[web.Request, Target], Awaitable[web.StreamResponse]] | None:
+    def _action(self, request: web.Request, target: Target, user: User) -> Act | None:
         if target.resource.review:
-            return self._review if request.method == "POST" and not target.name else None
-        named: dict[str, Callable[[web.Request, Target], Awaitable[web.StreamResponse]]] = {
+            return partial(self._review, user) if request.method == "POST" and not target.name else None
+        if target.subresource == "token":
+            return self._token if request.method == "POST" else None
+        named: dict[str, Act] = {
             "GET": self._get,
-            "PUT": self._put,
-            "PATCH": self._patch,
+            "PUT": partial(self._put, user),
+            "PATCH": partial(self._patch, user),
         }
         if target.name:
             if not target.subresource:
                 named["DELETE"] = self._delete
             return named.get(request.method)
-        unnamed = {"GET": self._list, "DELETE": self._delete_collection}
+        unnamed: dict[str, Act] = {"GET": self._list, "DELETE": self._delete_collection}
         if target.namespace or not target.resource.namespaced:
-            unnamed["POST"] = self._post
+            unnamed["POST"] = partial(self._post, user)
         if target.resource.custom and request.method in ("PUT", "PATCH"):  # only core paths know their verbs (E-11)
             raise bad_request("name must be provided")
         return unnamed.get(request.method)
@@ -269,30 +261,35 @@ class Handlers:
             self._cache.unsubscribe(target.resource.qualified, subscription)
         return response
 
-    async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _write_options(request)
+    async def _post(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _write_options(request, user)
         body = await _body(request, strict=options.validation == "Strict")
         renderer = self._renderer(request, target)
         return _written(renderer, self._operations.create(target, body, options), options, code=201)
 
-    async def _review(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _review(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         body = await _body(request)
         checked_body(body, target)
-        return _json(review(target.resource, body, self._around.token), 201)
+        question = Question(target.resource, body, user, target.namespace)
+        return _json(review(question, self._around.gate), 201)
 
-    async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _write_options(request)
+    async def _token(self, request: web.Request, target: Target) -> web.StreamResponse:
+        body = await _body(request)
+        return _json(self._around.accounts.request(target.namespace, target.name, body), 201)
+
+    async def _put(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _write_options(request, user)
         body = await _body(request, strict=options.validation == "Strict")
         if target.subresource == "scale":
             return _raw(encode(scaling.put_scale(self._operations, target, body, options)))
         stored, created = self._operations.update(target, body, options)
         return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
 
-    async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _patch(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         supported = patch_types(target.resource)
         if request.content_type not in supported:
             raise unsupported_media_type(request.content_type, supported)
-        options, raw = _write_options(request), await request.read()
+        options, raw = _write_options(request, user), await request.read()
         patch = _parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
         if target.subresource == "scale":
             return _raw(encode(scaling.patch_scale(self._operations, target, patch, (request.content_type, options))))
@@ -342,8 +339,8 @@ def _json(document: Json, code: int = 200) -> web.Response:
 
 
 def _refusal(error: ApiError) -> web.Response:
-    if not error.reason and error.code == 404:
-        return web.Response(text=error.message + "\n", status=404)
+    if not error.reason:
+        return web.Response(text=error.message + "\n", status=error.code)
     response = _json(error.status(), error.code)
     retry = error.details.get("retryAfterSeconds")
     if retry is not None:
@@ -375,7 +372,7 @@ def _strings(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _write_options(request: web.Request) -> WriteOptions:
+def _write_options(request: web.Request, user: User) -> WriteOptions:
     query = request.query
     agent = request.headers.get("User-Agent", "").partition("/")[0]
     validation = query.get("fieldValidation") or "Warn"
@@ -394,6 +391,7 @@ def _write_options(request: web.Request) -> WriteOptions:
         manager=manager or agent or "unknown",
         validation=validation,
         force=flag(query, "force"),
+        user=user,
     )
 
 

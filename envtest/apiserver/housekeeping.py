@@ -1,4 +1,4 @@
-"""What controllers do behind a real API server: collect garbage, empty terminating namespaces and definitions.
+"""What controllers do behind a real API server: collect garbage, empty what is deleted, gather aggregated roles.
 
 Level-triggered. One task looks at the objects that a change may concern, asks the pure rules what to do, and does it
 through the same operations as any client. A start looks at every object once, so a kill at any moment loses nothing.
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 
 from windlass.envtest.apiserver import crds
+from windlass.envtest.apiserver.aggregation import CLUSTER_ROLES, aggregated, aggregates
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.garbage import Action, Delete, DropOwners, OwnerState, decide, owner_uids
 from windlass.envtest.apiserver.kinds import Resource
@@ -52,6 +53,10 @@ class Housekeeping:
             if _concerns(current):
                 self._add(current.key)
         self._add_neighbours(change)
+        if current.key.resource == CLUSTER_ROLES:
+            for stored in self._store.items(CLUSTER_ROLES):
+                if aggregates(stored.obj):
+                    self._add(stored.key)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -117,6 +122,8 @@ class Housekeeping:
                 self._empty_namespace(stored)
             elif key.resource == crds.CRD and stored.metadata.get("deletionTimestamp"):
                 self._empty_definition(stored)
+            elif key.resource == CLUSTER_ROLES and aggregates(stored.obj):
+                self._aggregate(stored)
             dependents = self._children(stored)
             for action in decide(stored, dependents, self._owner_state):
                 self._perform(action)
@@ -124,6 +131,11 @@ class Housekeeping:
             logger.warning("housekeeping of %s %s/%s: %s", *key, error)
         except Exception:  # one odd object must not end the collection of all others
             logger.exception("housekeeping of %s %s/%s failed", *key)
+
+    def _aggregate(self, role: Stored) -> None:
+        rules = aggregated(role.obj, (stored.obj for stored in self._store.items(CLUSTER_ROLES)))
+        if not same(role.obj.get("rules") or [], rules):
+            self._write(role, role.obj | {"rules": rules or None})
 
     def _children(self, stored: Stored) -> list[Stored]:
         found = (self._store.get(key) for key in sorted(self._dependents.get(stored.metadata["uid"], ())))

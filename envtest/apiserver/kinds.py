@@ -67,6 +67,7 @@ class Resource:
     terminating: bool = False
     warning: str = ""
     selectable: tuple[str, ...] = ()
+    segment_names: bool = False  # any name that can stand in a path
 
     @property
     def qualified(self) -> str:
@@ -248,16 +249,6 @@ BUILT_IN: tuple[Resource, ...] = (
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
         short_names=("crd", "crds"), categories=("api-extensions",), status=True, conditional=True,
         columns=(Column("Created At", "string", ".metadata.creationTimestamp"),),
-    ),
-    Resource(
-        "authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False, review=True, generation=False
-    ),
-    *(
-        Resource(
-            "authorization.k8s.io", "v1", kind, f"{kind.lower()}s",
-            namespaced=kind.startswith("Local"), review=True, generation=False,
-        )
-        for kind in ("LocalSubjectAccessReview", "SelfSubjectAccessReview", "SubjectAccessReview")
     ),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ __all__ = (
     "begin_deletion",
     "content_faults",
     "generated_name",
+    "is_subdomain",
     "metadata_faults",
     "restore_on_update",
     "shape_faults",
@@ -113,6 +114,11 @@ def metadata_faults(metadata: Json, resource: Resource) -> list[Fault]:
     return faults
 
 
+def is_subdomain(name: str) -> bool:
+    """Whether a name is made of lower case DNS labels."""
+    return bool(_SUBDOMAIN.match(name)) and len(name) <= 253
+
+
 def _name_faults(name: str, resource: Resource) -> list[Fault]:
     if not name:
         return [Fault.required("metadata.name", "name or generateName is required")]
@@ -120,7 +126,11 @@ def _name_faults(name: str, resource: Resource) -> list[Fault]:
         if _LABEL_NAME.match(name):
             return []
         return [Fault.invalid("metadata.name", name, "a lowercase RFC 1123 label is required (at most 63 characters)")]
-    if not _SUBDOMAIN.match(name) or len(name) > 253:
+    if resource.segment_names:
+        found = next((part for part in ("/", "%") if part in name), "")
+        detail = f"may not contain '{found}'" if found else f"may not be '{name}'" if name in (".", "..") else ""
+        return [Fault.invalid("metadata.name", name, detail)] if detail else []
+    if not is_subdomain(name):
         return [Fault.invalid("metadata.name", name, SUBDOMAIN_RULE)]
     return []
 

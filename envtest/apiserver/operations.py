@@ -29,6 +29,8 @@ from windlass.envtest.apiserver.errors import (
     namespace_terminating,
     not_found,
 )
+from windlass.envtest.apiserver.escalation import Escalation
+from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.kinds import Registry, Resource
 from windlass.envtest.apiserver.pruning import defaulted, pruned
 from windlass.envtest.apiserver.shapes import schema_shape_fault, shape_fault
@@ -58,7 +60,10 @@ class Target:
 
 @attrs.frozen
 class WriteOptions:
-    """The query of a write. `force` is for applies. `warnings` collects what goes into Warning headers."""
+    """The query of a write. `force` is for applies. `warnings` collects what goes into Warning headers.
+
+    `user` is who writes; None is the server itself, which may do everything.
+    """
 
     dry_run: bool = False
     manager: str = "unknown"
@@ -66,6 +71,7 @@ class WriteOptions:
     force: bool = False
     managed: list[Json] | None = None  # the managedFields of an apply, which knows them before the write
     warnings: list[str] = attrs.field(factory=list)
+    user: User | None = None
 
 
 @attrs.frozen
@@ -96,6 +102,7 @@ class Operations:
     ) -> None:
         self.store = store
         self.registry = registry
+        self.escalation: Escalation | None = None  # asked about what a write needs beside its verb
         self._clock = clock
         self._rng = rng
 
@@ -154,6 +161,7 @@ class Operations:
         stored = self.store.get(target.key)
         if stored is None:
             if target.resource.create_on_update and not target.subresource:
+                self.check_create(target, options)
                 return self.create(target, body, options), True
             raise not_found(target.resource.qualified, target.name)
         version = metadata.get("resourceVersion")
@@ -188,6 +196,11 @@ class Operations:
             return viewed(stored, resource)  # U-08
         obj["apiVersion"] = _storage_version(resource)
         return viewed(self._stored(stored, obj, dry_run=options.dry_run), resource)
+
+    def check_create(self, target: Target, options: WriteOptions) -> None:
+        """Raise 403 unless the writer may also create what it meant to change (A-04)."""
+        if self.escalation is not None and options.user is not None:
+            self.escalation.check_create(options.user, target.resource, namespace=target.namespace, name=target.name)
 
     def update_patched(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
         """Write what a patch made of a stored object (P-04: unconditional unless the patch names a version)."""
@@ -270,6 +283,8 @@ class Operations:
             _report_unknown(unknown, options)
         else:
             prepare_write(resource.qualified, obj)
+            if self.escalation is not None and options.user is not None:
+                self.escalation.check_write(options.user, resource, obj, old)
         if resource.qualified == crds.CRD:
             crds.complete(obj)
         faults = objects.metadata_faults(obj["metadata"], resource) + self._kind_faults(obj, old, resource)

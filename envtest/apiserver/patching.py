@@ -89,6 +89,7 @@ def _apply(
                 target.name,
                 "uid mismatch: the provided object specified uid, and no existing object was found",
             )
+        operations.check_create(target, options)
         managed = first_applied(config, writer, resource=resource, now=now)
         return operations.create(target, config, attrs.evolve(options, managed=managed)), True
     live = viewed(stored, resource).obj

@@ -47,4 +47,6 @@ def _has(resource: Resource, subresource: str) -> bool:
             return resource.scale is not None
         case "finalize":
             return resource.qualified == "namespaces"
+        case "token":
+            return resource.qualified == "serviceaccounts"
     return False

@@ -9,7 +9,7 @@ import os
 import random
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +20,20 @@ import attrs
 import yaml
 from aiohttp import web
 
+from windlass.envtest.apiserver.accesskinds import ACCESS_KINDS
+from windlass.envtest.apiserver.accounts import Accounts
+from windlass.envtest.apiserver.authentication import Authenticator
+from windlass.envtest.apiserver.authorization import Authorizer
 from windlass.envtest.apiserver.builtins import SYSTEM_NAMESPACES
+from windlass.envtest.apiserver.defaultroles import default_roles
 from windlass.envtest.apiserver.definitions import Definitions
 from windlass.envtest.apiserver.errors import ServerError
+from windlass.envtest.apiserver.escalation import Escalation
+from windlass.envtest.apiserver.gate import Gate
 from windlass.envtest.apiserver.handlers import BODY_MAX, Handlers, Surroundings
 from windlass.envtest.apiserver.housekeeping import Housekeeping
-from windlass.envtest.apiserver.kinds import Registry
+from windlass.envtest.apiserver.identity import ADMINISTRATOR, ANONYMOUS, User
+from windlass.envtest.apiserver.kinds import BUILT_IN, Registry
 from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions
 from windlass.envtest.apiserver.storage import Database, Key, Store
 from windlass.envtest.apiserver.watchcache import WatchCache
@@ -34,6 +42,7 @@ from windlass.envtest.apiserver.watching import WatchTimes
 __all__ = ("ApiServer", "Settings")
 
 CHECKPOINT_SECONDS = 1.0  # between looks at the size of the log
+_WITHOUT_TOKEN: dict[str, User | None] = {"administrator": ADMINISTRATOR, "anonymous": ANONYMOUS, "refused": None}
 
 
 def _wall_clock() -> datetime:
@@ -42,14 +51,22 @@ def _wall_clock() -> datetime:
 
 @attrs.frozen
 class Settings:
-    """What tests may want otherwise: `history_max` changes a resource, `pending_max` changes a watch (W-08, W-12)."""
+    """What tests may want otherwise: `history_max` changes a resource, `pending_max` changes a watch (W-08, W-12).
+
+    `users` are known from the start, by their tokens. `authorization` False allows everything to whoever gets in.
+    `without_token` says who a request without a token is from: `administrator`, because kubectl sends its token over
+    TLS only; `anonymous`, who may see little more than whether the server is healthy; `refused` answers 401. Raises
+    ValueError for another word.
+    """
 
     times: WatchTimes = attrs.field(factory=WatchTimes)
     history_max: int = 10_000
     pending_max: int = 10_000
     clock: Callable[[], datetime] = _wall_clock
     rng: random.Random = attrs.field(factory=random.SystemRandom)
-    anonymous: bool = True  # admit requests without a token; kubectl sends none over plain HTTP
+    users: Mapping[str, User] = attrs.field(factory=dict, repr=False)
+    authorization: bool = True
+    without_token: str = attrs.field(default="administrator", validator=attrs.validators.in_(_WITHOUT_TOKEN))
     middlewares: tuple[Any, ...] = ()  # of aiohttp, around every request: the place for injected faults
 
 
@@ -57,9 +74,9 @@ class ApiServer:
     """An API server on a loopback address.
 
     `database` None keeps everything in memory; a path is an SQLite file that survives `kill -9` at any moment. `port`
-    0 takes a free one. `token` empty means a random one, None admits everybody. A wrong token is refused (401); a
-    request without one is let in unless `Settings.anonymous` is False, because kubectl sends its token over TLS only.
-    Raises `ServerError` from `start` when the address is occupied or the file is in use.
+    0 takes a free one. `token` is the administrator's: empty means a random one, None takes every token for his. Else a
+    wrong token is refused (401). Other users have the tokens of `Settings.users` and `add_user`, and are allowed what
+    the roles say. Raises `ServerError` from `start` when the address is occupied or the file is in use.
     """
 
     def __init__(
@@ -76,6 +93,7 @@ class ApiServer:
         self._port = port
         self._token = secrets.token_urlsafe(24) if token == "" else token or ""
         self._settings = settings if settings is not None else Settings()
+        self._users = dict(self._settings.users) | ({self._token: ADMINISTRATOR} if self._token else {})
         self._running: _Running | None = None
 
     def __repr__(self) -> str:
@@ -102,9 +120,21 @@ class ApiServer:
         """The bearer token; empty if none is asked for."""
         return self._token
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """A complete kubeconfig for this server."""
-        user = {"token": self._token} if self._token else {}
+    def add_user(self, name: str, groups: Iterable[str] = ()) -> str:
+        """The token of a new user, good for as long as this object lives; what the user may do is for roles to say.
+
+        Raises `ServerError` for an empty name and for one with `system:` in front, which the server gives out itself.
+        """
+        if not name or name.startswith("system:"):
+            raise ServerError(f"a user needs a name that does not begin with 'system:', not {name!r}")
+        token = secrets.token_urlsafe(24)
+        self._users[token] = User.authenticated(name, tuple(groups), uid=name)
+        return token
+
+    def kubeconfig(self, *, token: str = "") -> dict[str, Any]:
+        """A complete kubeconfig for this server: for the holder of a token, by default for the administrator."""
+        token = token or self._token
+        user = {"token": token} if token else {}
         context = {"cluster": "windlass", "user": "windlass", "namespace": "default"}
         return {
             "apiVersion": "v1",
@@ -142,7 +172,8 @@ class ApiServer:
             raise ServerError(f"the API server already runs at {self.url}")
         database = Database(self._database_path) if self._database_path is not None else None
         try:
-            self._running = await _run(database, (self._host, self._port), self._token, settings=self._settings)
+            known = _Known(self._users, anybody=not self._token)
+            self._running = await _run(database, (self._host, self._port), known, settings=self._settings)
         except BaseException:
             if database is not None:
                 database.close()
@@ -177,19 +208,30 @@ class _Running:
                 self.database.close()
 
 
-async def _run(database: Database | None, address: tuple[str, int], token: str, *, settings: Settings) -> _Running:
+@attrs.frozen
+class _Known:
+    """The users by their tokens; `anybody` takes every other token for the administrator's."""
+
+    users: Mapping[str, User] = attrs.field(repr=False)
+    anybody: bool
+
+
+async def _run(database: Database | None, address: tuple[str, int], known: _Known, *, settings: Settings) -> _Running:
     store = Store(database)
     cache = WatchCache(store.oldest, history_max=settings.history_max, pending_max=settings.pending_max)
-    operations = Operations(store, Registry(), clock=settings.clock, rng=settings.rng)
+    operations = Operations(store, Registry((*BUILT_IN, *ACCESS_KINDS)), clock=settings.clock, rng=settings.rng)
     definitions = Definitions(operations, cache)
     housekeeping = Housekeeping(operations)
     # The order is deliberate: watches hear of a change before what it causes.
-    store.listeners += [cache.record, housekeeping.observe, definitions.observe]
+    authorizer = Authorizer(store, enabled=settings.authorization)
+    store.listeners += [authorizer.observe, cache.record, housekeeping.observe, definitions.observe]
     definitions.resume()
-    _create_namespaces(operations)
-    handlers = Handlers(
-        operations, cache, Surroundings(token, settings.anonymous, settings.times, settings.clock, settings.rng)
-    )
+    _create_first(operations)
+    operations.escalation = Escalation(authorizer)
+    accounts = Accounts(store, secrets.token_bytes(32), settings.clock)
+    without_token = _WITHOUT_TOKEN[settings.without_token]
+    gate = Gate(Authenticator(known.users, accounts, without_token, known.anybody), authorizer)
+    handlers = Handlers(operations, cache, Surroundings(gate, accounts, settings.times, settings.clock, settings.rng))
     runner, port = await _bind(handlers, address, settings)
     tasks = [asyncio.create_task(housekeeping.run(), name="apiserver housekeeping")]
     housekeeping.start()
@@ -213,13 +255,14 @@ async def _bind(handlers: Handlers, address: tuple[str, int], settings: Settings
     return runner, runner.addresses[0][1]
 
 
-def _create_namespaces(operations: Operations) -> None:
-    resource = operations.registry.find("", "v1", "namespaces")
-    if resource is None:
-        raise ServerError("the built-in kinds lack namespaces")
-    for name in SYSTEM_NAMESPACES:
-        if operations.store.get(Key("namespaces", "", name)) is None:
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def _create_first(operations: Operations) -> None:
+    """The objects that are there in every cluster: its namespaces, and the roles that everything else is built on."""
+    namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in SYSTEM_NAMESPACES]
+    for body in (*namespaces, *default_roles()):
+        resource = operations.registry.of_kind(body["apiVersion"], body["kind"])
+        if resource is None:
+            raise ServerError(f"the built-in kinds lack {body['kind']}")
+        if operations.store.get(Key(resource.qualified, "", body["metadata"]["name"])) is None:
             operations.create(Target(resource), body, WriteOptions(manager="kube-apiserver"))
 
 

@@ -4,6 +4,7 @@ A real API server decodes into Go types and refuses what does not fit; here the 
 declared in the same schema language that custom kinds use. Everything else in a built-in kind is free. Pure.
 """
 
+from windlass.envtest.apiserver.accesskinds import ACCESS_SHAPES
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.validation import validate
 from windlass.envtest.apiserver.values import Json, json_type
@@ -80,6 +81,7 @@ _SHAPES: dict[str, Json] = {
         **dict.fromkeys(("firstTimestamp", "lastTimestamp", "eventTime"), _TEXT),
     ),
     "customresourcedefinitions.apiextensions.k8s.io": _object(spec=_CRD_SPEC, status=_CRD_STATUS),
+    **ACCESS_SHAPES,
 }
 
 

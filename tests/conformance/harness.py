@@ -7,6 +7,7 @@ namespace of its own. Answers are compared by code, reason, details and fields; 
 import asyncio
 import base64
 import contextlib
+import copy
 import functools
 import io
 import json
@@ -17,6 +18,7 @@ from typing import Any
 
 import aiohttp
 import attrs
+import multidict
 import pytest
 from conformance.absences import absence
 from servers import open_server
@@ -147,12 +149,25 @@ class Api:
         self.token = server.kubeconfig()["users"][0]["user"].get("token", "")
         self.namespace = f"c-{secrets.token_hex(5)}"
         self._session = session
+        self._headers: list[tuple[str, str]] = []
         self.widgets = f"/apis/conformance.dev/v1/namespaces/{self.namespace}/widgets"
         self.config_maps = self.core("configmaps")
 
     def core(self, plural: str) -> str:
         """The path of a core collection in the case's namespace."""
         return f"/api/v1/namespaces/{self.namespace}/{plural}"
+
+    def acting(self, user: str, *groups: str) -> "Api":
+        """The same client in the place of another user."""
+        other = copy.copy(self)
+        other._headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
+        return other
+
+    def bearing(self, token: str) -> "Api":
+        """The same client with another token."""
+        other = copy.copy(self)
+        other.token, other._headers = token, []
+        return other
 
     def since(self, minor: int, now: Any, before: Any) -> Any:
         """What Kubernetes answers from version 1.`minor` on, or what it answered before."""
@@ -180,7 +195,8 @@ class Api:
         sent = {"Authorization": f"Bearer {self.token}", "User-Agent": "conformance/1"}
         sent |= {"Content-Type": content_type} if data is not None else {}
         sent |= headers or {}
-        sent = {name: value for name, value in sent.items() if value}
+        sent = multidict.CIMultiDict({name: value for name, value in sent.items() if value})
+        sent.extend(self._headers)
         url = self.server.url + path
         return self._session.request(method, url, data=data, params=query, headers=sent, ssl=_trust(self.server))
 
