@@ -44,12 +44,13 @@ class Authenticator:
 
     def user(self, headers: Mapping[str, str]) -> User:
         """Whose request it is; raises 401."""
-        scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
+        header = headers.get("Authorization")
+        scheme, _, token = (header or "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             if self._without_token is None:
                 raise unauthorized()
-            return self._without_token
+            return self._without_token if header is None else ANONYMOUS
         found = self.owner(token)
         if found is None:
             raise unauthorized()

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable
 
 from windlass.envtest.apiserver.accesskinds import RBAC_GROUP, access_faults, prepare_access
+from windlass.envtest.apiserver.defaulting import default_kind
 from windlass.envtest.apiserver.errors import Fault
-from windlass.envtest.apiserver.pods import pod_faults, pod_update_faults
+from windlass.envtest.apiserver.pods import pod_faults, pod_update_faults, service_class
 from windlass.envtest.apiserver.values import Json, same
 
 __all__ = ("PROTECTED_NAMESPACES", "SYSTEM_NAMESPACES", "built_in_faults", "prepare_create", "prepare_write")
@@ -34,10 +35,10 @@ def prepare_write(qualified: str, obj: Json) -> None:
         if encoded:
             obj["data"] = (obj.get("data") or {}) | encoded
         obj.setdefault("type", "Opaque")
-    elif qualified in ("deployments.apps", "statefulsets.apps") and isinstance(obj.get("spec"), dict):
-        obj["spec"].setdefault("replicas", 1)
     elif qualified.endswith(RBAC_GROUP):
         prepare_access(qualified, obj)
+    else:
+        default_kind(qualified, obj)
 
 
 def _namespace(obj: Json) -> None:
@@ -48,19 +49,29 @@ def _namespace(obj: Json) -> None:
 
 
 def _pod(obj: Json) -> None:
-    obj["status"] = {"phase": "Pending"}
-    if isinstance(obj.get("spec"), dict):
-        obj["spec"].setdefault("restartPolicy", "Always")
+    obj["status"] = {"phase": "Pending", "qosClass": service_class(obj.get("spec"))}
 
 
 def _job(obj: Json) -> None:
     obj["status"] = {}
     spec = obj.get("spec")
-    if isinstance(spec, dict):
-        spec.setdefault("parallelism", 1)
-        spec.setdefault("completions", 1)
-        spec.setdefault("backoffLimit", 6)
-        spec.setdefault("suspend", False)
+    if isinstance(spec, dict) and spec.get("manualSelector") is not True and isinstance(spec.get("template"), dict):
+        _own_pods(spec, obj["metadata"])
+
+
+def _own_pods(spec: Json, metadata: Json) -> None:
+    """Mark the pods of a job as its own, and select by that mark."""
+    mine: Json = {"batch.kubernetes.io/controller-uid": metadata.get("uid")}
+    labels = mine | {"batch.kubernetes.io/job-name": metadata.get("name")}
+    labels |= {"controller-uid": metadata.get("uid"), "job-name": metadata.get("name")}  # their older names
+    template = spec["template"]
+    if not isinstance(template.get("metadata") or {}, dict):
+        return
+    template["metadata"] = template.get("metadata") or {}
+    if isinstance(template["metadata"].get("labels") or {}, dict):
+        template["metadata"]["labels"] = (template["metadata"].get("labels") or {}) | labels
+    if not spec.get("selector"):
+        spec["selector"] = {"matchLabels": mine}
 
 
 def _workload(obj: Json) -> None:
@@ -87,6 +98,8 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
     if isinstance(spec, dict):
         faults += [Fault.required(f"spec.{field}") for field in _NEEDS.get(qualified, ()) if not spec.get(field)]
         faults += pod_faults(qualified, spec) + _selector_faults(qualified, spec)
+        if qualified == "services" and not spec.get("ports") and spec.get("type") != "ExternalName":
+            faults += [] if spec.get("clusterIP") == "None" else [Fault.required("spec.ports")]
     if qualified in ("configmaps", "secrets"):
         faults += _key_faults(obj) + _frozen(obj, old)
     if old is not None:
@@ -98,6 +111,7 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
 
 _IMMUTABLE = {
     "secrets": ("type",),
+    "services": ("spec.clusterIP",),
     "deployments.apps": ("spec.selector",),
     "statefulsets.apps": ("spec.selector", "spec.serviceName"),
     "jobs.batch": ("spec.selector", "spec.template", "spec.completionMode"),

@@ -19,7 +19,10 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 @attrs.frozen
 class Column:
-    """A printer column: either a path into the object, or a function for the ones that are computed."""
+    """A printer column: either a path into the object, or a function for the ones that are computed.
+
+    A computed `duration` is a pair of times, the second empty for now.
+    """
 
     name: str
     type: str = "string"
@@ -145,6 +148,33 @@ def _job_status(job: Json) -> str:
     return "Running"
 
 
+def _completions(job: Json) -> str:
+    spec, done = job.get("spec") or {}, (job.get("status") or {}).get("succeeded") or 0
+    if spec.get("completions") is not None:
+        return f"{done}/{spec['completions']}"
+    parallelism = spec.get("parallelism") or 0
+    return f"{done}/1 of {parallelism}" if parallelism > 1 else f"{done}/1"
+
+
+def _run_time(job: Json) -> tuple[str, str] | None:
+    """When it began and ended; the end is empty until it has."""
+    status = job.get("status") or {}
+    start = status.get("startTime")
+    return (str(start), str(status.get("completionTime") or "")) if start else None
+
+
+def _external_address(service: Json) -> str:
+    spec, status = service.get("spec") or {}, service.get("status") or {}
+    if spec.get("type") == "ExternalName":
+        return str(spec.get("externalName") or "<none>")
+    given = [str(one) for one in spec.get("externalIPs") or ()]
+    if spec.get("type") == "LoadBalancer":
+        ingress = (status.get("loadBalancer") or {}).get("ingress") or ()
+        given += [str(one.get("ip") or one.get("hostname")) for one in ingress]
+        return ",".join(given) or "<pending>"
+    return ",".join(given) or "<none>"
+
+
 def _service_ports(service: Json) -> str:
     ports = (service.get("spec") or {}).get("ports") or []
     return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
@@ -215,15 +245,20 @@ BUILT_IN: tuple[Resource, ...] = (
         columns=_columns(
             Column("Type", path=".spec.type"),
             Column("Cluster-IP", path=".spec.clusterIP"),
+            Column("External-IP", compute=_external_address),
             Column("Port(s)", compute=_service_ports),
         ),
     ),
-    Resource("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), generation=False, columns=_columns()),
+    Resource(
+        "", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), generation=False,
+        columns=_columns(Column("Secrets", compute=_size("secrets"))),
+    ),
     Resource(
         "batch", "v1", "Job", "jobs", categories=("all",), status=True,
         columns=(
             Column("Status", compute=_job_status),
-            Column("Completions", compute=_fraction("status.succeeded", "spec.completions")),
+            Column("Completions", compute=_completions),
+            Column("Duration", "duration", compute=_run_time),
             _AGE,
         ),
     ),

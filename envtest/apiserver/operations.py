@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from windlass.envtest.apiserver import crds, managedfields, objects
+from windlass.envtest.apiserver.addresses import assign_addresses
 from windlass.envtest.apiserver.builtins import PROTECTED_NAMESPACES, built_in_faults, prepare_create, prepare_write
 from windlass.envtest.apiserver.embedding import coerce_embedded, embedded_faults
 from windlass.envtest.apiserver.errors import (
@@ -283,6 +284,8 @@ class Operations:
             _report_unknown(unknown, options)
         else:
             prepare_write(resource.qualified, obj)
+            if resource.qualified == "services":
+                assign_addresses(obj, old, (one.obj for one in self.store.items("services")), self._rng)
             if self.escalation is not None and options.user is not None:
                 self.escalation.check_write(options.user, resource, obj, old)
         if resource.qualified == crds.CRD:

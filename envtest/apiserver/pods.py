@@ -5,7 +5,7 @@ from typing import Any
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.values import Json, same
 
-__all__ = ("pod_faults", "pod_update_faults")
+__all__ = ("pod_faults", "pod_update_faults", "service_class")
 
 _TEMPLATED = ("jobs.batch", "deployments.apps", "statefulsets.apps")
 _CHANGEABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
@@ -42,6 +42,20 @@ def pod_update_faults(obj: Json, old: Json) -> list[Fault]:
         "`spec.activeDeadlineSeconds` or `spec.tolerations` (only additions to existing tolerations)"
     )
     return [Fault.forbidden("spec", detail)]
+
+
+def service_class(spec: Any) -> str:
+    """The quality of service that the resources of a pod's containers make: Guaranteed, Burstable or BestEffort."""
+    found = [_object(_object(one).get("resources")) for one in _list(_object(spec).get("containers"))]
+    if not any(one.get("limits") or one.get("requests") for one in found):
+        return "BestEffort"
+    for one in found:
+        limits, requests = _object(one.get("limits")), _object(one.get("requests"))
+        if not {"cpu", "memory"} <= set(limits) or any(
+            not same(limits.get(key), part) for key, part in requests.items()
+        ):
+            return "Burstable"
+    return "Guaranteed"
 
 
 def _fixed(spec: Json) -> Json:

@@ -91,7 +91,11 @@ def columns_of(resource: Resource) -> list[Json]:
     own = [
         {
             "name": column.name,
-            "type": column.type if resource.custom else "string" if column.type == "date" else column.type,
+            "type": column.type
+            if resource.custom
+            else "string"
+            if column.type in ("date", "duration")
+            else column.type,
             "format": column.format,
             "description": column.description,
             "priority": column.priority,
@@ -122,6 +126,8 @@ def partial(stored: Stored, version: str = "v1") -> Json:
 def _cell(column: Column, obj: Json, now: dt.datetime) -> Any:
     if column.compute is not None:
         value = column.compute(obj)
+        if column.type == "duration" and value is not None:
+            return age(value[0], _moment(value[1]) or now)
         return age(str(value), now) if column.type == "date" and value is not None else value
     found = json_path(column.path)(obj)
     return _typed(found[0], column.type, now) if found and found[0] is not None else None
@@ -142,13 +148,18 @@ def _typed(value: Any, kind: str, now: dt.datetime) -> Any:
 
 def age(moment: str, now: dt.datetime) -> str:
     """The time since a moment as kubectl shows it: `7s`, `3m12s`, `5h`, `12d`."""
-    try:
-        then = dt.datetime.fromisoformat(moment)
-    except ValueError:
+    then = _moment(moment)
+    if then is None:
         return "<invalid>"
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=dt.UTC)
     return _duration(int((now - then).total_seconds()))
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
 def _duration(seconds: int) -> str:
