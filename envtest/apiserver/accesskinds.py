@@ -14,7 +14,7 @@ from windlass.envtest.apiserver.values import Json, same
 __all__ = ("ACCESS_KINDS", "ACCESS_SHAPES", "RBAC_GROUP", "access_faults", "prepare_access")
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
-_CREATED = Column("Created At", "date", ".metadata.creationTimestamp")
+_CREATED = Column("Created At", path=".metadata.creationTimestamp")
 
 
 def _role(obj: Json) -> str:

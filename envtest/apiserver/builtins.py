@@ -83,6 +83,7 @@ _CREATE: dict[str, Callable[[Json], None]] = {
     "pods": _pod,
     "jobs.batch": _job,
     "deployments.apps": _workload,
+    "replicasets.apps": _workload,
     "statefulsets.apps": _workload,
 }
 
@@ -113,6 +114,7 @@ _IMMUTABLE = {
     "secrets": ("type",),
     "services": ("spec.clusterIP",),
     "deployments.apps": ("spec.selector",),
+    "replicasets.apps": ("spec.selector",),
     "statefulsets.apps": ("spec.selector", "spec.serviceName"),
     "jobs.batch": ("spec.selector", "spec.template", "spec.completionMode"),
 }
@@ -120,6 +122,7 @@ _NEEDS = {
     "pods": ("containers",),
     "jobs.batch": ("template",),
     "deployments.apps": ("selector", "template"),
+    "replicasets.apps": ("selector",),
     "statefulsets.apps": ("selector", "template"),
 }
 
@@ -139,7 +142,7 @@ def _key_faults(obj: Json) -> list[Fault]:
 
 def _selector_faults(qualified: str, spec: Json) -> list[Fault]:
     selector, template = spec.get("selector"), spec.get("template")
-    if qualified not in ("deployments.apps", "statefulsets.apps") or not isinstance(selector, dict):
+    if qualified not in ("deployments.apps", "replicasets.apps", "statefulsets.apps") or not isinstance(selector, dict):
         return []
     metadata = template.get("metadata") if isinstance(template, dict) else None
     labels = (metadata.get("labels") if isinstance(metadata, dict) else None) or {}

@@ -135,6 +135,11 @@ def _deployment(obj: Json) -> None:
     _rolling(spec["strategy"], {"maxUnavailable": "25%", "maxSurge": "25%"})
 
 
+def _replica_set(obj: Json) -> None:
+    _fill(obj["spec"], {"replicas": 1})
+    _template(obj["spec"])
+
+
 def _stateful_set(obj: Json) -> None:
     spec = obj["spec"]
     _fill(spec, {"replicas": 1, "revisionHistoryLimit": 10})
@@ -190,6 +195,7 @@ def _service(obj: Json) -> None:
 _BY_KIND: dict[str, Callable[[Json], None]] = {
     "pods": _pod,
     "deployments.apps": _deployment,
+    "replicasets.apps": _replica_set,
     "statefulsets.apps": _stateful_set,
     "jobs.batch": _job,
     "services": _service,

@@ -77,7 +77,9 @@ class ApiError(Exception):
 
 
 def _shown(value: object) -> str:
-    """A value as Kubernetes prints it inside a validation message: JSON."""
+    """A value as Kubernetes prints it inside a validation message: JSON, and nothing as a text."""
+    if value is None:
+        return '"null"'
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
@@ -219,12 +221,9 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message)
 
 
-def unsupported_media_type(found: str, supported: Iterable[str]) -> ApiError:
+def unsupported_media_type(supported: Iterable[str]) -> ApiError:
     """E-12."""
-    message = (
-        "the body of the request was in an unknown format - accepted media types include: "
-        f"{', '.join(supported)} (found: {found or 'none'})"
-    )
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(supported)}"
     return ApiError(415, "UnsupportedMediaType", message)
 
 

@@ -288,7 +288,7 @@ class Handlers:
     async def _patch(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         supported = patch_types(target.resource)
         if request.content_type not in supported:
-            raise unsupported_media_type(request.content_type, supported)
+            raise unsupported_media_type(supported)
         options, raw = _write_options(request, user), await request.read()
         patch = _parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
         if target.subresource == "scale":
@@ -400,7 +400,7 @@ async def _body(request: web.Request, *, strict: bool = False) -> Any:
     if request.content_type == PROTOBUF:
         return decode_protobuf(await request.read())
     if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
-        raise unsupported_media_type(request.content_type, BODY_TYPES)
+        raise unsupported_media_type(BODY_TYPES)
     raw = await request.read()
     body = _parsed(raw, request.content_type)
     twice = duplicate_field(raw) if strict and request.content_type == "application/json" else ""

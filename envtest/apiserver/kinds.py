@@ -120,6 +120,18 @@ def _restarts(pod: Json) -> str:
     return str(sum(status.get("restartCount", 0) for status in statuses))
 
 
+def _or_none(path: str) -> Callable[[Json], Any]:
+    return lambda obj: _path(path)(obj) or "<none>"
+
+
+def _readiness_gates(pod: Json) -> str:
+    gates = (pod.get("spec") or {}).get("readinessGates") or ()
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    true = {condition.get("type") for condition in conditions if condition.get("status") == "True"}
+    met = sum(isinstance(gate, dict) and gate.get("conditionType") in true for gate in gates)
+    return f"{met}/{len(gates)}" if gates else "<none>"
+
+
 def _size(field: str) -> Callable[[Json], Any]:
     return lambda obj: len(obj.get(field) or ())
 
@@ -227,8 +239,10 @@ BUILT_IN: tuple[Resource, ...] = (
             Column("Status", compute=_pod_status),
             Column("Restarts", compute=_restarts),
             _AGE,
-            Column("IP", path=".status.podIP", priority=1),
-            Column("Node", path=".spec.nodeName", priority=1),
+            Column("IP", compute=_or_none("status.podIP"), priority=1),
+            Column("Node", compute=_or_none("spec.nodeName"), priority=1),
+            Column("Nominated Node", compute=_or_none("status.nominatedNodeName"), priority=1),
+            Column("Readiness Gates", compute=_readiness_gates, priority=1),
         ),
     ),
     Resource(
@@ -269,6 +283,15 @@ BUILT_IN: tuple[Resource, ...] = (
             Column("Ready", compute=_fraction("status.readyReplicas", "spec.replicas")),
             Column("Up-to-date", "integer", compute=lambda obj: _path("status.updatedReplicas")(obj) or 0),
             Column("Available", "integer", compute=lambda obj: _path("status.availableReplicas")(obj) or 0),
+        ),
+    ),
+    Resource(
+        "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), categories=("all",), status=True,
+        scale=Scale(".spec.replicas", ".status.replicas"),
+        columns=_columns(
+            Column("Desired", "integer", compute=lambda obj: _path("spec.replicas")(obj) or 0),
+            Column("Current", "integer", compute=lambda obj: _path("status.replicas")(obj) or 0),
+            Column("Ready", "integer", compute=lambda obj: _path("status.readyReplicas")(obj) or 0),
         ),
     ),
     Resource(

@@ -52,7 +52,8 @@ def read_entries(metadata: Json) -> list[Entry]:
 
 def written_entries(entries: Iterable[Entry]) -> list[Json]:
     """The entries as they stand in metadata.managedFields."""
-    return [_written(entry) for entry in entries if entry.paths]
+    ordered = sorted(entries, key=lambda entry: (entry.writer.operation, entry.time, attrs.astuple(entry.writer)))
+    return [_written(entry) for entry in ordered if entry.paths]
 
 
 def _written(entry: Entry) -> Json:

@@ -7,7 +7,7 @@ from windlass.envtest.apiserver.values import Json, same
 
 __all__ = ("pod_faults", "pod_update_faults", "service_class")
 
-_TEMPLATED = ("jobs.batch", "deployments.apps", "statefulsets.apps")
+_TEMPLATED = ("jobs.batch", "deployments.apps", "replicasets.apps", "statefulsets.apps")
 _CHANGEABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 
 

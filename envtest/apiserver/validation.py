@@ -28,9 +28,10 @@ def validate(value: Any, schema: Json, path: str = "") -> list[Fault]:
     if value is None:
         return [] if schema.get("nullable") else _check_type(value, schema, path)
     faults = _check_type(value, schema, path)
+    unlisted = _check_enum(value, schema, path)
     if faults:
-        return faults
-    faults += _check_enum(value, schema, path)
+        return faults + unlisted
+    faults += unlisted
     if isinstance(value, str):
         faults += _check_string(value, schema, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):

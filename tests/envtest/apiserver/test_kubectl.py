@@ -3,71 +3,17 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
-from pathlib import Path
 
 import pytest
 import yaml
+from conformance.session import DEFINITION, kubectls
 from servers import open_server
 
-DEFINITION = """
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: trains.rail.dev}
-spec:
-  group: rail.dev
-  scope: Namespaced
-  names: {plural: trains, kind: Train, shortNames: [tr], categories: [all]}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    subresources:
-      status: {}
-      scale: {specReplicasPath: .spec.cars, statusReplicasPath: .status.cars}
-    additionalPrinterColumns:
-    - {name: Cars, type: integer, jsonPath: .spec.cars}
-    - {name: Ready, type: string, jsonPath: '.status.conditions[?(@.type=="Ready")].status'}
-    - {name: Gauge, type: string, jsonPath: .spec.gauge, priority: 1}
-    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            required: [cars]
-            properties:
-              cars: {type: integer, minimum: 1, maximum: 10, description: How many cars.}
-              gauge: {type: string, enum: [broad, narrow], default: broad}
-          status:
-            type: object
-            properties:
-              cars: {type: integer}
-              conditions:
-                type: array
-                x-kubernetes-list-type: map
-                x-kubernetes-list-map-keys: [type]
-                items:
-                  type: object
-                  required: [type, status]
-                  properties: {type: {type: string}, status: {type: string}, reason: {type: string}}
-"""
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "timetable"}}
 
 
 def train(name, cars, **spec):
     return {"apiVersion": "rail.dev/v1", "kind": "Train", "metadata": {"name": name}, "spec": {"cars": cars} | spec}
-
-
-def kubectls():
-    places = [
-        os.environ.get("KUBECTL"),
-        shutil.which("kubectl"),
-        Path.home() / ".cache" / "windlass" / "kubectl-1.20.2" / "kubectl",
-    ]
-    found = {os.path.realpath(place) for place in places if place and Path(place).exists()}
-    return sorted(found) or [None]
 
 
 class Kubectl:
