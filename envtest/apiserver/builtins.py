@@ -62,8 +62,9 @@ def _job(obj: Json) -> None:
 def _own_pods(spec: Json, metadata: Json) -> None:
     """Mark the pods of a job as its own, and select by that mark."""
     mine: Json = {"batch.kubernetes.io/controller-uid": metadata.get("uid")}
-    labels = mine | {"batch.kubernetes.io/job-name": metadata.get("name")}
-    labels |= {"controller-uid": metadata.get("uid"), "job-name": metadata.get("name")}  # their older names
+    name = metadata.get("name") or ""
+    labels = mine | {"batch.kubernetes.io/job-name": name}
+    labels |= {"controller-uid": metadata.get("uid"), "job-name": name}  # their older names
     template = spec["template"]
     if not isinstance(template.get("metadata") or {}, dict):
         return

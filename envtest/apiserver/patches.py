@@ -98,26 +98,26 @@ def _pointer(text: str) -> list[str]:
 def _parent(holder: Json, path: list[str]) -> Any:
     current: Any = holder
     for part in path[:-1]:
-        current = current[_existing(current, part, path)]
+        current = current[_existing(current, part)]
     return current
 
 
 def _locate(holder: Json, path: list[str]) -> tuple[Any, Any]:
     parent = _parent(holder, path)
-    return parent, _existing(parent, path[-1], path)
+    return parent, _existing(parent, path[-1])
 
 
-def _existing(container: Any, part: str, path: list[str]) -> Any:
+def _existing(container: Any, part: str) -> Any:
     if isinstance(container, dict) and part in container:
         return part
     if isinstance(container, list):
-        index = _index(part, path)
+        index = _index(part)
         if index < len(container):
             return index
     raise _unprocessable()
 
 
-def _index(part: str, path: list[str]) -> int:
+def _index(part: str) -> int:
     if not part.isascii() or not part.isdigit() or (len(part) > 1 and part.startswith("0")):
         raise _unprocessable()
     return int(part)
@@ -130,7 +130,7 @@ def _add(holder: Json, path: list[str], value: Any) -> None:
         return
     if not isinstance(parent, list):
         raise _unprocessable()
-    index = len(parent) if part == "-" else _index(part, path)
+    index = len(parent) if part == "-" else _index(part)
     if index > len(parent):
         raise _unprocessable()
     parent.insert(index, value)

@@ -43,6 +43,10 @@ _SPEC = _object(
     containers=_list(_object(name=_TEXT)),
     finalizers=_list(_TEXT),
     selector={"x-kubernetes-preserve-unknown-fields": True, "nullable": True},
+    template=_object(
+        metadata=_object(name=_TEXT, labels=_map(_TEXT), annotations=_map(_TEXT)),
+        spec=_object(containers=_list(_object(name=_TEXT)), initContainers=_list(_object(name=_TEXT))),
+    ),
     ports=_list(_object()),
     replicas=_COUNT,
     completions=_COUNT,
@@ -72,6 +76,16 @@ _CRD_SPEC = _object(group=_TEXT, scope=_TEXT, names=_NAMES, versions=_list(_VERS
 _SHAPES: dict[str, Json] = {
     "configmaps": _object(data=_map(_TEXT), binaryData=_map(_TEXT), immutable=_FLAG),
     "secrets": _object(data=_map(_TEXT | {"format": "byte"}), stringData=_map(_TEXT), type=_TEXT, immutable=_FLAG),
+    "services": _object(
+        spec=_object(
+            ports=_list(_object(name=_TEXT, protocol=_TEXT, port=_COUNT, nodePort=_COUNT)),
+            clusterIPs=_list(_TEXT),
+            externalIPs=_list(_TEXT),
+            selector=_map(_TEXT),
+            **dict.fromkeys(("type", "clusterIP", "externalName", "sessionAffinity"), _TEXT),
+        ),
+        status=_object(loadBalancer=_object(ingress=_list(_object(ip=_TEXT, hostname=_TEXT)))),
+    ),
     "events": _object(
         involvedObject=_object(kind=_TEXT, name=_TEXT, namespace=_TEXT, uid=_TEXT),
         source=_object(component=_TEXT),

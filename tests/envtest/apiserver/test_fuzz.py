@@ -1,3 +1,4 @@
+import collections
 import copy
 import json
 import os
@@ -84,6 +85,69 @@ EVENT = {
     "involvedObject": {"kind": "K"},
     "source": {},
 }
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "d"},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": {"a": "b"}},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {
+                "containers": [
+                    {"name": "c", "image": "i", "ports": [{"containerPort": 1}], "resources": {"limits": {}}}
+                ],
+                "volumes": [{"name": "v", "configMap": {"name": "c"}}],
+            },
+        },
+    },
+}
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "s"},
+    "spec": {"type": "NodePort", "ports": [{"port": 80, "targetPort": "http"}], "selector": {"a": "b"}},
+}
+JOB = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"generateName": "j"},
+    "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}},
+}
+ROLE = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "r", "labels": {"a": "b"}},
+    "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["get"], "nonResourceURLs": ["/*"]}],
+    "aggregationRule": {
+        "clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}]
+    },
+}
+BINDING = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "RoleBinding",
+    "metadata": {"name": "b"},
+    "roleRef": {"kind": "ClusterRole", "name": "r", "apiGroup": "rbac.authorization.k8s.io"},
+    "subjects": [
+        {"kind": "User", "name": "ann"},
+        {"kind": "ServiceAccount", "name": "default", "namespace": "default"},
+    ],
+}
+ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}, "secrets": [{"name": "s"}]}
+TOKEN = {"spec": {"audiences": ["a"], "expirationSeconds": 600, "boundObjectRef": {"kind": "Pod", "name": "a"}}}
+ACCESS = {
+    "spec": {
+        "user": "ann",
+        "groups": ["g"],
+        "extra": {"k": ["v"]},
+        "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default", "name": "a"},
+        "nonResourceAttributes": {"verb": "get", "path": "/"},
+        "namespace": "default",
+        "token": "x",
+    }
+}
 DELETION = {"preconditions": {"uid": "x"}, "propagationPolicy": "Orphan", "dryRun": ["All"]}
 OPERATIONS = [
     {"op": "replace", "path": "/spec/n", "value": 2},
@@ -112,6 +176,17 @@ ODD = [
 
 OBJECTS = "/apis/f.dev/v1/namespaces/default/ts"
 PODS = "/api/v1/namespaces/default/pods"
+ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
+ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
+REVIEWS = [
+    *(
+        f"/apis/authorization.k8s.io/v1/{kind}reviews"
+        for kind in ("selfsubjectaccess", "selfsubjectrules", "subjectaccess")
+    ),
+    *(f"/apis/authentication.k8s.io/v1/{kind}reviews" for kind in ("token", "selfsubject")),
+    "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews",
+]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 REQUESTS = [
     ("POST", CRDS, DEFINITION, "application/json"),
@@ -132,6 +207,28 @@ REQUESTS = [
     ("POST", "/api/v1/namespaces/default/events", EVENT, "application/json"),
     ("PATCH", f"{PODS}/a", POD, "application/strategic-merge-patch+json"),
     ("PATCH", f"{PODS}/a", POD, "application/apply-patch+yaml"),
+    ("POST", "/apis/apps/v1/namespaces/default/deployments", DEPLOYMENT, "application/json"),
+    ("PATCH", "/apis/apps/v1/namespaces/default/deployments/d", DEPLOYMENT, "application/apply-patch+yaml"),
+    ("POST", "/api/v1/namespaces/default/services", SERVICE, "application/json"),
+    ("PATCH", "/api/v1/namespaces/default/services/s", SERVICE, "application/merge-patch+json"),
+    ("POST", "/apis/batch/v1/namespaces/default/jobs", JOB, "application/json"),
+    ("POST", ROLES, ROLE, "application/json"),
+    ("PATCH", f"{ROLES}/r", ROLE, "application/apply-patch+yaml"),
+    ("POST", BINDINGS, BINDING, "application/json"),
+    ("PATCH", f"{BINDINGS}/b", BINDING, "application/merge-patch+json"),
+    ("POST", ACCOUNTS, ACCOUNT, "application/json"),
+    ("POST", f"{ACCOUNTS}/a/token", TOKEN, "application/json"),
+    *(("POST", path, ACCESS, "application/json") for path in REVIEWS),
+]
+HEADERS = [  # of who sends it; in most requests nothing is said
+    *([("X-Nothing", "")] for _ in range(12)),
+    [("Impersonate-User", "ann")],
+    [("Impersonate-User", "ann"), ("Impersonate-Group", ""), ("Impersonate-Extra-x%y", "z")],
+    [("Impersonate-User", "system:serviceaccount:default:")],
+    [("Impersonate-Uid", "u"), ("Impersonate-User", "system:serviceaccount:default:a")],
+    [("Authorization", "Bearer eyJ.e30.x")],
+    [("Authorization", "Bearer a.b.c.d")],
+    [("Authorization", "Basic \u20ac")],
 ]
 QUERIES = {
     "labelSelector": ["a=b", "a in (", "!"],
@@ -180,11 +277,12 @@ async def test_malformed_requests_are_refused_and_never_fail():
     print(f"WINDLASS_FUZZ_SEED={seed}")
     rng = random.Random(seed)
     async with ApiServer(settings=Settings(rng=random.Random(seed))) as server, aiohttp.ClientSession() as session:
+        seen = collections.Counter()
         for _ in range(ROUNDS):
             method, path, body, content_type = rng.choice(REQUESTS)
             names = rng.sample(list(QUERIES), rng.choice([0, 0, 1, 2]))
             params = {name: rng.choice(QUERIES[name]) for name in names}
-            headers = {"Content-Type": content_type}
+            headers = [("Content-Type", content_type), *rng.choice(HEADERS)]
             body = json.dumps(mutated(body, rng))
             async with session.request(
                 method, server.url + path, data=body, params=params, headers=headers
@@ -192,7 +290,10 @@ async def test_malformed_requests_are_refused_and_never_fail():
                 text = await response.text()
                 known = "resourceVersion should not be set on objects to be created" in text  # CR-02 is a 500
                 known = known or "the spec replicas field" in text  # and so is SS-04
+                seen[method, path, response.status < 300] += 1
                 assert response.status < 500 or known, (seed, method, path, params, body, text)
-            url = server.url + rng.choice([OBJECTS, PODS, CRDS, "/api/v1/namespaces", "/api/v1/events"])
+            url = server.url + rng.choice([OBJECTS, PODS, CRDS, ROLES, BINDINGS, "/api/v1/services", "/api/v1/events"])
             async with session.get(url, params=params, headers={"Accept": rng.choice([TABLE, "*/*"])}) as response:
                 assert response.status < 500, (seed, url, params, await response.text())
+    reached = {place[:2] for place in seen if place[2]}
+    assert len(reached) > len(REQUESTS) / 2, reached  # it is no use if nothing but refusals comes back
