@@ -1,7 +1,6 @@
 """Discovery documents are computed from the registry at each request, so they never lag behind it (T-03). Pure.
 
-Only the plain form is served: a client that asks for aggregated discovery first finds `application/json` in its own
-Accept header.
+This is the plain form; `groupdiscovery` makes the aggregated one of it.
 """
 
 from windlass.envtest.apiserver.kinds import VERBS, Registry, Resource

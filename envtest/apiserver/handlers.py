@@ -31,6 +31,7 @@ from windlass.envtest.apiserver.errors import (
     unsupported_media_type,
 )
 from windlass.envtest.apiserver.gate import Gate, Knock
+from windlass.envtest.apiserver.groupdiscovery import aggregated_media_type, group_discovery
 from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.listing import list_page
 from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions, checked_body
@@ -150,7 +151,11 @@ class Handlers:
             return _json(discovery.version_info())
         parts = path.strip("/").split("/")
         found: Json | None = None
+        media_type = aggregated_media_type(request.headers.get("Accept", ""))
         match parts:
+            case ["api" | "apis" as root] if media_type:
+                body = encode(group_discovery(self._registry, media_type, core=root == "api"))
+                return web.Response(body=body, headers={"Content-Type": media_type})
             case ["api"]:
                 found = discovery.api_versions(request.host)
             case ["apis"]:
@@ -263,7 +268,7 @@ class Handlers:
 
     async def _post(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         options = _write_options(request, user)
-        body = await _body(request, strict=options.validation == "Strict")
+        body = await _body(request, options)
         renderer = self._renderer(request, target)
         return _written(renderer, self._operations.create(target, body, options), options, code=201)
 
@@ -279,7 +284,7 @@ class Handlers:
 
     async def _put(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         options = _write_options(request, user)
-        body = await _body(request, strict=options.validation == "Strict")
+        body = await _body(request, options)
         if target.subresource == "scale":
             return _raw(encode(scaling.put_scale(self._operations, target, body, options)))
         stored, created = self._operations.update(target, body, options)
@@ -395,17 +400,21 @@ def _write_options(request: web.Request, user: User) -> WriteOptions:
     )
 
 
-async def _body(request: web.Request, *, strict: bool = False) -> Any:
-    """`strict` refuses a field that stands twice (F-02)."""
+async def _body(request: web.Request, options: WriteOptions | None = None) -> Any:
+    """With options a field that stands twice is refused or warned of, as they say (F-02)."""
     if request.content_type == PROTOBUF:
         return decode_protobuf(await request.read())
     if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
         raise unsupported_media_type(BODY_TYPES)
     raw = await request.read()
     body = _parsed(raw, request.content_type)
-    twice = duplicate_field(raw) if strict and request.content_type == "application/json" else ""
-    if twice:
+    if options is None or options.validation == "Ignore" or request.content_type != "application/json":
+        return body
+    twice = duplicate_field(raw)
+    if twice and options.validation == "Strict":
         raise bad_request(f'strict decoding error: duplicate field "{twice}"')
+    if twice:
+        options.warnings.append(f'duplicate field "{twice}"')
     return body
 
 

@@ -127,7 +127,7 @@ class Operations:
 
     def create(self, target: Target, body: Json, options: WriteOptions) -> Stored:
         """Store a new object (5.2)."""
-        resource, metadata = target.resource, checked_body(body, target)
+        resource, metadata = target.resource, checked_body(body, target, options)
         self._check_namespace(target, metadata.get("name") or metadata.get("generateName") or "")
         if resource.terminating:
             message = "create not allowed while custom resource definition is terminating"
@@ -158,7 +158,7 @@ class Operations:
 
     def update(self, target: Target, body: Json, options: WriteOptions) -> tuple[Stored, bool]:
         """Replace an object, or its subresource (5.3, SS-01); says whether it was created."""
-        metadata = checked_body(body, target)
+        metadata = checked_body(body, target, options)
         stored = self.store.get(target.key)
         if stored is None:
             if target.resource.create_on_update and not target.subresource:
@@ -205,7 +205,7 @@ class Operations:
 
     def update_patched(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
         """Write what a patch made of a stored object (P-04: unconditional unless the patch names a version)."""
-        checked_body(body, target)
+        checked_body(body, target, options)
         return self.replace(target, body, stored, options)
 
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Stored, bool]:
@@ -335,7 +335,7 @@ def _storage_version(resource: Resource) -> str:
     return f"{resource.group}/{resource.storage_version}"
 
 
-def checked_body(body: Any, target: Target) -> Json:
+def checked_body(body: Any, target: Target, options: WriteOptions | None = None) -> Json:
     """The metadata of a body that fits its URL (E-07, CR-04); fills in what the URL already says."""
     resource = target.resource
     if not isinstance(body, dict):
@@ -360,7 +360,10 @@ def checked_body(body: Any, target: Target) -> Json:
     problem = objects.shape_faults(metadata) or shape_fault(body, resource) or _schema_problem(body, resource)
     if problem:
         raise bad_request(f"{resource.kind} in version {resource.version!r} cannot be handled: {problem}")
-    for field in [field for field, value in metadata.items() if value is None or field not in objects.METADATA_FIELDS]:
+    unknown = [field for field in metadata if field not in objects.METADATA_FIELDS]
+    if options is not None:
+        _report_unknown([f"metadata.{field}" for field in unknown], options)
+    for field in [field for field, value in metadata.items() if value is None or field in unknown]:
         del metadata[field]
     if target.name:
         name = metadata.setdefault("name", target.name)

@@ -23,6 +23,9 @@ ABSENT: dict[str, str] = {
     "test_the_last_field_of_a_parent_takes_it_along": "1.20 leaves null in the parent's place and then refuses it",
     "test_unknown_fields_are_warned_of": _STRICT,
     "test_what_was_invalid_before_may_stay_so": "validation by ratchet came with 1.30",
+    "test_discovery_is_aggregated_for_whom_asks": "aggregated discovery came with 1.26",
+    "test_unknown_metadata_are_found": _STRICT,
+    "test_fields_that_stand_twice_are_warned_of": _STRICT,
     "test_who_am_i": "SelfSubjectReview came with 1.28",
     "test_a_json_patch_that_cannot_be_performed_is_invalid[a field to replace that is not there]": (
         "the JSON patch library of 1.20 adds what it should replace"

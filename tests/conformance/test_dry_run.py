@@ -1,5 +1,7 @@
 """Dry runs and the validation of fields."""
 
+from typing import Any
+
 from conformance.harness import Api, case, config_map, names, stable, widget
 
 
@@ -131,6 +133,24 @@ async def test_strict_validation_refuses_fields_that_stand_twice(api: Api):
     raw = b'{"apiVersion":"conformance.dev/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"text":"x","text":"y"}}'
     answer = await api.create(api.widgets, raw, fieldValidation="Strict")
     assert answer.refusal == {"code": 400, "reason": "BadRequest"}
+
+
+@case("F-02")
+async def test_fields_that_stand_twice_are_warned_of(api: Api):
+    raw = b'{"apiVersion":"conformance.dev/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"text":"x","text":"y"}}'
+    answer = await api.create(api.widgets, raw, fieldValidation="Warn")
+    assert answer.body["spec"]["text"] == "y"
+    assert "duplicate field" in answer.headers["Warning"]
+
+
+@case("F-02", rows={"a custom kind": (widget,), "a built-in kind": (config_map,)})
+async def test_unknown_metadata_are_found(api: Api, body: Any):
+    path = api.widgets if body is widget else api.config_maps
+    answer = await api.create(path, body(odd="x"), fieldValidation="Strict")
+    assert answer.refusal == {"code": 400, "reason": "BadRequest"}
+    answer = await api.create(path, body(odd="x"), fieldValidation="Warn")
+    assert answer.code == 201
+    assert 'unknown field \\"metadata.odd\\"' in answer.headers["Warning"]
 
 
 @case("F-02")

@@ -295,3 +295,28 @@ async def test_openapi_names_the_kinds_of_definitions(api: Api):
     kind = {"group": "conformance.dev", "kind": "Widget", "version": "v1"}
     assert found["x-kubernetes-group-version-kind"] == [kind]
     assert found["properties"]["spec"]["properties"]["replicas"]["type"] == "integer"
+
+
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+
+
+@case("T-03", rows={version: (version,) for version in ("v2", "v2beta1")})
+async def test_discovery_is_aggregated_for_whom_asks(api: Api, version: str):
+    accept = f"{DISCOVERY.format(version)},application/json"
+    answer = await api.request("GET", "/apis", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == DISCOVERY.format(version)
+    assert answer.body["kind"] == "APIGroupDiscoveryList"
+    groups = {item["metadata"]["name"]: item["versions"] for item in answer.body["items"]}
+    (found,) = groups["apps"]
+    assert (found["version"], found["freshness"]) == ("v1", "Current")
+    (deployments,) = (one for one in found["resources"] if one["resource"] == "deployments")
+    assert deployments["scope"] == "Namespaced"
+    assert deployments["responseKind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert {one["subresource"] for one in deployments["subresources"]} == {"scale", "status"}
+
+
+@case("T-03")
+async def test_discovery_is_plain_for_whom_does_not_ask(api: Api):
+    accept = "application/json;g=apidiscovery.k8s.io;v=v9;as=APIGroupDiscoveryList,application/json"
+    answer = await api.request("GET", "/apis", headers={"Accept": accept})
+    assert (answer.code, answer.body["kind"]) == (200, "APIGroupList")
