@@ -232,9 +232,8 @@ async def test_a_job_selects_by_hand_where_it_says_so(api: Api):
 )
 async def test_a_service_is_filled_in(api: Api, spec: dict[str, Any], expected: dict[str, Any]):
     found = await made(api, "services", spec)
-    assert without(found["spec"], *({"clusterIP", "clusterIPs"} - set(expected))) == expected | {
-        "sessionAffinity": "None"
-    }
+    given = {"clusterIP", "clusterIPs"} - set(expected)
+    assert without(found["spec"], *given) == expected | {"sessionAffinity": "None"}
     assert found["status"] == {"loadBalancer": {}}
 
 
@@ -257,7 +256,7 @@ async def test_a_service_cannot_move(api: Api):
     await made(api, "services", {"ports": [{"port": 80}]})
     answer = await api.merge(f"{collection(api, 'services')}/a", {"spec": {"clusterIP": "10.0.0.253"}})
     assert answer.code == 422
-    assert "spec.clusterIP" in {field for _, field in answer.causes} | {f"{field[:14]}" for _, field in answer.causes}
+    assert any(field.startswith("spec.clusterIP") for _, field in answer.causes)
 
 
 @case()
@@ -267,9 +266,9 @@ async def test_a_service_needs_ports(api: Api):
     assert ("FieldValueRequired", "spec.ports") in answer.causes
 
 
-@case("U-08", rows={plural: (plural,) for plural in ("deployments", "jobs", "services")})
+@case("U-08", rows={plural: (plural,) for plural in ("deployments", "services")})
 async def test_what_was_filled_in_makes_no_difference_when_it_is_written_again(api: Api, plural: str):
-    spec = {"deployments": SELECTED, "services": {"ports": [{"port": 80}]}, "jobs": ONCE}[plural]
+    spec = {"deployments": SELECTED, "services": {"ports": [{"port": 80}]}}[plural]
     found = await made(api, plural, spec)
     path = f"{collection(api, plural)}/a"
     first = (await api.merge(path, {"metadata": {"labels": {"c": "d"}}})).version
