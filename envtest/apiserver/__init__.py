@@ -6,7 +6,9 @@
 Rooms: `storage` (one counter, memory and SQLite), `watchcache` (history), `operations` (verbs), `objects` (metadata
 rules), `patches`, `strategic`, `managedfields` (patches and apply), `schemas`, `pruning`, `validation`, `crds`
 (custom kinds), `garbage`, `housekeeping` (controllers), `listing`, `queries`, `selectors`, `watching`, `tables`,
-`rendering`, `discovery`, `openapi`, `routing`, `handlers`, `server` (HTTP).
+`rendering`, `discovery`, `openapi`, `routing`, `handlers`, `server` (HTTP). Before them all stands the `gate`:
+`authentication` (who), `authorization` (may they, by `rbac`'s rules), `escalation` (what a write gives away); `reviews`
+ask the same.
 
 What is NOT simulated:
 
@@ -15,20 +17,20 @@ What follows is kept in docs/reference/embedded-server.md too.
 - CEL rules (`x-kubernetes-validations`) are accepted and not evaluated. Conversion between versions changes apiVersion
   only. Webhooks and admission policies are not called. A CRD schema's rules for
   `metadata.name` are not checked.
-- Authorization: whoever gets in may do everything, and access reviews say so; no RBAC, no impersonation. Requests
-  without a token get in, since kubectl sends its token over TLS only (`Settings.anonymous` turns that off).
-- Built-in kinds have few defaults and few checks and are never pruned; their unknown fields are not reported.
-  Pods are deleted at once, without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec,
-  eviction, binding or tokens. Their merge keys are one table by field name.
-- events.k8s.io/v1, RBAC kinds and whatever else `kinds.BUILT_IN` does not list. Aggregated discovery, priority and
-  fairness, audit, TLS. Patterns run in Python's `re`, not RE2. Protobuf is read for the four kinds that kubectl
-  creates so (`protobuf`) and never written.
+- Built-in kinds have few checks and are never pruned; their unknown fields are not reported. Pods are deleted at once,
+  without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec, eviction or binding. Their
+  merge keys are one table by field name.
+- events.k8s.io/v1 and whatever else neither `kinds.BUILT_IN` nor `accesskinds` lists; the roles of the system's own
+  components. Priority and fairness, audit, TLS: requests without a token are the administrator's, since kubectl sends
+  its token over TLS only (`Settings.without_token`). Patterns run in Python's `re`, not RE2. Protobuf is read for the
+  kinds that `kubectl create` sends so (`protobuf`) and never written.
 - Events of the garbage collector.
 - Watches from before the last start expire (410): history is in memory, `Settings.history_max` changes a resource.
 """
 
 from windlass.envtest.apiserver.errors import ServerError
+from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.server import ApiServer, Settings
 from windlass.envtest.apiserver.watching import WatchTimes
 
-__all__ = ("ApiServer", "ServerError", "Settings", "WatchTimes")
+__all__ = ("ApiServer", "ServerError", "Settings", "User", "WatchTimes")

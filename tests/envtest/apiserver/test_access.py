@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.envtest.apiserver import ApiServer, ServerError, Settings
+from windlass.envtest.apiserver import ApiServer, ServerError, Settings, User
 from windlass.envtest.apiserver.accounts import Accounts
-from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.storage import Key, Store
 from windlass.envtest.apiserver.tokens import read_token, signed_token
 
