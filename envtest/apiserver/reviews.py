@@ -93,7 +93,7 @@ def _access(question: Question, gate: Gate) -> Json:
     if faults:
         raise _refused(question.resource, faults)
     resource = spec.get("resourceAttributes")
-    if kind.startswith("Local") and (resource.get("namespace") or "") != question.namespace:
+    if kind.startswith("Local") and ((resource or {}).get("namespace") or "") != question.namespace:
         raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {question.namespace}")
     decision = gate.authorizer.decide(question.user if self_asked else _asked_about(spec), _wanted(spec))
     return {"allowed": decision.allowed} | ({"reason": decision.reason} if decision.reason else {})
