@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import aiohttp
 import msgspec
-import yaml
 
+from windlass.envtest import kubeconfigs
 from windlass.envtest.childprocess import ChildProcess
 from windlass.envtest.components import HOST, Place, apiserver_flags, controller_manager_flags, etcd_flags, free_port
 from windlass.envtest.errors import ControlPlaneError
@@ -159,9 +159,7 @@ class ControlPlane:
 
     def write_kubeconfig(self, path: Path) -> None:
         """Write `kubeconfig()` to `path`, readable by the owner alone."""
-        path.touch(mode=0o600)
-        path.chmod(0o600)  # it may have been there before
-        path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+        kubeconfigs.write_kubeconfig(path, self.kubeconfig())
 
     def _running_place(self) -> Place:
         if self._place is None:

@@ -2,6 +2,7 @@
 
 WindlassError
 └── EnvtestError
+    ├── ContainerError        a cluster in a container cannot be started, or is not running
     ├── ControlPlaneError     a component of the control plane is missing, did not start, or is not running
     └── TrialError            a trial cannot begin: its objects or its options do not fit its operator
 AssertionError
@@ -14,6 +15,7 @@ AssertionError
 from windlass.statemachine.errors import WindlassError
 
 __all__ = (
+    "ContainerError",
     "ControlPlaneError",
     "CrashPointFailed",
     "EnvtestError",
@@ -26,6 +28,10 @@ __all__ = (
 
 class EnvtestError(WindlassError):
     """The surroundings of a test are not as they should be; the code under test is not to blame."""
+
+
+class ContainerError(EnvtestError):
+    """testcontainers, Docker, the image or what runs in it failed; the message says which and, if it ran, its log."""
 
 
 class ControlPlaneError(EnvtestError):

@@ -1,9 +1,13 @@
-"""Coroutine tests run on a virtual-time loop; those marked `realtime` run on the ordinary loop with a limit."""
+"""Coroutine tests run on a virtual-time loop; those marked `realtime` run on the ordinary loop with a limit.
+
+Servers that tests share are stopped at the end of the session.
+"""
 
 import asyncio
 import inspect
 
 import pytest
+from servers import end_shared
 
 from windlass.envtest.virtualtime import run_virtual
 
@@ -22,6 +26,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     else:
         run_virtual(_limited(pyfuncitem.obj(**arguments), VIRTUAL_LIMIT_SECONDS))
     return True
+
+
+def pytest_sessionfinish() -> None:
+    end_shared()
 
 
 async def _limited(test, seconds):

@@ -4,19 +4,20 @@ A test module writes `from servers import open_server`. Tests that call it are m
 """
 
 import asyncio
-import atexit
 import concurrent.futures
 import contextlib
 import functools
 import os
+import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import aiohttp
 import pytest
 
+from windlass.envtest.containers import ClusterContainer
 from windlass.envtest.controlplane import ControlPlane, find_binaries
 from windlass.informers.api import Api
 from windlass.informers.keys import Key
@@ -24,14 +25,22 @@ from windlass.informers.requests import ListOptions, list_page
 from windlass.informers.resources import Kind, resource_of
 
 __all__ = (
+    "EVERY_SERVER",
     "Server",
     "at_hand",
+    "container_image",
     "control_plane_binaries",
+    "end_shared",
     "forget_history",
     "kubectl_binary",
     "open_control_plane",
     "open_server",
 )
+
+EVERY_SERVER = ("embedded", "kubernetes", "container")
+_IMAGE = "windlass-controlplane:1.20.2"
+# Its image cannot be pulled everywhere, and a container that is left behind is removed by the next run of the tests.
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 class Server(Protocol):
@@ -43,6 +52,14 @@ class Server(Protocol):
     def kubeconfig(self) -> dict[str, Any]: ...
 
     def write_kubeconfig(self, path: Path) -> None: ...
+
+
+class StartedServer(Server, Protocol):
+    """A server that is started and stopped by whoever wants it."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 def control_plane_binaries() -> Path:
@@ -57,6 +74,16 @@ def kubectl_binary() -> Path:
     return program if os.access(program, os.X_OK) else _absent("kubectl", ".ci/kubectl")
 
 
+def container_image() -> str:
+    """The image of a control plane that `.ci/docker` makes; Docker is there and has it."""
+    command = ("docker", "image", "inspect", _IMAGE)
+    try:
+        there = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        there = False
+    return _IMAGE if there else _absent(f"a Docker daemon with the image {_IMAGE}", ".ci/docker")
+
+
 def _absent(what: str, script: str) -> NoReturn:
     message = f"{what} is not on this machine; {script} brings it"
     if os.environ.get("WINDLASS_REQUIRE_KUBERNETES") == "1":
@@ -66,21 +93,25 @@ def _absent(what: str, script: str) -> NoReturn:
 
 @contextlib.asynccontextmanager
 async def open_server(kind: str) -> AsyncIterator[Server]:
-    """`embedded`: a new, empty server. `kubernetes`: the control plane that all tests of this process share.
+    """`embedded`: a new, empty server. `kubernetes`, `container`: the one that all tests of this process share.
 
-    On the shared one a test makes namespaces and kinds of its own, and neither stops nor restarts anything: a test that
-    does takes `open_control_plane`.
+    The first of these runs as processes, the second in a container. On a shared one a test makes namespaces and kinds
+    of its own, and neither stops nor restarts anything: a test that does takes `open_control_plane`.
     """
     if kind == "embedded":
         from windlass.envtest.apiserver import ApiServer
 
         async with ApiServer(database=None, host="127.0.0.1", port=0, token="windlass-tests") as server:
             yield server
-    elif kind == "kubernetes":
-        # Shielded: a test that runs into its limit must not cancel the start on which others wait.
-        yield await asyncio.shield(asyncio.wrap_future(_shared_control_plane(control_plane_binaries())))
+        return
+    if kind == "kubernetes":
+        starting = _shared_control_plane(control_plane_binaries())
+    elif kind == "container":
+        starting = _shared_container(container_image())
     else:
-        raise ValueError(f"no server is called {kind!r}: embedded, kubernetes")
+        raise ValueError(f"no server is called {kind!r}: {', '.join(EVERY_SERVER)}")
+    # Shielded: a test that runs into its limit must not cancel the start on which others wait.
+    yield await asyncio.shield(asyncio.wrap_future(starting))
 
 
 @contextlib.asynccontextmanager
@@ -115,33 +146,51 @@ async def at_hand(api: Api, kind: Kind, key: Key) -> bool:
 
 
 @functools.cache
-def _shared_control_plane(binaries: Path) -> concurrent.futures.Future[ControlPlane]:
-    thread = _ControlPlaneThread(binaries)
+def _shared_control_plane(binaries: Path) -> "concurrent.futures.Future[StartedServer]":
+    return _shared(lambda: ControlPlane(binaries, controller_manager=True))
+
+
+@functools.cache
+def _shared_container(image: str) -> "concurrent.futures.Future[StartedServer]":
+    return _shared(lambda: ClusterContainer(image, privileged=False))
+
+
+def _shared(make: Callable[[], StartedServer]) -> "concurrent.futures.Future[StartedServer]":
+    thread = _ServerThread(make)
     thread.start()
-    atexit.register(thread.end)
-    return thread.plane
+    _THREADS.append(thread)
+    return thread.server
 
 
-class _ControlPlaneThread(threading.Thread):
-    """Starts the control plane, keeps it, and stops it: its processes end with the thread that started them."""
+def end_shared() -> None:
+    """Stop the shared servers; called at the end of the session, when threads can still be started."""
+    while _THREADS:
+        _THREADS.pop().end()
 
-    def __init__(self, binaries: Path) -> None:
-        super().__init__(name="control-plane", daemon=True)
-        self.plane = concurrent.futures.Future[ControlPlane]()
-        self._binaries = binaries
+
+class _ServerThread(threading.Thread):
+    """Starts a server, keeps it, and stops it: a control plane's processes end with the thread that started them."""
+
+    def __init__(self, make: Callable[[], StartedServer]) -> None:
+        super().__init__(name="shared-server", daemon=True)
+        self.server = concurrent.futures.Future[StartedServer]()
+        self._make = make
         self._over = threading.Event()
 
     def run(self) -> None:
-        plane = ControlPlane(self._binaries, controller_manager=True)
         try:
-            asyncio.run(plane.start())
+            server = self._make()
+            asyncio.run(server.start())
         except BaseException as error:
-            self.plane.set_exception(error)
+            self.server.set_exception(error)
             return
-        self.plane.set_result(plane)
+        self.server.set_result(server)
         self._over.wait()
-        asyncio.run(plane.stop())
+        asyncio.run(server.stop())
 
     def end(self) -> None:
         self._over.set()
         self.join()
+
+
+_THREADS: list[_ServerThread] = []

@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import pytest
-from conformance import report
+from conformance import harness, report
 from conformance.harness import BENCH
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-report", type=Path, help="write the page that lists behaviour and server to a file")
+    parser.addoption("--conformance-whole", action="store_true", help="run every case in the container, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--conformance-whole", default=False):
+        harness.CONTAINER_SHARE = 1
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -5,7 +5,7 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller.correlation import COMBINED, CountingCorrelator
 from windlass.controller.recorder import Recorder
@@ -20,7 +20,7 @@ from windlass.informers.keys import Key
 
 pytestmark = [
     pytest.mark.realtime,
-    pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"]),
+    pytest.mark.parametrize("server_kind", EVERY_SERVER),
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.informers import Api, Client, Cluster, Key, Resource
 from windlass.informers.builtins import CustomResourceDefinition, Namespace
@@ -133,7 +133,7 @@ async def create(api, namespace, spec, *, name="thing", dry_run=True):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_the_definition_is_accepted_and_established(kind):
     async with installed(kind) as (api, _):
         stored = (await api.get(CustomResourceDefinition, Key("", DEFINITION["metadata"]["name"]))).to_dict()
@@ -146,7 +146,7 @@ async def test_the_definition_is_accepted_and_established(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
     wrong = {}
     async with installed(kind) as (api, namespace):
@@ -160,7 +160,7 @@ async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_bad_objects_are_refused_with_the_field_named(kind):
     wrong = {}
     async with installed(kind) as (api, namespace):
@@ -177,7 +177,7 @@ async def test_bad_objects_are_refused_with_the_field_named(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_an_object_without_a_version_is_refused(kind):
     async with installed(kind) as (api, namespace):
         with pytest.raises(Invalid, match=r"spec\.version: Required value"):
@@ -185,7 +185,7 @@ async def test_an_object_without_a_version_is_refused(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_s12_an_embedded_resource_has_a_kind(kind):
     async with installed(kind) as (api, namespace):
         with pytest.raises(Invalid, match=r"spec\.sidecar\.kind: Required value"):
@@ -193,7 +193,7 @@ async def test_s12_an_embedded_resource_has_a_kind(kind):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_the_status_is_written_through_its_subresource_alone_and_has_no_defaults(kind):
     condition = {
         "type": "Ready",
