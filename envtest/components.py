@@ -4,16 +4,39 @@ Nothing is started here, and nothing is known about when a component is ready.
 """
 
 import secrets
-import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
-__all__ = ("HOST", "Place", "apiserver_flags", "controller_manager_flags", "etcd_flags", "free_port")
+from windlass.envtest.undertaker import Undertaker
+
+__all__ = (
+    "HOST",
+    "Place",
+    "User",
+    "apiserver_flags",
+    "controller_manager_flags",
+    "etcd_flags",
+    "free_port",
+    "scheduler_flags",
+)
 
 HOST = "127.0.0.1"
+
+
+@attrs.frozen
+class User:
+    """Somebody whom the API server shall know beside the administrator; RBAC decides what he may do."""
+
+    name: str = attrs.field(validator=attrs.validators.matches_re(r'[^\n,"]+'))
+    groups: tuple[str, ...] = attrs.field(
+        default=(),
+        converter=tuple,
+        validator=attrs.validators.deep_iterable(attrs.validators.matches_re(r'[^\n,"]+')),
+    )
 
 
 @attrs.frozen
@@ -24,29 +47,38 @@ class Place:
     apiserver_port: int
     controller_manager_port: int
     token: str
+    user_tokens: dict[str, str]
+    _undertaker: Undertaker
     # Bound and never listening, so that nobody else gets the ports while a component is not there; the components share
     # them (SO_REUSEPORT). A restarted API server therefore keeps its address.
     _reserved: tuple[socket.socket, ...] = attrs.field(repr=False)
 
     @classmethod
-    def make(cls) -> "Place":
-        """A new temporary folder that only the owner can read, two ports, and the token of an administrator."""
+    def make(cls, users: Sequence[User] = ()) -> "Place":
+        """A new temporary folder that only the owner can read, two ports, and a token for each user."""
         apiserver, controller_manager = (_bound(shared=True) for _ in range(2))
+        folder = Path(tempfile.mkdtemp(prefix="windlass-controlplane-"))
         place = cls(
-            folder=Path(tempfile.mkdtemp(prefix="windlass-controlplane-")),
+            folder=folder,
             apiserver_port=apiserver.getsockname()[1],
             controller_manager_port=controller_manager.getsockname()[1],
             token=secrets.token_hex(16),
+            user_tokens={user.name: secrets.token_hex(16) for user in users},
+            undertaker=Undertaker.wait_for(folder),
             reserved=(apiserver, controller_manager),
         )
-        place.tokens.write_text(f"{place.token},admin,admin,system:masters\n")
+        lines = [f"{place.token},admin,admin,system:masters"]
+        for user in users:
+            groups = ",".join(user.groups)
+            lines.append(f'{place.user_tokens[user.name]},{user.name},{user.name},"{groups}"')
+        place.tokens.write_text("\n".join(lines) + "\n")
         return place
 
     def discard(self) -> None:
         """Give the ports back and remove the folder with all the cluster's data."""
         for one in self._reserved:
             one.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._undertaker.bury()
 
     @property
     def url(self) -> str:
@@ -55,7 +87,7 @@ class Place:
 
     @property
     def tokens(self) -> Path:
-        """The file from which the API server knows its one user."""
+        """The file from which the API server knows its users."""
         return self.folder / "tokens.csv"
 
     @property
@@ -137,3 +169,9 @@ def controller_manager_flags(place: Place, kubeconfig: Path, *, minor: int) -> t
         # Before 1.24 there was also a port without TLS, open to all by default; since then the flag is refused.
         *(("--port=0",) if minor < 24 else ()),
     )
+
+
+def scheduler_flags(kubeconfig: Path, *, minor: int) -> tuple[str, ...]:
+    """A scheduler without leader election that listens on no port. `minor` is the minor version of Kubernetes."""
+    insecure = ("--port=0",) if minor < 24 else ()  # as of the controller manager
+    return (f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0", *insecure)

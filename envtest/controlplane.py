@@ -10,6 +10,7 @@ import base64
 import os
 import re
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,16 +19,27 @@ import aiohttp
 import msgspec
 
 from windlass.envtest import kubeconfigs
+from windlass.envtest.binaries import cache_folder, installed
 from windlass.envtest.childprocess import ChildProcess
-from windlass.envtest.components import HOST, Place, apiserver_flags, controller_manager_flags, etcd_flags, free_port
+from windlass.envtest.components import (
+    HOST,
+    Place,
+    User,
+    apiserver_flags,
+    controller_manager_flags,
+    etcd_flags,
+    free_port,
+    scheduler_flags,
+)
 from windlass.envtest.errors import ControlPlaneError
 
 __all__ = ("ControlPlane", "find_binaries")
 
 _VERSION = "1.20.2"  # what .ci/kubernetes builds
-_ETCD, _APISERVER, _CONTROLLER_MANAGER = "etcd", "kube-apiserver", "kube-controller-manager"
+_ETCD, _APISERVER = "etcd", "kube-apiserver"
+_CONTROLLER_MANAGER, _SCHEDULER = "kube-controller-manager", "kube-scheduler"
 _START_SECONDS = 60.0
-_STOP_SECONDS = 3.0  # for each of at most three components, so that all have ended within 10 s
+_STOP_SECONDS = 3.0  # for each component; the most patient three are slow together, and all have ended within 10 s
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 3
 _PORT_TAKEN = re.compile(r"address already in use", re.IGNORECASE)
@@ -40,33 +52,41 @@ class _Version(msgspec.Struct):
 def find_binaries(*, controller_manager: bool = False) -> Path | None:
     """The folder with etcd and kube-apiserver (and kube-controller-manager if asked for), or None when it lacks one.
 
-    `WINDLASS_KUBERNETES_ASSETS` decides if set, else `KUBEBUILDER_ASSETS`, else the cache that `.ci/kubernetes` fills
-    (in `WINDLASS_CACHE`, by default `~/.cache/windlass`).
+    `WINDLASS_KUBERNETES_ASSETS` decides if set, else `KUBEBUILDER_ASSETS`, else the cache (`WINDLASS_CACHE`, by default
+    `~/.cache/windlass`): what `.ci/kubernetes` built, or the newest version that `windlass envtest install` fetched.
     """
     named = os.environ.get("WINDLASS_KUBERNETES_ASSETS") or os.environ.get("KUBEBUILDER_ASSETS")
-    cache = os.environ.get("WINDLASS_CACHE") or "~/.cache/windlass"
-    folder = Path(named) if named else Path(cache).expanduser() / f"kubernetes-{_VERSION}"
-    return None if _missing(folder, controller_manager=controller_manager) else folder
+    folders = [Path(named)] if named else [cache_folder() / f"kubernetes-{_VERSION}", *installed()]
+    wanted = (_ETCD, _APISERVER, *((_CONTROLLER_MANAGER,) if controller_manager else ()))
+    return next((folder for folder in folders if not _missing(folder, wanted)), None)
 
 
-def _missing(folder: Path, *, controller_manager: bool) -> list[str]:
-    wanted = [_ETCD, _APISERVER, *([_CONTROLLER_MANAGER] if controller_manager else [])]
+def _missing(folder: Path, wanted: Sequence[str]) -> list[str]:
     return [name for name in wanted if not os.access(folder / name, os.X_OK)]
 
 
 class ControlPlane:
-    """etcd, kube-apiserver and perhaps kube-controller-manager; `async with` starts and stops them.
+    """etcd, kube-apiserver, perhaps kube-controller-manager and kube-scheduler; `async with` starts and stops them.
 
     Its methods may be awaited under different event loops, one after the other, but `start` and `restart_apiserver`
     only in a thread that lives on: a component ends with the thread that started it. `extra_apiserver_flags` come last
-    on the API server's command line and so win over ours. Every method raises ControlPlaneError.
+    on the API server's command line and so win over ours. `users` are known from the start on, each by a token of his
+    own (`kubeconfig(user=…)`). The scheduler needs the controller manager. Every method raises ControlPlaneError.
     """
 
     def __init__(
-        self, binaries: Path, *, controller_manager: bool = False, extra_apiserver_flags: tuple[str, ...] = ()
+        self,
+        binaries: Path,
+        *,
+        controller_manager: bool = False,
+        scheduler: bool = False,
+        users: Sequence[User] = (),
+        extra_apiserver_flags: tuple[str, ...] = (),
     ) -> None:
         self._binaries = binaries
-        self._controller_manager = controller_manager
+        self._controller_manager = controller_manager or scheduler
+        self._scheduler = scheduler
+        self._users = tuple(users)
         self._extra_apiserver_flags = extra_apiserver_flags
         self._place: Place | None = None
         self._etcd_url = ""
@@ -94,18 +114,21 @@ class ControlPlane:
         """
         if self._place is not None:
             raise ControlPlaneError("the control plane is already running: stop it before starting it again")
-        if missing := _missing(self._binaries, controller_manager=self._controller_manager):
+        if missing := _missing(self._binaries, self._wanted()):
             raise ControlPlaneError(
                 f"the control plane cannot start: {', '.join(missing)} not found in {self._binaries}; "
-                "build it with .ci/kubernetes, or name another folder in WINDLASS_KUBERNETES_ASSETS"
+                "build it with .ci/kubernetes, fetch it with `windlass envtest install` (which has no controller "
+                "manager), or name another folder in WINDLASS_KUBERNETES_ASSETS"
             )
-        self._place = Place.make()
+        self._place = Place.make(self._users)
         try:
             deadline = asyncio.get_running_loop().time() + _START_SECONDS
             await self._start_etcd(self._place, deadline)
             await self._start_apiserver(self._place, deadline)
             if self._controller_manager:
                 await self._start_controller_manager(self._place, deadline)
+            if self._scheduler:
+                await self._start_scheduler(self._place, deadline)
         except BaseException:
             self._discard()
             raise
@@ -126,6 +149,8 @@ class ControlPlane:
         await self._start_apiserver(place, deadline)
         if self._controller_manager and not self._children[_CONTROLLER_MANAGER].running:
             await self._start_controller_manager(place, deadline)  # as a kubelet does with one that gave up
+        if self._scheduler and not self._children[_SCHEDULER].running:
+            await self._start_scheduler(place, deadline)
 
     def kill_apiserver(self) -> None:
         """End the API server at once (SIGKILL), as a crash would. `restart_apiserver` brings it back."""
@@ -142,9 +167,12 @@ class ControlPlane:
         """The bearer token of the user `admin` in the group `system:masters`."""
         return self._running_place().token
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """A complete configuration for the administrator, with the authority's certificate and the token in it."""
+    def kubeconfig(self, *, user: str = "admin") -> dict[str, Any]:
+        """A complete configuration for the administrator or another user, with certificate and token in it."""
         place = self._running_place()
+        tokens = {"admin": place.token} | place.user_tokens
+        if user not in tokens:
+            raise ControlPlaneError(f"nobody is called {user!r} here; the users are: {', '.join(sorted(tokens))}")
         authority = base64.b64encode(place.apiserver_certificate.read_bytes()).decode()
         return {
             "apiVersion": "v1",
@@ -152,14 +180,18 @@ class ControlPlane:
             "clusters": [
                 {"name": "windlass", "cluster": {"server": place.url, "certificate-authority-data": authority}}
             ],
-            "users": [{"name": "admin", "user": {"token": place.token}}],
-            "contexts": [{"name": "windlass", "context": {"cluster": "windlass", "user": "admin"}}],
+            "users": [{"name": user, "user": {"token": tokens[user]}}],
+            "contexts": [{"name": "windlass", "context": {"cluster": "windlass", "user": user}}],
             "current-context": "windlass",
         }
 
-    def write_kubeconfig(self, path: Path) -> None:
-        """Write `kubeconfig()` to `path`, readable by the owner alone."""
-        kubeconfigs.write_kubeconfig(path, self.kubeconfig())
+    def write_kubeconfig(self, path: Path, *, user: str = "admin") -> None:
+        """Write `kubeconfig(user=user)` to `path`, readable by the owner alone."""
+        kubeconfigs.write_kubeconfig(path, self.kubeconfig(user=user))
+
+    def _wanted(self) -> list[str]:
+        optional = ((_CONTROLLER_MANAGER, self._controller_manager), (_SCHEDULER, self._scheduler))
+        return [_ETCD, _APISERVER, *(name for name, wanted in optional if wanted)]
 
     def _running_place(self) -> Place:
         if self._place is None:
@@ -193,14 +225,24 @@ class ControlPlane:
         await self._get(f"{place.url}/api/v1/namespaces/default", child, deadline)
 
     async def _start_controller_manager(self, place: Place, deadline: float) -> None:
-        version = await self._get(f"{place.url}/version", self._children[_APISERVER], deadline)
-        minor = int(msgspec.json.decode(version, type=_Version).minor.rstrip("+"))
+        minor = await self._minor(place, deadline)
         kubeconfig = place.folder / f"{_CONTROLLER_MANAGER}.kubeconfig"
         self.write_kubeconfig(kubeconfig)
         child = self._launch(place, _CONTROLLER_MANAGER, *controller_manager_flags(place, kubeconfig, minor=minor))
         await self._get(f"{place.controller_manager_url}/healthz", child, deadline)
         # Healthy is not yet at work: while its controllers start, it gives up for good if the API server goes away.
         await self._get(f"{place.url}/api/v1/namespaces/default/serviceaccounts/default", child, deadline)
+
+    async def _minor(self, place: Place, deadline: float) -> int:
+        version = await self._get(f"{place.url}/version", self._children[_APISERVER], deadline)
+        return int(msgspec.json.decode(version, type=_Version).minor.rstrip("+"))
+
+    async def _start_scheduler(self, place: Place, deadline: float) -> None:
+        # Not waited for: nothing but Pods depends on it, and they wait by themselves.
+        kubeconfig = place.folder / f"{_SCHEDULER}.kubeconfig"
+        self.write_kubeconfig(kubeconfig)
+        minor = await self._minor(place, deadline)
+        self._launch(place, _SCHEDULER, *scheduler_flags(kubeconfig, minor=minor))
 
     def _launch(self, place: Place, name: str, *flags: str) -> ChildProcess:
         child = ChildProcess.start(self._binaries / name, flags, log=place.folder / f"{name}.log")

@@ -4,6 +4,8 @@ WindlassError
 └── EnvtestError
     ├── ContainerError        a cluster in a container cannot be started, or is not running
     ├── ControlPlaneError     a component of the control plane is missing, did not start, or is not running
+    ├── DefinitionError       a CustomResourceDefinition was taken, and its objects are not served
+    ├── InstallError          the programs of a control plane could not be fetched, verified or unpacked
     └── TrialError            a trial cannot begin: its objects or its options do not fit its operator
 AssertionError
 └── TrialFailed
@@ -18,7 +20,9 @@ __all__ = (
     "ContainerError",
     "ControlPlaneError",
     "CrashPointFailed",
+    "DefinitionError",
     "EnvtestError",
+    "InstallError",
     "NeverAtRest",
     "NotIdempotent",
     "TrialError",
@@ -36,6 +40,14 @@ class ContainerError(EnvtestError):
 
 class ControlPlaneError(EnvtestError):
     """A component of the control plane failed; the message names it, the step, and ends with the tail of its log."""
+
+
+class InstallError(EnvtestError):
+    """An index or an archive could not be had or is not what it should be; nothing was installed."""
+
+
+class DefinitionError(EnvtestError):
+    """The server took a definition and does not serve the kind; the message has the server's own reason."""
 
 
 class TrialError(EnvtestError):

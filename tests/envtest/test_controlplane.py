@@ -12,11 +12,19 @@ import pytest
 import yaml
 from servers import control_plane_binaries, kubectl_binary, open_control_plane
 
+from windlass.envtest.components import User
 from windlass.envtest.controlplane import ControlPlane, find_binaries
 from windlass.envtest.errors import ControlPlaneError, EnvtestError
 from windlass.statemachine.errors import WindlassError
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+
+
+HOLDER = """
+import asyncio, pathlib, sys
+from windlass.envtest.controlplane import ControlPlane
+asyncio.run(ControlPlane(pathlib.Path(sys.argv[1])).start())
+"""
 
 
 def fake_programs(folder, **scripts):
@@ -312,12 +320,55 @@ async def test_the_controller_manager_finishes_namespaces_and_outlives_a_restart
         assert "short-lived" not in await kubectl("get", "namespace")
 
 
+async def _check_users(plane, folder):
+    """Each is known by his name and groups, and may do what RBAC says of them."""
+    admin = Kubectl(plane, folder)
+    await admin("create", "clusterrole", "reader", "--verb=list", "--resource=pods")
+    await admin("create", "clusterrolebinding", "readers", "--clusterrole=reader", "--group=readers")
+    may = {}
+    for user in ("jane", "joe"):
+        (folder / user).mkdir()
+        kubectl = Kubectl(plane, folder / user)
+        plane.write_kubeconfig(folder / user / "kubeconfig", user=user)
+        while user == "jane" and not await kubectl.succeeds("auth", "can-i", "list", "pods"):
+            pass  # the server learns of roles from its own watch
+        may[user] = [await kubectl.succeeds("auth", "can-i", verb, "pods") for verb in ("list", "create")]
+    assert may == {"jane": [True, False], "joe": [False, False]}
+    with pytest.raises(ControlPlaneError, match=r"nobody is called 'eve' here; the users are: admin, jane, joe"):
+        plane.kubeconfig(user="eve")
+
+
+@pytest.mark.parametrize(("name", "groups"), [("", []), ("a,b", []), ('a"b', []), ("a\nb", []), ("a", ["b,c"])])
+def test_a_user_whose_name_would_break_the_file_of_tokens_is_refused(name, groups):
+    with pytest.raises(ValueError, match="must match"):
+        User(name, groups)
+
+
+@pytest.mark.realtime
+async def test_a_killed_process_leaves_neither_a_component_nor_a_folder(tmp_path):
+    etcd = "echo waiting; while :; do sleep 0.1; done"
+    fake_programs(tmp_path / "bin", etcd=etcd)
+    (tmp_path / "temporary").mkdir()
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, tmp_path / "bin", env={**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    )
+    async with asyncio.timeout(30):
+        while not list((tmp_path / "temporary").glob("*/etcd.log")) or not leftovers(tmp_path / "bin" / "etcd"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        holder.kill()
+        await holder.wait()
+        while leftovers(tmp_path) or list((tmp_path / "temporary").iterdir()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.realtime(limit=180)
 async def test_kubeconfig_names_its_authority_and_is_readable_by_the_owner_alone(tmp_path):
     path = tmp_path / "kubeconfig"
     path.write_text("older")
     path.chmod(0o644)
-    async with ControlPlane(control_plane_binaries()) as plane:
+    users = [User("jane", ["readers", "others"]), User("joe")]
+    async with ControlPlane(control_plane_binaries(), users=users) as plane:
+        await _check_users(plane, tmp_path)
         plane.write_kubeconfig(path)
         assert yaml.safe_load(path.read_text()) == plane.kubeconfig()
         cluster = plane.kubeconfig()["clusters"][0]["cluster"]
