@@ -147,7 +147,7 @@ def unpack(archive: Path, folder: Path) -> None:
                         shutil.copyfileobj(source, target, _CHUNK)
                     (folder / name).chmod(0o755)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise InstallError(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from error
+        raise InstallError(f"{archive.name} cannot be unpacked: {str(error) or type(error).__name__}") from error
     missing = [name for name in _WANTED if not (folder / name).is_file()]
     if missing:
         raise InstallError(f"{archive.name} lacks {' and '.join(missing)}")
@@ -219,7 +219,7 @@ async def _body(session: aiohttp.ClientSession, url: str, *, limit: int) -> Asyn
     except TimeoutError as error:
         raise InstallError(f"{url} sent nothing for {_SILENCE_SECONDS:.0f} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise InstallError(f"{url} cannot be read: {error or type(error).__name__}") from error
+        raise InstallError(f"{url} cannot be read: {str(error) or type(error).__name__}") from error
 
 
 async def _download(session: aiohttp.ClientSession, archive: Archive, file: Path) -> None:

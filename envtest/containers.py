@@ -179,7 +179,7 @@ def _new_container(image: str) -> "DockerContainer":
 
 def _is_published(container: "DockerContainer") -> bool:
     """Whether the container is reached through a port of Docker's machine, and not directly in Docker's network."""
-    return container.get_docker_client().get_connection_mode().value == "docker_host"
+    return str(container.get_docker_client().get_connection_mode().value) == "docker_host"
 
 
 def _address(container: "DockerContainer") -> str:

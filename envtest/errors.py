@@ -6,6 +6,7 @@ WindlassError
     ├── ControlPlaneError     a component of the control plane is missing, did not start, or is not running
     ├── DefinitionError       a CustomResourceDefinition was taken, and its objects are not served
     ├── InstallError          the programs of a control plane could not be fetched, verified or unpacked
+    ├── StageError            a script of stages is not what it should be
     └── TrialError            a trial cannot begin: its objects or its options do not fit its operator
 AssertionError
 └── TrialFailed
@@ -25,6 +26,7 @@ __all__ = (
     "InstallError",
     "NeverAtRest",
     "NotIdempotent",
+    "StageError",
     "TrialError",
     "TrialFailed",
 )
@@ -48,6 +50,10 @@ class InstallError(EnvtestError):
 
 class DefinitionError(EnvtestError):
     """The server took a definition and does not serve the kind; the message has the server's own reason."""
+
+
+class StageError(EnvtestError):
+    """A script of stages cannot be read, or says what no stage can say; the message names the file and the field."""
 
 
 class TrialError(EnvtestError):

@@ -79,6 +79,8 @@ def _entries(resource: Resource) -> list[Json]:
     if resource.qualified == "serviceaccounts":
         token = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}
         entries.append(_subresource(resource, "token") | token)
+    if resource.qualified == "pods":
+        entries.append(_subresource(resource, "binding") | {"kind": "Binding", "verbs": ["create"]})
     return entries
 
 

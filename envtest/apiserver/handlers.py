@@ -20,6 +20,7 @@ from aiohttp import web
 
 from windlass.envtest.apiserver import discovery, openapi, openapi_v2, scaling
 from windlass.envtest.apiserver.accounts import Accounts
+from windlass.envtest.apiserver.binding import bind
 from windlass.envtest.apiserver.errors import (
     ApiError,
     Fault,
@@ -131,6 +132,8 @@ class Handlers:
             "PUT": partial(self._put, user),
             "PATCH": partial(self._patch, user),
         }
+        if target.subresource == "binding":
+            return self._bind if request.method == "POST" else None
         if target.name:
             if not target.subresource:
                 named["DELETE"] = self._delete
@@ -271,6 +274,11 @@ class Handlers:
         body = await _body(request, options)
         renderer = self._renderer(request, target)
         return _written(renderer, self._operations.create(target, body, options), options, code=201)
+
+    async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _write_options(request)
+        body = await _body(request)
+        return _json(bind(self._operations, target, body, dry_run=options.dry_run), 201)
 
     async def _review(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         body = await _body(request)

@@ -49,4 +49,6 @@ def _has(resource: Resource, subresource: str) -> bool:
             return resource.qualified == "namespaces"
         case "token":
             return resource.qualified == "serviceaccounts"
+        case "binding":
+            return resource.qualified == "pods"
     return False

@@ -241,3 +241,48 @@ async def test_a_deployment_has_a_scale(api: Api):
     answer = await api.merge(f"{path}/a/scale", {"spec": {"replicas": 0}})
     assert (answer.code, answer.body["status"]) == (200, {"replicas": 0, "selector": "a=b"})
     assert (await api.get(f"{path}/a/scale")).body["kind"] == "Scale"
+
+
+def _binding(node: str = "n", **target: str) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "a"},
+        "target": {"kind": "Node", "name": node} | target,
+    }
+
+
+@case("SS-03")
+async def test_a_pod_is_bound_to_a_node(api: Api):
+    pods = api.core("pods")
+    await api.made(pods, pod())
+    answer = await api.create(f"{pods}/a/binding", _binding())
+    assert (answer.code, answer.body["kind"], answer.body["status"]) == (201, "Status", "Success")
+    found = (await api.get(f"{pods}/a")).body
+    assert found["spec"]["nodeName"] == "n"
+    (condition,) = found["status"]["conditions"]
+    assert (condition["type"], condition["status"]) == ("PodScheduled", "True")
+
+
+@case("SS-03")
+async def test_a_pod_is_bound_once(api: Api):
+    pods = api.core("pods")
+    await api.made(pods, pod())
+    await api.create(f"{pods}/a/binding", _binding())
+    answer = await api.create(f"{pods}/a/binding", _binding("other"))
+    assert (answer.code, answer.body["reason"]) == (409, "Conflict")
+    assert (await api.get(f"{pods}/a")).body["spec"]["nodeName"] == "n"
+
+
+@case("SS-03")
+async def test_only_a_pod_that_is_there_is_bound(api: Api):
+    answer = await api.create(f"{api.core('pods')}/a/binding", _binding())
+    assert (answer.code, answer.body["reason"]) == (404, "NotFound")
+
+
+@case("SS-03")
+async def test_no_update_binds_a_pod(api: Api):
+    pods = api.core("pods")
+    await api.made(pods, pod())
+    answer = await api.merge(f"{pods}/a", {"spec": {"nodeName": "n"}})
+    assert (answer.code, answer.body["reason"]) == (422, "Invalid")
