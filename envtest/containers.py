@@ -154,9 +154,15 @@ class ClusterContainer:
         found = yaml.safe_load(text) if text else None
         if not isinstance(found, dict) or "current-context" not in found:
             return None
-        for one in found["clusters"]:
-            one["cluster"]["server"] = f"https://{_address(self._container)}"
-        return found
+        cluster = found["clusters"][0]["cluster"] | {"server": f"https://{_address(self._container)}"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "windlass", "cluster": cluster}],
+            "users": [{"name": "admin", "user": found["users"][0]["user"]}],
+            "contexts": [{"name": "windlass", "context": {"cluster": "windlass", "user": "admin"}}],
+            "current-context": "windlass",
+        }
 
     def _log_tail(self) -> str:
         logs = b"" if self._container is None else self._container.get_wrapped_container().logs(tail=_LOG_LINES)

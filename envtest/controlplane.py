@@ -33,7 +33,7 @@ from windlass.envtest.components import (
 )
 from windlass.envtest.errors import ControlPlaneError
 
-__all__ = ("ControlPlane", "find_binaries")
+__all__ = ("ControlPlane", "find_binaries", "has_scheduler")
 
 _VERSION = "1.20.2"  # what .ci/kubernetes builds
 _ETCD, _APISERVER = "etcd", "kube-apiserver"
@@ -59,6 +59,11 @@ def find_binaries(*, controller_manager: bool = False) -> Path | None:
     folders = [Path(named)] if named else [cache_folder() / f"kubernetes-{_VERSION}", *installed()]
     wanted = (_ETCD, _APISERVER, *((_CONTROLLER_MANAGER,) if controller_manager else ()))
     return next((folder for folder in folders if not _missing(folder, wanted)), None)
+
+
+def has_scheduler(folder: Path) -> bool:
+    """Whether kube-scheduler is in a folder of `find_binaries`; the published archives have none."""
+    return not _missing(folder, (_SCHEDULER,))
 
 
 def _missing(folder: Path, wanted: Sequence[str]) -> list[str]:

@@ -5,8 +5,9 @@ extended ones included. Among those that fit, the one with the fewest Pods is ta
 affinity, topology spread, priorities and preemption, volumes, ports.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from windlass.envtest.workloads.objects import Json, at, finished, is_ready
@@ -19,6 +20,7 @@ _SUFFIXES = {
     "E": Decimal(10**18), "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
     "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)")
 _KEEPS_OUT = ("NoSchedule", "NoExecute")
 
 
@@ -67,12 +69,10 @@ def requests_of(pod: Json) -> dict[str, Decimal]:
 
 def quantity(value: Any) -> Decimal:
     """A resource.Quantity as a number: 1500m, 2Gi, 1e3, 4. What is none counts as 0; the API server has checked it."""
-    text = str(value).strip()
-    digits = text.rstrip("numkMGTPEi") if not text[-1:].isdigit() else text
-    try:
-        return Decimal(digits) * _SUFFIXES[text[len(digits) :]]
-    except (InvalidOperation, KeyError):
+    found = _QUANTITY.fullmatch(str(value).strip())
+    if found is None or found[2] not in _SUFFIXES:
         return Decimal(0)
+    return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 
 def _requests(container: Json) -> dict[str, Decimal]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import attrs
 import cattrs
 import yaml
-from cattrs.gen import make_dict_structure_fn, override
 
 from windlass.envtest.errors import StageError
 from windlass.envtest.workloads.objects import Json, at, is_ready
+from windlass.informers.converter import CONVERTER, faults_of, json_names
 
 __all__ = (
     "ANNOTATIONS",
@@ -125,11 +125,21 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
         raise StageError(f"{path}: cannot be read: {error}") from error
     if not isinstance(found, list):
         raise StageError(f"{path}: expected a list of stages, found {type(found).__name__}")
+    return tuple(_read_stage(item, f"{path}: stages[{number}]") for number, item in enumerate(found))
+
+
+def _read_stage(item: Any, where: str) -> Stage:
+    for name, cls in (("", Stage), ("when", When), ("then", Then)):
+        part = at(item, name) if name and isinstance(item, dict) else item
+        unknown = sorted(set(part) - set(json_names(cls).values())) if isinstance(part, dict) else []
+        if unknown:
+            known = ", ".join(json_names(cls).values())
+            raise StageError(f"{where}{'.' if name else ''}{name}: expected only {known}; found {unknown[0]}")
     try:
-        return tuple(_CONVERTER.structure(found, list[Stage]))
-    except cattrs.BaseValidationError as error:
-        faults = "; ".join(cattrs.transform_error(error, path="stages"))
-        raise StageError(f"{path}: {faults}") from error
+        return CONVERTER.structure(item, Stage)
+    except (cattrs.BaseValidationError, ValueError, TypeError) as error:
+        faults = "; ".join(fault.replace("$", where, 1) for fault in faults_of(error, item, Stage))
+        raise StageError(faults) from error
 
 
 def _fits(pod: Json, when: When) -> bool:
@@ -236,12 +246,3 @@ def _merged(value: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
         inner = merged.get(field)
         merged[field] = _merged(inner, change) if isinstance(inner, dict) and isinstance(change, Mapping) else change
     return merged
-
-
-_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
-for _cls, _renamed in (
-    (When, {"restart_policy": override(rename="restartPolicy")}),
-    (Stage, {"delay_seconds": override(rename="delaySeconds")}),
-):
-    _hook = make_dict_structure_fn(_cls, _CONVERTER, _cattrs_forbid_extra_keys=True, **_renamed)  # type: ignore[arg-type]
-    _CONVERTER.register_structure_hook(_cls, _hook)

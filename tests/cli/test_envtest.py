@@ -4,13 +4,17 @@ import stat
 from contextlib import asynccontextmanager
 
 import pytest
+from archives import mirror
+from click.testing import CliRunner
 from programs import WINDLASS, run, running
 from servers import kubectl_binary
 
-from windlass.informers import Api, Client, Cluster, ConfigMap, Key
+from windlass.cli.envtest import start
+from windlass.informers import Api, Client, Cluster, ConfigMap, Job, Key, Pod
 
 pytestmark = pytest.mark.realtime
 
+INSTALL = (*WINDLASS, "envtest", "install")
 START = (*WINDLASS, "envtest", "start")
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": "default"}}
 
@@ -69,3 +73,74 @@ async def test_what_cannot_be_started_is_one_line(tmp_path):
         assert (one.code, one.err.count("\n")) == (code, 1), one.err
         assert word in one.err
         assert one.out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--server", "binaries", "--port", "1234"), "--port and --data are for the embedded server"),
+        (("--server", "container", "--data", "d"), "--port and --data are for the embedded server"),
+        (("--server", "container", "--workloads"), "K3s runs workloads itself"),
+        (("--stages", "s.yaml"), "--stages needs --workloads"),
+        (("--server", "minikube"), "'minikube' is not one of"),
+    ],
+)
+def test_options_that_do_not_go_together_start_nothing(options, word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(start, options)
+    assert (refused.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert word in " ".join(refused.output.split())
+
+
+def test_a_control_plane_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WINDLASS_KUBERNETES_ASSETS", str(tmp_path))
+    absent = CliRunner().invoke(start, ["--server", "binaries"])
+    assert (absent.exit_code, absent.output.count("\n")) == (1, 1)
+    assert "`windlass envtest install` fetches them" in absent.output
+    (tmp_path / "s.yaml").write_text("- {name: a}")
+    broken = CliRunner().invoke(start, ["--workloads", "--stages", "s.yaml"])
+    assert (broken.exit_code, broken.output.count("\n")) == (1, 1)
+    assert "s.yaml: stages[0]" in broken.output
+
+
+async def test_workloads_run_by_a_script_of_ones_own(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "- {name: run, when: {phase: Pending}, then: {run: true, status: {podIP: 10.1.2.3}}}\n"
+        "- {name: fail, when: {phase: Running, labels: {job-name: fails}}, then: {exit: 137, reason: OOMKilled}}\n"
+        "- {name: end, when: {phase: Running, restartPolicy: [Never]}, then: {exit: 0}}\n"
+    )
+    spec = {
+        "backoffLimit": 0,
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "i"}]}},
+    }
+    async with started("--workloads", "--stages", "s.yaml", cwd=tmp_path) as (program, api):
+        ends = {}
+        for name in ("works", "fails"):
+            metadata = {"name": name, "namespace": "default"}
+            await api.create(Job, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+        while len(ends) < 2:
+            for job in (await api.list(Job)).items:
+                conditions = job.to_dict()["status"].get("conditions", ())
+                ends |= {job.name: conditions[0]["type"]} if conditions else {}
+            await asyncio.sleep(0.05)
+        pods = [one.to_dict()["status"] for one in (await api.list(Pod)).items]
+        program.interrupt()
+        ended = await program.end(seconds=10)
+    assert ends == {"works": "Complete", "fails": "Failed"}
+    reasons = sorted(one["containerStatuses"][0]["state"]["terminated"]["reason"] for one in pods)
+    assert (reasons, {one["podIP"] for one in pods}) == (["Completed", "OOMKilled"], {"10.1.2.3"})
+    assert ended.code == 0
+
+
+async def test_programs_are_fetched_from_an_index(tmp_path, monkeypatch):
+    monkeypatch.setenv("WINDLASS_CACHE", str(tmp_path / "cache"))
+    async with mirror() as served:
+        served.add("v1.30.2")
+        ended = await run(*INSTALL, "--version", "1.30", "--index", served.url, cwd=tmp_path)
+        unknown = await run(*INSTALL, "--version", "1.31", "--index", served.url, cwd=tmp_path)
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert (ended.code, ended.out.splitlines()[0]) == (0, f"programs     {folder}")
+    assert ended.out.splitlines()[1] == f"other tools  export KUBEBUILDER_ASSETS={folder}"
+    assert (unknown.code, unknown.out, unknown.err.count("\n")) == (1, "", 1)
+    assert "no version 1.31 is there" in unknown.err

@@ -1,4 +1,4 @@
-"""What a Binding must say; the rest of binding is in the conformance suite. Kubernetes 1.20 answers these with a 500."""
+"""What a Binding must say; the rest is in the conformance suite. Kubernetes 1.20 answers these with a 500."""
 
 import pytest
 from servers import open_server
