@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from windlass.informers.api import Write, WriteObserver
 from windlass.informers.keys import Key
+from windlass.informers.objects import Object
 from windlass.informers.resources import Resource
 
 __all__ = ("WrittenObjects",)
@@ -35,7 +36,23 @@ class WrittenObjects:
         started = self._now()
         try:
             with self._observer.writing(resource, key) as write:
-                yield write
+                yield _Noted(self.objects, resource, write)
         finally:
             self.count += 1
             self.seconds += self._now() - started
+
+
+class _Noted:
+    """A write whose object is noted under the name that the server gave it: with `generateName` it had none before."""
+
+    def __init__(self, objects: dict[tuple[Resource, Key], None], resource: Resource, write: Write) -> None:
+        self._objects = objects
+        self._resource = resource
+        self._write = write
+
+    def wrote(self, written: Object) -> None:
+        self._objects[(self._resource, written.key)] = None
+        self._write.wrote(written)
+
+    def deleting(self, uid: str) -> None:
+        self._write.deleting(uid)
