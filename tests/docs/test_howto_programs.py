@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from programs import running
+from programs import run, running
 from servers import open_server
 
 from windlass.informers import Api, Client, Cluster, ConfigMap, Key, Namespace
@@ -170,3 +170,8 @@ async def test_a_reconciler_off_the_loop_writes_what_it_computed(kind, tmp_path)
 def test_every_program_is_shown_in_a_page():
     shown = "".join(page.read_text() for page in HOW_TO.glob("*.md"))
     assert [path.name for path in HOW_TO.glob("*.py") if f"<!-- {path.name} -->" not in shown] == []
+
+
+async def test_a_job_runs_on_a_control_plane_for_tests(tmp_path):
+    ended = await run(str(HOW_TO / "control_plane.py"), "embedded", cwd=tmp_path)
+    assert (ended.code, ended.out, ended.err) == (0, "2 Complete\n", "")
