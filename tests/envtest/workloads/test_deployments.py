@@ -62,6 +62,14 @@ def test_a_rolling_update_begins_with_the_surge_and_ends_without_the_old():
     assert dict(plan.scale) == {name(owner()): 3}, "25 % of 4 may be missing"
 
 
+def test_of_old_pods_that_never_became_available_go_as_many_as_are_not_needed():
+    old, new = made(owner(), 4, available=0), owner(image="two")
+    plan = deployment_step(new, [old, made(new, 1, available=0, revision=2)], NOW)
+    assert dict(plan.scale) == {name(owner()): 3}, "three must be able to become available beside the new one"
+    plan = deployment_step(new, [old, made(new, 1, revision=2)], NOW)
+    assert dict(plan.scale) == {name(owner()): 2}
+
+
 def test_what_is_paused_or_being_deleted_keeps_its_size():
     assert deployment_step(owner(9, paused=True), [made(owner(), 4)], NOW).scale == ()
     one = owner(9)

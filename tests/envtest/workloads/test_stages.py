@@ -145,6 +145,12 @@ class TestSelectors:
             False,
         )
 
+    @pytest.mark.parametrize(("then", "phases"), [(Then(run=True), ["Pending"]), (Then(exit=0), ["Running"])])
+    def test_a_stage_for_every_pod_leaves_alone_those_that_it_would_not_change(self, then, phases):
+        always = [Stage("s", When(), then)]
+        every = ("Pending", "Running", "Succeeded", "Failed")
+        assert [phase for phase in every if next_stage(pod(phase), always)] == phases
+
     def test_only_one_thing_can_happen_at_a_time(self):
         with pytest.raises(ValueError, match="at most one of run, exit and delete"):
             Then(run=True, exit=0)
