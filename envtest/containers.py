@@ -39,6 +39,7 @@ _ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 _CONFIG = "/etc/rancher/k3s/k3s.yaml"
 _START_SECONDS = 120.0  # without the time that pulling the image takes
 _POLL_SECONDS = 0.1
+_CONFLICT = 409
 _LOG_LINES = 20
 # What a test does not need, and what would be pulled at every start.
 _COMMAND = "server --disable=traefik,servicelb,metrics-server,local-storage --tls-san={host}"
@@ -196,9 +197,18 @@ def _address(container: "DockerContainer") -> str:
 
 
 def _remove_left_behind(container: "DockerContainer") -> None:
-    for one in container.get_docker_client().client.containers.list(all=True, filters={"label": OWNER_LABEL}):
+    from docker.errors import APIError, NotFound  # noqa: PLC0415 - as above
+
+    client = container.get_docker_client().client
+    for one in client.containers.list(all=True, filters={"label": OWNER_LABEL}, ignore_removed=True):
         if is_left_behind(one.labels[OWNER_LABEL]):
-            one.remove(force=True, v=True)
+            try:
+                one.remove(force=True, v=True)
+            except NotFound:
+                continue  # somebody else was faster
+            except APIError as error:
+                if error.status_code != _CONFLICT:  # somebody else is about to
+                    raise
 
 
 def _file(container: Any, path: str) -> str | None:
