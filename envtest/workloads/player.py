@@ -9,7 +9,7 @@ from windlass.controller import Context, Request, Result
 from windlass.envtest.workloads.objects import Json, written_time
 from windlass.envtest.workloads.stages import Stage, delay_of, next_stage, status_after
 from windlass.informers import Key, PatchType, Pod
-from windlass.informers.errors import NotFound
+from windlass.informers.errors import Conflict, NotFound
 from windlass.informers.requests import Request as HttpRequest
 
 __all__ = ("PodPlayer",)
@@ -52,6 +52,8 @@ class PodPlayer:
             await ctx.api.patch(Pod, request.key, patch, type=PatchType.MERGE, subresource="status")
         except NotFound:
             return Result.done()
+        except Conflict:  # somebody else wrote meanwhile; the next run decides anew
+            return Result.again()
         # The same stage may come again, for another run of the container.
         self._since.pop(request.key, None)
         return Result.done()

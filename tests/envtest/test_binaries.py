@@ -123,7 +123,11 @@ class TestUnpack:
         assert [path.name for path in (tmp_path / "in").iterdir()] == ["out"]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "in"]
 
-    @pytest.mark.parametrize("body", [b"", b"no archive at all", GOOD[: len(GOOD) // 2], GOOD[:40]])
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"no archive at all", GOOD[: len(GOOD) // 2], GOOD[:40]],
+        ids=["empty", "text", "half", "the beginning"],
+    )
     def test_what_is_no_archive_or_a_part_of_one_is_one_error(self, tmp_path, body):
         (tmp_path / "a.tar.gz").write_bytes(body)
         (tmp_path / "out").mkdir()
