@@ -8,7 +8,7 @@ import msgspec
 from windlass.controller import Context, Request, Result
 from windlass.envtest.workloads.objects import Json, written_time
 from windlass.envtest.workloads.stages import Stage, delay_of, next_stage, status_after
-from windlass.informers import Key, PatchType, Pod
+from windlass.informers import Key, Object, PatchType, Pod
 from windlass.informers.errors import Conflict, NotFound
 from windlass.informers.requests import Request as HttpRequest
 
@@ -44,18 +44,18 @@ class PodPlayer:
         if stage.then.delete:
             await self._delete(ctx, request.key, found.uid)
             return Result.done()
-        patch = {
-            "metadata": {"resourceVersion": found.resource_version},
-            "status": status_after(pod, stage, written_time(ctx.services.clock())),
-        }
+        return await self._write(ctx, found, status_after(pod, stage, written_time(ctx.services.clock())))
+
+    async def _write(self, ctx: Context, found: Object, status: Json) -> Result:
+        patch = {"metadata": {"resourceVersion": found.resource_version}, "status": status}
         try:
-            await ctx.api.patch(Pod, request.key, patch, type=PatchType.MERGE, subresource="status")
+            await ctx.api.patch(Pod, found.key, patch, type=PatchType.MERGE, subresource="status")
         except NotFound:
-            return Result.done()
+            pass
         except Conflict:  # somebody else wrote meanwhile; the next run decides anew
             return Result.again()
         # The same stage may come again, for another run of the container.
-        self._since.pop(request.key, None)
+        self._since.pop(found.key, None)
         return Result.done()
 
     def _left(self, pod: Json, key: Key, stage: Stage) -> float:
