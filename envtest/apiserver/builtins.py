@@ -123,7 +123,7 @@ _NEEDS = {
     "pods": ("containers",),
     "jobs.batch": ("template",),
     "deployments.apps": ("selector", "template"),
-    "replicasets.apps": ("selector", "template"),
+    "replicasets.apps": ("selector",),
     "statefulsets.apps": ("selector", "template"),
 }
 

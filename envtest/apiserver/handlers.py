@@ -276,9 +276,8 @@ class Handlers:
         return _written(renderer, self._operations.create(target, body, options), options, code=201)
 
     async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _write_options(request)
-        body = await _body(request)
-        return _json(bind(self._operations, target, body, dry_run=options.dry_run), 201)
+        dry_run = _dry_run(request.query.getall("dryRun", []))
+        return _json(bind(self._operations, target, await _body(request), dry_run=dry_run), 201)
 
     async def _review(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         body = await _body(request)
