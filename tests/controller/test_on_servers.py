@@ -19,7 +19,7 @@ from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
 
 pytestmark = [
-    pytest.mark.realtime,
+    pytest.mark.realtime(limit=180),  # the first test on a server starts it
     pytest.mark.parametrize("server_kind", EVERY_SERVER),
 ]
 

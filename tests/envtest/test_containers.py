@@ -82,7 +82,7 @@ def test_container_errors_are_errors_of_the_surroundings():
     assert issubclass(ContainerError, EnvtestError)
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 async def test_a_cluster_in_a_container_serves_kubectl_and_our_client(tmp_path):
     async with open_server("container") as server:
         path = tmp_path / "kubeconfig"
@@ -102,7 +102,7 @@ async def test_a_cluster_in_a_container_serves_kubectl_and_our_client(tmp_path):
         assert mine() != set()
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 async def test_a_running_container_is_not_started_twice():
     async with open_server("container") as server:
         with pytest.raises(ContainerError, match="already running"):
