@@ -132,7 +132,7 @@ async def create(api, namespace, spec, *, name="thing", dry_run=True):
     return (await api.create(RESOURCE, body, options=WriteOptions(dry_run=dry_run))).to_dict()
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_the_definition_is_accepted_and_established(kind):
     async with installed(kind) as (api, _):
@@ -145,7 +145,7 @@ async def test_the_definition_is_accepted_and_established(kind):
     assert stored["status"]["acceptedNames"]["shortNames"] == ["rdb"]
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
     wrong = {}
@@ -159,7 +159,7 @@ async def test_good_objects_are_defaulted_and_pruned_as_the_schema_says(kind):
     assert wrong == {}
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_bad_objects_are_refused_with_the_field_named(kind):
     wrong = {}
@@ -176,7 +176,7 @@ async def test_bad_objects_are_refused_with_the_field_named(kind):
     assert wrong == {}
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_an_object_without_a_version_is_refused(kind):
     async with installed(kind) as (api, namespace):
@@ -184,7 +184,7 @@ async def test_an_object_without_a_version_is_refused(kind):
             await create(api, namespace, {})
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_s12_an_embedded_resource_has_a_kind(kind):
     async with installed(kind) as (api, namespace):
@@ -192,7 +192,7 @@ async def test_s12_an_embedded_resource_has_a_kind(kind):
             await create(api, namespace, asked({"sidecar": {"apiVersion": "v1", "metadata": {}}}))
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_the_status_is_written_through_its_subresource_alone_and_has_no_defaults(kind):
     condition = {
