@@ -10,53 +10,36 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, cast
-
-import attrs
 
 from windlass.controller.context import Context, Services
 from windlass.controller.errors import ManagerError, QueueShutDown
 from windlass.controller.gate import Gate
-from windlass.controller.handlers import Handler
-from windlass.controller.histogram import Histogram
 from windlass.controller.latency import Latency, Trace, age_of
 from windlass.controller.lease import FencingToken
 from windlass.controller.offloading import BlockingReconciler, offloaded
 from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
-from windlass.controller.predicates import Predicate
 from windlass.controller.queue import LOW, NORMAL, Item, WorkQueue
 from windlass.controller.request import Reconciler, Request, Result
-from windlass.controller.retries import KEY_BACKOFF, TokenBucket
-from windlass.controller.settings import utc_now
-from windlass.controller.sources import Source
+from windlass.controller.spec import ControllerSpec, WatchSpec
+from windlass.controller.statistics import FailedRun, Statistics
 from windlass.controller.writes import WrittenObjects
 from windlass.informers.api import Api
-from windlass.informers.backoff import Backoff
 from windlass.informers.cache import Cache
 from windlass.informers.errors import NotSynced
 from windlass.informers.handlers import Registration
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
-from windlass.informers.resources import Resource
 from windlass.informers.store import Added, Change, Deleted, Updated
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("Controller", "ControllerSpec", "FailedRun", "Statistics", "WatchSpec")
+__all__ = ("Controller",)
 
 _LOG = logging.getLogger("windlass.controller")
 
-# Of controller_runtime_reconcile_time_seconds (table 1.11).
-_RUN_BUCKETS = (
-    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-    *(1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0),
-    *(50.0, 60.0),
-)
-_LAST_ERRORS = 20
 _PARKED_MAX = 10_000
 _OFFERED_AT_ONCE = 500
 _REMEMBER_SECONDS = 600.0
@@ -74,63 +57,6 @@ _BUGS = (
     TypeError,
     SystemExit,
 )
-
-
-@attrs.frozen
-class WatchSpec:
-    """One watched kind: which changes count, and whose keys they wake. `role` begins the reasons of its runs."""
-
-    resource: Resource
-    handler: Handler
-    predicates: tuple[Predicate, ...]
-    role: str = ""
-
-
-@attrs.frozen
-class ControllerSpec:
-    """Everything a controller is made of, checked already. `reads` are kinds cached for it without waking it.
-
-    `offload` says that `reconcile` is a plain function, to be run in threads of the controller's own.
-    """
-
-    name: str
-    reconcile: Reconciler | BlockingReconciler
-    watches: tuple[WatchSpec, ...]
-    sources: tuple[Source, ...] = ()
-    reads: tuple[Resource, ...] = ()
-    workers: int = 8
-    deadline_seconds: float = 300.0
-    caught_up_seconds: float = 5.0
-    sync_timeout_seconds: float = 120.0
-    retry: Backoff = KEY_BACKOFF
-    bucket: TokenBucket | None = None
-    offload: bool = False
-    sharded: bool = False
-    clock: Callable[[], datetime] = utc_now
-
-
-@attrs.frozen
-class FailedRun:
-    """One entry of the debug page's list of errors."""
-
-    time: str
-    key: str
-    error: str
-
-
-@attrs.define
-class Statistics:
-    """What happened so far; all there, at zero, before the first run (C16)."""
-
-    results: dict[str, int] = attrs.field(factory=lambda: {"success": 0, "error": 0, "requeue": 0, "requeue_after": 0})
-    errors: int = 0
-    terminal_errors: int = 0
-    panics: int = 0
-    timeouts: int = 0
-    stale_starts: int = 0
-    active_workers: int = 0
-    run_seconds: Histogram = attrs.field(factory=lambda: Histogram(_RUN_BUCKETS))
-    last_errors: deque[FailedRun] = attrs.field(factory=lambda: deque(maxlen=_LAST_ERRORS))
 
 
 class _RunLog(logging.LoggerAdapter[logging.Logger]):

@@ -6,8 +6,6 @@ that has a loop, signals and purposes of its own.
 """
 
 import asyncio
-import functools
-import inspect
 import logging
 import socket
 from collections.abc import Coroutine, Sequence
@@ -19,12 +17,12 @@ from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
+from windlass.controller.assembly import Assembly, Wanted
 from windlass.controller.context import Services
-from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
+from windlass.controller.controller import Controller
 from windlass.controller.errors import DuplicateName, GraceExceeded, LeadershipLost, ManagerError
-from windlass.controller.executors import executors as executor_registry
 from windlass.controller.faults import Faults
-from windlass.controller.handlers import Watch, map_owner, map_self
+from windlass.controller.handlers import Watch
 from windlass.controller.health import ProbeServer, exposure_fault
 from windlass.controller.metrics import ControllerCollector
 from windlass.controller.offloading import BlockingReconciler
@@ -100,7 +98,7 @@ class Manager:
         if settings.probe_port is not None and exposed is not None:
             faults.add(exposed)
         self._replicas = Replicas(settings.leader_election, settings.sharding)
-        for part in (settings.leader_election, settings.sharding, settings.supported_versions):
+        for part in (settings, settings.leader_election, settings.sharding, settings.supported_versions):
             if part is not None:
                 with faults:
                     part.validate()
@@ -120,6 +118,7 @@ class Manager:
         self._controllers: dict[str, Controller] = {}
         self._runnables: dict[str, Runnable] = {}
         self._unelected: set[str] = set()
+        self._assembly = Assembly(self.scheme, settings, self._claim, self._uid_of)
         self.registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
         self.registry.register(self._replicas.collector())
         # The rest is there from the start on.
@@ -157,11 +156,11 @@ class Manager:
         reads: Sequence[Kind] = (),
         executors: Sequence[str] = (),
         predicates: Sequence[Predicate] = (DEFAULT,),
-        workers: int = 8,
+        workers: int | None = None,
         name: str | None = None,
-        deadline_seconds: float = 300.0,
+        deadline_seconds: float | None = None,
         offload: bool = False,
-        sharded: bool = False,
+        sharded: bool | None = None,
         retry: Backoff = KEY_BACKOFF,
         bucket: TokenBucket | None = None,
     ) -> Controller:
@@ -170,96 +169,41 @@ class Manager:
         `predicates` (all must pass) judge changes of that kind. `owns` are kinds whose objects wake the object of
         `for_` that controls them; `watches` wake by a handler of your own; `sources` from outside the cluster. `reads`
         are kinds to cache without being woken, `executors` names that the registry of executors must know. `workers`
-        run that many keys at once. A run is ended after `deadline_seconds`. `name` defaults to the kind in lower case.
-        With `offload`, `reconcile` is a plain function that runs in a thread (`windlass.controller.offloading`). With
-        `sharded`, replicas share the keys (`Settings.sharding`); else the leader alone works, if there is an election.
+        run that many keys at once, and a run is ended after `deadline_seconds`; None is what the settings say. `name`
+        defaults to the kind in lower case. With `offload`, `reconcile` is a plain function that runs in a thread
+        (`windlass.controller.offloading`). With `sharded`, replicas share the keys (`Settings.sharding`); else the
+        leader alone works, or every replica if there is no election. None shares where there is sharding and no
+        election.
 
         Raises what is wrong, all of it: KindNotRegistered, DuplicateName, ExecutorNotFound, ManagerError for an
         impossible owner relation or a number out of range; ManagerFaults if it is more than one. Nothing of that waits
         for the start.
         """
-        faults = Faults()
-        resource: Resource | None = None
-        with faults:
-            resource = self.scheme.require(for_, used_by=f"a controller (for_) named {name!r}" if name else "for_")
-        name = name or (resource.kind.lower() if resource is not None else "")
-        used_by = f"the controller {name}" if name else "this controller"
-        read = [self._resource(faults, kind, f"{used_by} (reads)") for kind in reads]
-        spec = ControllerSpec(
-            name=name,
-            reconcile=reconcile,
-            watches=self._watched(faults, used_by, resource, tuple(predicates), owns=owns, watches=watches),
-            sources=tuple(sources),
-            reads=tuple(one for one in read if one is not None),
-            workers=workers,
-            deadline_seconds=deadline_seconds,
-            sync_timeout_seconds=self.settings.sync_timeout_seconds,
-            retry=retry,
-            bucket=bucket,
-            offload=offload,
-            sharded=sharded,
-            clock=self.settings.clock,
+        spec = self._assembly.spec(
+            Wanted(
+                reconcile=reconcile,
+                for_=for_,
+                owns=tuple(owns),
+                watches=tuple(watches),
+                sources=tuple(sources),
+                reads=tuple(reads),
+                executors=tuple(executors),
+                predicates=tuple(predicates),
+                workers=workers,
+                name=name,
+                deadline_seconds=deadline_seconds,
+                offload=offload,
+                sharded=sharded,
+                retry=retry,
+                bucket=bucket,
+            )
         )
-        self._check(faults, used_by, spec, executors)
-        faults.raise_all(f"{used_by} cannot be added")
         controller = Controller(spec)
-        self._controllers[name] = controller
+        self._controllers[spec.name] = controller
         if self._started:
             controller.attach(self.cache)
             self._start_controller(controller)
         return controller
-
-    def _check(self, faults: Faults, used_by: str, spec: ControllerSpec, executors: Sequence[str]) -> None:
-        """Everything about a controller that has nothing to do with kinds."""
-        if spec.workers < 1 or spec.deadline_seconds <= 0:
-            faults.add(
-                f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
-                f"found workers={spec.workers!r}, deadline_seconds={spec.deadline_seconds!r}"
-            )
-        if spec.offload and inspect.iscoroutinefunction(spec.reconcile):
-            faults.add(
-                f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {spec.reconcile}"
-            )
-        if spec.sharded and self.settings.sharding is None:
-            faults.add(f"{used_by}: sharded=True needs Settings(sharding=Sharding(name=…)), found None")
-        for executor in executors:
-            with faults:
-                executor_registry.get(executor)
-        with faults:
-            self._claim(spec.name)
-
-    def _watched(
-        self,
-        faults: Faults,
-        used_by: str,
-        resource: Resource | None,
-        predicates: tuple[Predicate, ...],
-        *,
-        owns: Sequence[Kind],
-        watches: Sequence[Watch],
-    ) -> tuple[WatchSpec, ...]:
-        """What wakes the controller of `resource`. Without one, the rest is looked at for its faults alone."""
-        specs = [] if resource is None else [WatchSpec(resource, map_self, predicates)]
-        for kind in owns:
-            owned = self._resource(faults, kind, f"{used_by} (owns)")
-            if owned is None or resource is None:
-                continue
-            if resource.namespaced and not owned.namespaced:
-                faults.add(
-                    f"{used_by}: {resource.kind} is namespaced and cannot own the cluster-scoped {owned.kind} (P10)"
-                )
-            handler = map_owner(resource, uid_of=functools.partial(self._uid_of, resource))
-            specs.append(WatchSpec(owned, handler, (DEFAULT,), role=f"owned {owned} "))
-        for watch in watches:
-            watched = self._resource(faults, watch.kind, f"{used_by} (watches)")
-            if watched is not None:
-                specs.append(WatchSpec(watched, watch.handler, watch.predicates, role=f"{watched} "))
-        return tuple(specs)
-
-    def _resource(self, faults: Faults, kind: Kind, used_by: str) -> Resource | None:
-        with faults:
-            return self.scheme.require(kind, used_by=used_by)
-        return None
 
     def add(self, runnable: Runnable, *, elected: bool = True) -> None:
         """Run `runnable` beside the controllers: it starts when the caches are complete, or at once if they are (M6).

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import attrs
 
 from windlass.controller.election import LeaderElection
+from windlass.controller.errors import ManagerError
 from windlass.controller.sharding import Sharding
 from windlass.controller.version import SupportedVersions
 
@@ -56,8 +57,31 @@ class Settings:
     supported_versions: SupportedVersions = attrs.field(factory=SupportedVersions)
     """Which versions of the API server will do, and what happens at the start if it is another."""
 
+    workers: int = attrs.field(default=8, validator=attrs.validators.ge(1))
+    """How many keys a controller works at once, unless it says so itself."""
+
+    deadline_seconds: float = attrs.field(default=300.0, validator=attrs.validators.gt(0))
+    """When a run is ended, unless its controller says so itself."""
+
+    dry_run: bool = False
+    """Let the server check every write, and store none; what would have been written is logged. A Lease cannot be held
+    that way, so neither leader election nor sharding goes with it."""
+
     field_manager: str = attrs.field(default="windlass", validator=attrs.validators.min_len(1))
     """The field manager of writes, and the component that reports events."""
 
     clock: Callable[[], datetime] = utc_now
     """The wall clock, for timestamps in objects. Durations use the loop's clock."""
+
+    def validate(self) -> None:
+        """Raises ManagerError when two settings do not go together."""
+        election, sharding = self.leader_election, self.sharding
+        if self.dry_run and (election is not None or sharding is not None):
+            raise ManagerError("dry_run: a dry run holds no Lease, so leader_election and sharding must be None")
+        if election is None or sharding is None:
+            return
+        if (election.name, election.namespace) == (sharding.name, sharding.namespace):
+            raise ManagerError(
+                f"leader_election and sharding: expected two names, for each has a Lease of its own, "
+                f"found {election.name!r} twice"
+            )

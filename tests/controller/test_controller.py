@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from windlass.controller.context import Services
-from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
+from windlass.controller.controller import Controller
 from windlass.controller.errors import ManagerError, TerminalError
 from windlass.controller.handlers import map_self
 from windlass.controller.predicates import DEFAULT, generation_changed
@@ -20,6 +20,7 @@ from windlass.controller.queue import LOW, NORMAL
 from windlass.controller.request import Result
 from windlass.controller.scheme import Scheme
 from windlass.controller.sources import Channel
+from windlass.controller.spec import ControllerSpec, WatchSpec
 from windlass.informers.backoff import Backoff
 from windlass.informers.builtins import ConfigMap, Pod
 from windlass.informers.errors import Conflict, NotSynced

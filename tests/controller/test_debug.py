@@ -1,8 +1,10 @@
 """The debug page's entry of a controller."""
 
-from windlass.controller.controller import Controller, ControllerSpec, FailedRun
+from windlass.controller.controller import Controller
 from windlass.controller.debug import describe_controller
 from windlass.controller.latency import KEYS_MAX, STAGES, Trace
+from windlass.controller.spec import ControllerSpec
+from windlass.controller.statistics import FailedRun
 from windlass.informers.keys import Key
 
 

@@ -6,9 +6,10 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from windlass.controller.controller import Controller, ControllerSpec
+from windlass.controller.controller import Controller
 from windlass.controller.errors import ManagerError
 from windlass.controller.health import ProbeServer, exposure_fault
+from windlass.controller.spec import ControllerSpec
 
 
 async def nothing(ctx, request):

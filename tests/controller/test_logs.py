@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from windlass.controller.context import Context
-from windlass.controller.controller import Controller, ControllerSpec
+from windlass.controller.controller import Controller
 from windlass.controller.logs import JsonFormatter
 from windlass.controller.request import Request
+from windlass.controller.spec import ControllerSpec
 from windlass.informers.keys import Key
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from windlass.controller.controller import Controller, ControllerSpec
+from windlass.controller.controller import Controller
 from windlass.controller.latency import STAGES
 from windlass.controller.metrics import ControllerCollector
 from windlass.controller.queue import LOW
 from windlass.controller.recorder import Recorder
+from windlass.controller.spec import ControllerSpec
 
 
 async def nothing(ctx, request):

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import msgspec
 
 from windlass.controller.context import Services
-from windlass.controller.controller import Controller, ControllerSpec, WatchSpec
+from windlass.controller.controller import Controller
 from windlass.controller.handlers import map_self
 from windlass.controller.predicates import DEFAULT
 from windlass.controller.scheme import Scheme
 from windlass.controller.settings import utc_now
+from windlass.controller.spec import ControllerSpec, WatchSpec
 from windlass.informers.barrier import Barrier
 from windlass.informers.builtins import ConfigMap
 from windlass.informers.keys import Key
