@@ -26,8 +26,12 @@ def load_object(reference: str, *, option: str) -> object:
         sys.path.insert(0, here)
     try:
         found: object = importlib.import_module(module_name)
+    except SystemExit as error:
+        message = f"cannot import {module_name}: it ends the process instead of defining {path}"
+        raise click.BadParameter(message, param_hint=option) from error
     except Exception as error:
-        raise click.BadParameter(f"cannot import {module_name}: {error}", param_hint=option) from error
+        message = f"cannot import {module_name}: {str(error) or type(error).__name__}"
+        raise click.BadParameter(message, param_hint=option) from error
     for name in path.split("."):
         if not hasattr(found, name):
             raise click.BadParameter(f"module {module_name} has no {path!r}", param_hint=option)

@@ -45,7 +45,11 @@ class _Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "WINDLASS"},
+    epilog="Every option can be given by the environment: that of `windlass serve --port` as WINDLASS_SERVE_PORT.",
+)
 @click.version_option(package_name="windlass", prog_name="windlass")
 def windlass() -> None:
     """Controllers for Kubernetes in asyncio, AI operators, and an inference endpoint."""

@@ -5,27 +5,26 @@ Operators come from three places: those built in, those that installed packages 
 controllers.
 """
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import Any
 
+import attrs
 import click
 
-from windlass.cli.loading import load_object
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
-from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
-from windlass.controller import Manager, Settings
-from windlass.operators.training import TrainingSettings
-from windlass.operators.training import setup as setup_training
+from windlass.cli.operators import Operator, installed, named
+from windlass.cli.options import FILE, FOLDER, usable_kubeconfig
+from windlass.cli.settings import manager_options, settings_of
+from windlass.controller import Manager
+from windlass.operators import training as training_operator  # its names are imported when they are first used
+from windlass.statemachine.errors import WindlassError
 
 __all__ = ("command",)
-
-_GROUP: Final = "windlass.operators"
-
-Setup = Callable[[Manager], object]
 
 
 @click.command()
@@ -37,13 +36,16 @@ Setup = Callable[[Manager], object]
 @click.option("--training/--no-training", default=True, show_default=True, help="Run the built-in training operator.")
 @click.option(
     "--state", type=FOLDER, default=Path("windlass-state"), show_default=True,
-    help="Where training keeps its runs; must survive restarts.",
+    help="Where training keeps its runs; must survive restarts, and be the same on all replicas.",
 )  # fmt: skip
 @click.option(
     "--models", type=FOLDER, default=Path("windlass-models"), show_default=True,
     help="Model repository that training publishes into.",
 )  # fmt: skip
-@click.option("--probe-port", type=PORT, help="Serve /healthz, /readyz, /metrics and /debug/controllers on 127.0.0.1.")
+@manager_options
+@click.option(
+    "--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True, help="Of stderr."
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -59,44 +61,55 @@ def command(
     training: bool,
     state: Path,
     models: Path,
-    probe_port: int | None,
+    log_format: str,
     log_level: str,
+    **given: Any,
 ) -> int:
-    """Run operators against a cluster until Ctrl-C or a failure."""
-    log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], brief=False)
-    manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=Settings(probe_port=probe_port))
-    if training:
-        setup_training(manager, TrainingSettings(state=state.resolve(), models=models.resolve()))
-    for setup in (*_installed(), *(_named(reference) for reference in references)):
-        setup(manager)
+    """Run operators against a cluster until Ctrl-C or a failure.
+
+    Every option can be given by the environment: --log-level as WINDLASS_RUN_LOG_LEVEL.
+    """
+    as_json = log_format == "json"
+    log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], style="json" if as_json else "full")
+    try:
+        manager = Manager(kubeconfig=kubeconfig, namespace=namespace or None, settings=settings_of(given))
+    except WindlassError as error:
+        raise click.UsageError(str(error)) from error
+    operators = [*installed(), *(named(reference) for reference in references)]
+    if training and manager.settings.dry_run:
+        click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
+    elif training:
+        operators.insert(0, _training(state, models, given["workers"]))
+    for operator in operators:
+        operator.add_to(manager)
     if not manager.controllers:
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
     with usable_kubeconfig():
-        return run_until_signalled(lambda: _run(manager))
+        return run_until_signalled(lambda: _run(manager, quiet=as_json))
 
 
-async def _run(manager: Manager) -> int:
+async def _run(manager: Manager, *, quiet: bool) -> int:
     async with manager:
-        click.echo(f"running      {', '.join(controller.name for controller in manager.controllers)}")
-        await manager.wait()
+        if not quiet:  # in JSON the log says it
+            click.echo(f"running      {', '.join(controller.name for controller in manager.controllers)}")
+        with _told_to_stop():
+            await manager.wait()
     return 0
 
 
-def _installed() -> list[Setup]:
-    """The operators that installed packages announce."""
-    found: list[Setup] = []
-    for point in entry_points(group=_GROUP):
-        try:
-            found.append(point.load())
-        except Exception as error:
-            raise click.ClickException(
-                f"the operator {point.name!r} ({point.value}) cannot be imported: {error}"
-            ) from error
-    return found
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """A signal ends the block and not the task: what the orderly stop then meets, GraceExceeded say, is to be told."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.uncancel() > 0:
+            raise
 
 
-def _named(reference: str) -> Setup:
-    found = load_object(reference, option="--operator")
-    if not callable(found):
-        raise click.BadParameter(f"{reference} is not a function that takes a manager", param_hint="--operator")
-    return cast("Setup", found)
+def _training(state: Path, models: Path, workers: int | None) -> Operator:
+    settings = training_operator.TrainingSettings(state=state.resolve(), models=models.resolve())
+    if workers is not None:
+        settings = attrs.evolve(settings, workers=workers)
+    return Operator("training", lambda manager: training_operator.setup(manager, settings))

@@ -66,7 +66,7 @@ class _Options:
 @click.option("--progress/--no-progress", default=True, help="Bars on a terminal, or plain lines.")
 def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None, *, once: bool, progress: bool) -> int:
     """Train, validate and serve a model on this machine, until Ctrl-C."""
-    log_to_stderr(logging.ERROR, brief=True)  # conflicts and retries are everyday life; they are in the folder's log
+    log_to_stderr(logging.ERROR, style="brief")  # conflicts and retries are everyday life; they are in the folder's log
     with _root(data) as root, usable_kubeconfig():
         options = _Options(Folder(Path(root)), port, api_port, kubeconfig, once, progress)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)

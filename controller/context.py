@@ -84,6 +84,11 @@ class Context:
         """
         return self._fencing()
 
+    @property
+    def dry_run(self) -> bool:
+        """Whether the server stores nothing of what is written. What acts outside of the cluster must then not act."""
+        return self.api.client.dry_run
+
     # Reading.
 
     @overload

@@ -129,7 +129,7 @@ class ProbeServer:
         if self._token is None:
             return
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), self._token.encode()):
             raise web.HTTPUnauthorized(
                 text="send the header `Authorization: Bearer <token>`\n", headers={"WWW-Authenticate": "Bearer"}
             )

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from windlass.controller.assembly import Assembly, Wanted
 from windlass.controller.context import Services
 from windlass.controller.controller import Controller
+from windlass.controller.dryrun import DryRunClient
 from windlass.controller.errors import DuplicateName, GraceExceeded, LeadershipLost, ManagerError
 from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch
@@ -331,7 +332,8 @@ class Manager:
         settings = self.settings
         cluster = self._cluster or await Cluster.load(self._kubeconfig)
         calls = CallMetrics(self.registry, host=urlsplit(cluster.server).netloc)
-        client = await self._stack.enter_async_context(Client(cluster, observer=calls))
+        client_class = DryRunClient if settings.dry_run else Client
+        client = await self._stack.enter_async_context(client_class(cluster, observer=calls))
         cache = Cache(client, namespace=self.namespace)
         InformerMetrics(self.registry, lambda: cache.informers)
         api = self._api = Api(client, observer=cache)
@@ -355,7 +357,14 @@ class Manager:
         await self._unless_stopped(self._replicas.prepare(client, settings.clock))
         resources = {watch.resource for one in self.controllers for watch in one.spec.watches}
         resources |= {resource for one in self.controllers for resource in one.spec.reads}
-        await self._unless_stopped(check_access(api, sorted(resources, key=str), namespace=self.namespace))
+        await self._unless_stopped(
+            check_access(
+                api,
+                sorted(resources, key=str),
+                namespace=self.namespace,
+                timeout_seconds=settings.connect_timeout_seconds,
+            )
+        )
         for controller in self.controllers:
             controller.attach(cache)
         self._parts.start(Stage.RECORDER, self.recorder.name, lambda: self.recorder.run(api), stop=self.recorder.stop)

@@ -74,6 +74,11 @@ class BlockingContext:
 
         return self._await(ask)
 
+    @property
+    def dry_run(self) -> bool:
+        """As `Context.dry_run`."""
+        return self._context.dry_run
+
     @overload
     def get(self, kind: type[T], key: Key) -> T | None: ...
     @overload

@@ -43,7 +43,8 @@ class Settings:
     that nothing is waited for, and that this is no error (M4)."""
 
     connect_timeout_seconds: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
-    """How long the API server may be unreachable at the start. Once started, a manager waits for it for ever."""
+    """How long the API server may be unreachable at the start, or not serve a kind. Once started, a manager waits for
+    it for ever."""
 
     sync_timeout_seconds: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     """How long the first lists may take (C11)."""

@@ -66,11 +66,22 @@ class Target:
     cached: Object | None = None
 
 
+@attrs.frozen
+class _Work:
+    """One call's circumstances, the same in each of its attempts."""
+
+    api: Api
+    target: Target
+    mutate: Mutate
+    field_manager: str | None
+
+
 async def create_or_patch(api: Api, target: Target, mutate: Mutate, *, field_manager: str | None = None) -> Upserted:
     """Make the target what `mutate` says. Raises ControllerError if that changes which object it is, and ApiError.
 
     When others keep writing the object, the last Conflict is raised after a few tries.
     """
+    work = _Work(api, target, mutate, field_manager)
     cached = target.cached
 
     async def attempt() -> Upserted:
@@ -79,13 +90,13 @@ async def create_or_patch(api: Api, target: Target, mutate: Mutate, *, field_man
         found = known or await _read(api, target)
         try:
             if found is not None:
-                return await _patch(api, target, found, mutate, field_manager)
+                return await _patch(work, found)
         except NotFound as error:
             if known is None:
                 raise
             raise Conflict(409, "Conflict", f"gone, though the cache still has it: {error}") from error
         try:
-            return await _create(api, target, mutate, field_manager)
+            return await _create(work)
         except AlreadyExists as error:  # somebody was faster: the same as a conflict
             raise Conflict(409, "Conflict", str(error)) from error
 
@@ -115,53 +126,52 @@ async def _read(api: Api, target: Target) -> Object | None:
         return None
 
 
-async def _create(api: Api, target: Target, mutate: Mutate, field_manager: str | None) -> Upserted:
-    resource, key = target.resource, target.key
+async def _create(work: _Work) -> Upserted:
+    resource, key = work.target.resource, work.target.key
     metadata = {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {})
-    body = _mutated({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}, mutate, target)
+    body = _mutated({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}, work)
     status = body.pop("status", None)
-    created = await api.create(resource, body)
-    if not status:
+    created = await work.api.create(resource, body)
+    if not status or work.api.client.dry_run:  # a dry run has created nothing whose status could be written
         return Upserted(Operation.CREATED, created)
     patch = {"metadata": {"resourceVersion": created.resource_version}, "status": status}
-    return Upserted(Operation.CREATED, await _send(api, target, patch, field_manager, subresource="status"))
+    return Upserted(Operation.CREATED, await _send(work, patch, subresource="status"))
 
 
-async def _patch(api: Api, target: Target, found: Object, mutate: Mutate, field_manager: str | None) -> Upserted:
+async def _patch(work: _Work, found: Object) -> Upserted:
     before = found.to_dict()
-    changes = merge_patch(before, _mutated(before, mutate, target))
+    changes = merge_patch(before, _mutated(before, work))
     if not changes:
         return Upserted(Operation.UNCHANGED, found)
     status = changes.pop("status", None)
     if changes:
         changes["metadata"] = {**changes.get("metadata", {}), "resourceVersion": found.resource_version}
-        found = await _send(api, target, changes, field_manager)
+        found = await _send(work, changes)
     if status is not None:
         changes = {"metadata": {"resourceVersion": found.resource_version}, "status": status}
-        found = await _send(api, target, changes, field_manager, subresource="status")
-    _warn_if_endless(target, found, mutate)
+        found = await _send(work, changes, subresource="status")
+    _warn_if_endless(work, found)
     return Upserted(Operation.PATCHED, found)
 
 
-async def _send(
-    api: Api, target: Target, patch: Body, field_manager: str | None, *, subresource: str | None = None
-) -> Object:
-    return await api.patch(
-        target.resource,
-        target.key,
+async def _send(work: _Work, patch: Body, *, subresource: str | None = None) -> Object:
+    return await work.api.patch(
+        work.target.resource,
+        work.target.key,
         patch,
         type=PatchType.MERGE,
         subresource=subresource,
-        field_manager=field_manager,
+        field_manager=work.field_manager,
     )
 
 
-def _mutated(before: Body, mutate: Mutate, target: Target) -> Body:
+def _mutated(before: Body, work: _Work) -> Body:
     after: Body = copy.deepcopy(before)
-    mutate(after)
+    work.mutate(after)
     after = msgspec.json.decode(msgspec.json.encode(after))  # as a reader would see it: tuples are lists
     old, new = _identity(before), _identity(after)
     if new != old:
+        target = work.target
         raise ControllerError(f"{target.resource} {target.key}: mutate made another object of it: {old} became {new}")
     return after
 
@@ -172,13 +182,13 @@ def _identity(body: Body) -> Body:
     return {"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), **named}
 
 
-def _warn_if_endless(target: Target, written: Object, mutate: Mutate) -> None:
+def _warn_if_endless(work: _Work, written: Object) -> None:
     """P13: what differs from itself right after it was written will be written at every run."""
     body = written.to_dict()
-    again = merge_patch(body, _mutated(body, mutate, target))
+    again = merge_patch(body, _mutated(body, work))
     if again:
         fields = ", ".join(_paths(again))
-        _LOG.warning("%s %s: mutate never finds %s as it wants it", target.resource, target.key, fields)
+        _LOG.warning("%s %s: mutate never finds %s as it wants it", work.target.resource, work.target.key, fields)
 
 
 def _paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:

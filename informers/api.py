@@ -259,7 +259,7 @@ class Api:
             return written
 
     def _writing(self, resource: Resource, key: Key | None) -> AbstractContextManager[Write]:
-        if self.observer is None or key is None:
+        if self.observer is None or key is None or self.client.dry_run:
             return nullcontext(_Unwatched())
         return self.observer.writing(resource, key)
 

@@ -102,6 +102,9 @@ class Client:
     so are 502, 503 and 504 for reads. Warnings of the server (old versions, unknown fields) are logged, each text once.
     """
 
+    dry_run: bool = False
+    """Whether writes are checked and not stored, so that no cache will ever show them."""
+
     def __init__(
         self,
         cluster: Cluster,

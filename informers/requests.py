@@ -75,6 +75,17 @@ class Request:
         """Whether sending it twice does what sending it once does and changes nothing."""
         return self.method in ("GET", "HEAD")
 
+    def dry(self) -> "Request":
+        """The same write as a dry run: it is checked, and not stored. A read is what it was."""
+        if self.is_safe:
+            return self
+        query = (*(pair for pair in self.query if pair[0] != "dryRun"), ("dryRun", "All"))
+        if self.method != "DELETE" or self.body is None:
+            return attrs.evolve(self, query=query)
+        # Of a DELETE with a body the server does not look at the query: without this, it would delete.
+        options = {**msgspec.json.decode(self.body), "dryRun": ["All"]}
+        return attrs.evolve(self, query=query, body=msgspec.json.encode(options))
+
 
 @attrs.frozen
 class WriteOptions:

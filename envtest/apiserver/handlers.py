@@ -443,7 +443,7 @@ def _parsed(raw: bytes, content_type: str) -> Any:
 
 
 def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
-    query = request.query
+    query = {} if body else request.query  # a body is the whole of the options, as on a real server
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     problem = delete_options_fault(body)
@@ -459,7 +459,7 @@ def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
         fault = Fault.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))
         raise invalid("DeleteOptions", "meta.k8s.io", "", [fault])
     return DeleteOptions(
-        dry_run=_dry_run(_strings(body.get("dryRun")) or query.getall("dryRun", [])),
+        dry_run=_dry_run(_strings(body.get("dryRun")) if body else request.query.getall("dryRun", [])),
         policy=policy,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),

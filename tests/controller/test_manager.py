@@ -27,7 +27,7 @@ from windlass.controller import (
 )
 from windlass.informers.builtins import ConfigMap, Event, Namespace, Node, Pod, Secret
 from windlass.informers.cluster import Cluster
-from windlass.informers.errors import ConfigError, NotSynced
+from windlass.informers.errors import ConfigError
 from windlass.informers.keys import Key
 from windlass.informers.resources import Resource
 
@@ -183,11 +183,12 @@ async def test_a_kubeconfig_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.realtime
-async def test_a_kind_that_the_server_does_not_serve_is_named_when_the_time_is_up():
-    async with open_server("embedded") as server:
-        manager = managed(server, sync_timeout_seconds=1.0)
+@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+async def test_a_kind_that_the_server_does_not_serve_is_named(server_kind):
+    async with open_server(server_kind) as server:
+        manager = managed(server, connect_timeout_seconds=1.0)
         manager.controller(nothing, for_=ROCKET)
-        with pytest.raises(NotSynced, match=r"rockets\.v1\.example\.com.*404"):
+        with pytest.raises(ManagerError, match=r"does not serve rockets\.v1\.example\.com: is the Custom"):
             await fails_to_start(manager)
 
 

@@ -73,7 +73,7 @@ async def test_refused_credentials_are_told_at_once(error):
 
 async def test_one_page_of_one_object_is_asked_for_of_each_kind():
     api = FakeApi()
-    await check_access(api, [Pod, Secret], namespace="ns")
+    await check_access(api, [Pod, Secret], namespace="ns", timeout_seconds=10)
     assert api.listed == [(Pod, "ns", 1), (Secret, "ns", 1)]
 
 
@@ -82,18 +82,38 @@ async def test_a_kind_that_may_not_be_listed_is_named(namespace, where):
     """Pain 9: missing permissions must not look like an empty cluster."""
     api = FakeApi(refused={Secret: refusal(Forbidden, 403)})
     with pytest.raises(ManagerError, match=rf"secrets\.v1 cannot be listed {where} at {SERVER}: 403"):
-        await check_access(api, [Pod, Secret], namespace=namespace)
+        await check_access(api, [Pod, Secret], namespace=namespace, timeout_seconds=10)
 
 
-@pytest.mark.parametrize(
-    "error", [refusal(NotFound, 404), ConnectionFailed("gone"), refusal(ServerError, 500)], ids=repr
-)
-async def test_a_kind_that_is_not_served_yet_is_left_to_the_first_list(error):
-    await check_access(FakeApi(refused={Pod: error}), [Pod], namespace=None)
+@pytest.mark.parametrize("error", [ConnectionFailed("gone"), refusal(ServerError, 500)], ids=repr)
+async def test_a_kind_of_which_nothing_can_be_told_now_is_left_to_the_first_list(error):
+    await check_access(FakeApi(refused={Pod: error}), [Pod], namespace=None, timeout_seconds=10)
+    assert asyncio.get_running_loop().time() == 0.0
+
+
+async def test_a_kind_that_is_not_served_is_named_at_once_and_raised_when_it_does_not_come(caplog):
+    """Not after the two minutes that the first list may take (C11)."""
+    api = FakeApi(refused={Pod: refusal(NotFound, 404)})
+    with pytest.raises(
+        ManagerError, match=rf"{SERVER} does not serve pods\.v1: is the CustomResourceDefinition missing"
+    ):
+        await check_access(api, [Pod, Secret], namespace=None, timeout_seconds=10)
+    assert "does not serve pods.v1: " in caplog.messages[0]
+    assert asyncio.get_running_loop().time() == pytest.approx(10.0)
+
+
+async def test_a_kind_whose_definition_is_on_its_way_is_waited_for(caplog):
+    api = FakeApi(refused={Pod: refusal(NotFound, 404)})
+    task = asyncio.create_task(check_access(api, [Pod, Secret], namespace=None, timeout_seconds=10))
+    await asyncio.sleep(3)
+    assert (len(caplog.messages), task.done()) == (1, False)
+    api.refused.clear()
+    await task
+    assert asyncio.get_running_loop().time() < 4
 
 
 async def test_all_kinds_that_may_not_be_listed_are_named_at_once():
     api = FakeApi(refused={Secret: refusal(Forbidden, 403), Pod: refusal(Forbidden, 403)})
     with pytest.raises(ManagerFaults) as caught:
-        await check_access(api, [Pod, Secret], namespace=None)
+        await check_access(api, [Pod, Secret], namespace=None, timeout_seconds=10)
     assert [str(fault).partition(" ")[0] for fault in caught.value.faults] == ["pods.v1", "secrets.v1"]

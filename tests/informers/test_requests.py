@@ -140,3 +140,21 @@ def test_only_reads_are_safe_to_repeat():
 
 def test_a_body_is_not_shown_in_logs():
     assert "secret" not in repr(requests.create(Pod, b"secret"))
+
+
+def test_a_dry_run_says_so_once_and_keeps_the_rest():
+    request = requests.patch(Pod, A, b"{}", type=PatchType.MERGE, options=WriteOptions("me", dry_run=True))
+
+    assert request.dry() == request
+    assert requests.create(Pod, b"{}", namespace="ns").dry().query == (("dryRun", "All"),)
+    assert requests.get(Pod, A).dry() == requests.get(Pod, A)
+
+
+def test_a_dry_delete_says_so_in_its_body_too():
+    """Of a DELETE with a body a real server ignores the query, and would delete."""
+    request = requests.delete(Pod, A, uid="u").dry()
+
+    assert (request.query, request.is_safe) == ((("dryRun", "All"),), False)
+    assert json.loads(request.body) == {
+        "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": "u"}, "dryRun": ["All"],
+    }  # fmt: skip
