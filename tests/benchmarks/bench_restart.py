@@ -1,10 +1,11 @@
 """What the restart of an API server costs a controller of many objects, and whether it loses any of them.
 
-    python tests/benchmarks/bench_restart.py [--objects 10000] [--check]
+    python tests/benchmarks/bench_restart.py [--objects 10000] [--server embedded | kubernetes] [--check]
 
-The server is a process with its objects on disk. All objects are reconciled once; then every spec is changed, and in
-the middle of that the server is killed and started again on the same port. In the end each object's status must name
-its newest generation. `--check` exits 1 when one does not. tests/controller/test_restart.py runs the same.
+The server is a process with its objects on disk, or a real kube-apiserver before etcd. All objects are reconciled once;
+then every spec is changed, and in the middle of that the server is killed and started again on the same port. In the
+end each object's status must name its newest generation. `--check` exits 1 when one does not.
+tests/controller/test_restart.py runs the same.
 """
 
 import argparse
@@ -16,11 +17,13 @@ import tempfile
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import msgspec
 
 from windlass.controller import Context, Manager, Request, Settings
+from windlass.envtest.controlplane import ControlPlane, find_binaries
 from windlass.informers.api import Api
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
@@ -78,12 +81,12 @@ async def reconcile(ctx: Context, request: Request) -> None:
         await ctx.status(buoy, observed=buoy.metadata.generation)
 
 
-async def survive(objects: int, folder: Path) -> Report:
+async def survive(objects: int, folder: Path, server_kind: str = "embedded") -> Report:
     """Create, reconcile, change, kill the server meanwhile, and wait until everything is as new as it should be."""
-    started = time.monotonic()
-    server = Server(folder)
+    server = Real() if server_kind == "kubernetes" else Embedded(folder)
     async with server.running():
-        cluster = Cluster.from_dict(msgspec.yaml.decode((folder / "kubeconfig").read_bytes()))
+        started = time.monotonic()
+        cluster = Cluster.from_dict(server.kubeconfig())
         async with Client(cluster) as client:
             api = Api(client)
             await install(api, [Buoy])
@@ -114,7 +117,7 @@ async def survive(objects: int, folder: Path) -> Report:
             )
 
 
-class Server:
+class Embedded:
     """The embedded API server in a process of its own, on one port and one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -141,13 +144,40 @@ class Server:
             self._process.kill()
         await self._process.communicate()
 
+    def kubeconfig(self) -> dict[str, Any]:
+        return msgspec.yaml.decode((self._folder / "kubeconfig").read_bytes())
+
     @asynccontextmanager
     async def running(self):
         await self.start()
         try:
-            yield self
+            yield
         finally:
             await self.kill()
+
+
+class Real:
+    """A kube-apiserver of its own, whose etcd lives on."""
+
+    def __init__(self) -> None:
+        binaries = find_binaries()
+        if binaries is None:
+            raise SystemExit("there is no kube-apiserver on this machine; .ci/kubernetes brings it")
+        self._plane = ControlPlane(binaries, controller_manager=False)
+
+    async def start(self) -> None:
+        await self._plane.restart_apiserver()
+
+    async def kill(self) -> None:
+        self._plane.kill_apiserver()
+
+    def kubeconfig(self) -> dict[str, Any]:
+        return self._plane.kubeconfig()
+
+    @asynccontextmanager
+    async def running(self):
+        async with self._plane:
+            yield
 
 
 async def every(objects, work):
@@ -202,10 +232,11 @@ async def until_current(api, objects, *, depth, seconds=300.0):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=10_000)
+    parser.add_argument("--server", choices=["embedded", "kubernetes"], default="embedded")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = asyncio.run(survive(arguments.objects, Path(folder)))
+        report = asyncio.run(survive(arguments.objects, Path(folder), arguments.server))
     print(msgspec.json.encode(attrs.asdict(report)).decode())
     return 1 if arguments.check and report.behind else 0
 

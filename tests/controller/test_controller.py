@@ -23,7 +23,7 @@ from windlass.controller.sources import Channel
 from windlass.controller.spec import ControllerSpec, WatchSpec
 from windlass.informers.backoff import Backoff
 from windlass.informers.builtins import ConfigMap, Pod
-from windlass.informers.errors import Conflict, NotSynced
+from windlass.informers.errors import Conflict, InformerStopped, NotSynced
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
 from windlass.informers.store import Added, Deleted, Updated
@@ -44,6 +44,7 @@ class FakeInformer:
         self.resource = resource
         self.synced = asyncio.Event()
         self.handlers = {}
+        self.failure = None
         if synced:
             self.synced.set()
 
@@ -54,6 +55,8 @@ class FakeInformer:
         return registration
 
     async def ready(self):
+        if self.failure is not None:
+            raise self.failure
         await self.synced.wait()
 
     def why(self):
@@ -242,7 +245,7 @@ async def test_a_key_is_queued_again_before_it_is_given_back():
 
 @pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), AssertionError(), SystemExit(3)], ids=repr)
 async def test_a_mistake_in_a_reconciler_concerns_one_key_and_is_counted_apart(error):
-    """C8."""
+    """C8, scenario 38."""
 
     async def reconcile(ctx, request):
         if request.key == A:
@@ -292,7 +295,7 @@ async def test_an_exception_group_is_an_error_of_its_key():
 
 
 async def test_a_run_past_its_deadline_is_ended_and_counted():
-    """C9."""
+    """C9, scenario 39."""
 
     async def reconcile(ctx, request):
         if len(bench.runs) == 1:
@@ -355,7 +358,7 @@ async def test_nothing_runs_before_every_handler_has_been_told_of_the_whole_firs
 
 
 async def test_lists_that_do_not_come_in_time_are_an_error_that_names_them_and_why():
-    """C11, C19."""
+    """C11, C19, scenario 41."""
     bench = Bench(done, synced=False, sync_timeout_seconds=120.0)
     await bench.start()
     waiter = asyncio.create_task(bench.controller.ready())
@@ -364,6 +367,19 @@ async def test_lists_that_do_not_come_in_time_are_an_error_that_names_them_and_w
     assert now() == pytest.approx(120.0)
     with pytest.raises(ManagerError, match="ended before it was ready"):
         await waiter
+
+
+async def test_a_store_that_fails_before_it_is_complete_fails_the_controller_at_once():
+    """C19: whoever waits for it is told, and hangs no longer than the store lived."""
+    bench = Bench(done, synced=False)
+    bench.cache.informer(Pod).failure = InformerStopped("pods.v1: the informer ended")
+    await bench.start()
+    waiter = asyncio.create_task(bench.controller.ready())
+    with pytest.raises(InformerStopped, match="pods"):
+        await bench.task
+    with pytest.raises(ManagerError, match="ended before it was ready"):
+        await waiter
+    assert (now(), bench.runs) == (0.0, [])
 
 
 async def test_being_stopped_while_waiting_for_the_lists_is_no_error():
@@ -396,6 +412,30 @@ async def test_sources_begin_with_the_workers_and_what_they_said_before_is_not_l
         channel.put(B)
         await asyncio.sleep(1)
         assert bench.runs == [A, B]
+
+
+async def test_a_controller_that_waits_for_leadership_has_its_sources_run_once_and_loses_nothing():
+    """C13: they are warm while it waits; being let in does not start them again."""
+
+    class Counting:
+        name = "counting"
+        started = 0
+
+        async def run(self, wake):
+            self.started += 1
+            wake(A, "warm")
+            await asyncio.Event().wait()
+
+    source = Counting()
+    bench = Bench(done, sources=(source,))
+    bench.controller.hold()
+    async with bench:
+        bench.emit(Added(make("b"), False))
+        await asyncio.sleep(3600)
+        assert (source.started, bench.runs, len(bench.queue)) == (1, [], 2)
+        bench.controller.open()
+        await asyncio.sleep(1)
+        assert (source.started, sorted(bench.runs)) == (1, [A, B])
 
 
 async def test_a_source_that_fails_fails_the_controller():

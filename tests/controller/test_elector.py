@@ -97,7 +97,7 @@ async def test_a_stopped_leader_gives_the_lease_back_and_the_next_takes_it_at_on
 
 
 async def test_a_release_that_conflicts_is_tried_again():
-    """L9."""
+    """L9, scenario 50."""
     server = MemoryLeases()
     link = server.link()
     one = elector(link)

@@ -51,7 +51,7 @@ def apply_json_patch(finalizers, patch, *, resource_version="7"):
     ],
 )
 def test_an_object_is_in_one_of_four_stages(subject, expected):
-    """F1."""
+    """F1, scenario 48."""
     assert stage(subject, MINE) is expected
 
 

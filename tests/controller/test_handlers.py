@@ -47,7 +47,7 @@ def test_an_object_without_owners_wakes_nobody():
 
 
 def test_an_update_wakes_the_old_and_the_new_owner_once_each():
-    """P6."""
+    """P6, scenario 46."""
     handler = map_owner(APP)
     assert handler(Updated(child(ref("old")), child(ref("new"), rv="2"))) == [Key("ns", "old"), Key("ns", "new")]
     assert handler(Updated(child(ref("same")), child(ref("same"), rv="2"))) == [Key("ns", "same")]

@@ -277,6 +277,97 @@ async def test_start_and_stop_order():
     assert await ours() == before
 
 
+class Boom(Exception):
+    pass
+
+
+async def _body_fails(manager):
+    async with manager:
+        raise Boom
+
+
+async def _part_fails(manager):
+    broken = Part("broken", [])
+    manager.add(broken)
+    async with manager:
+        broken.failure.set_exception(Boom())
+        await manager.wait()
+
+
+async def _part_fails_at_the_start(manager):
+    broken = Part("broken", [])
+    broken.failure.set_exception(Boom())
+    manager.add(broken)
+    async with manager:
+        await manager.wait()
+
+
+async def _source_fails(manager):
+    class Broken:
+        name = "broken"
+
+        async def run(self, wake):
+            raise Boom
+
+    manager.controller(nothing, for_=ConfigMap, sources=[Broken()])
+    async with manager:
+        await manager.wait()
+
+
+async def _run_hangs(manager):
+    begun = asyncio.Event()
+
+    async def hang(ctx, request):
+        begun.set()
+        await asyncio.Event().wait()
+
+    manager.controller(hang, for_=ConfigMap)
+    async with manager:
+        manager.controllers[-1].queue.add(Key("default", "a"))
+        await begun.wait()
+
+
+async def _cancelled(manager):
+    async def inside():
+        async with manager:
+            await manager.wait()
+
+    task = asyncio.create_task(inside())
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await task
+
+
+async def _kind_is_missing(manager):
+    manager.controller(nothing, for_=ROCKET)
+    async with manager:
+        pass
+
+
+SHAPES = {
+    _body_fails: Boom,
+    _part_fails: Boom,
+    _part_fails_at_the_start: Boom,
+    _source_fails: Boom,
+    _run_hangs: GraceExceeded,
+    _cancelled: asyncio.CancelledError,
+    _kind_is_missing: ManagerError,
+}
+
+
+@pytest.mark.realtime
+async def test_no_task_is_left_whatever_went_wrong():
+    """M7, scenario 54."""
+    async with open_server("embedded") as server:
+        before = await ours()
+        for shape, error in SHAPES.items():
+            manager = managed(server, grace_seconds=0.2, connect_timeout_seconds=0.3)
+            manager.controller(nothing, for_=Secret, name="secrets")
+            with pytest.raises(error):
+                await shape(manager)
+            assert await ours() == before, shape.__name__
+
+
 @pytest.mark.realtime
 async def test_a_failure_stops_the_others_and_is_raised_by_wait():
     """M8."""

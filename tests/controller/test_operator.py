@@ -9,7 +9,16 @@ import attrs
 import pytest
 from servers import Server, open_server
 
-from windlass.controller import Context, Manager, Request, Result, Settings
+from windlass.controller import (
+    DEFAULT,
+    Context,
+    Manager,
+    Request,
+    Result,
+    Settings,
+    generation_changed,
+    status_changed,
+)
 from windlass.informers.api import Api
 from windlass.informers.builtins import ConfigMap, Event, Namespace
 from windlass.informers.client import Client
@@ -148,6 +157,24 @@ async def test_an_operator_of_ten_lines_keeps_an_owned_object_and_a_status_true(
             await place.api.delete(Greeting, place.key("hello"), propagation="Background")
             await eventually(lambda: _is(text_of(place, "hello"), None), seconds=50)  # a real collector is slow
         assert manager.controllers[0].statistics.errors == 0
+
+
+@SERVERS
+@pytest.mark.parametrize("wakes", [DEFAULT, generation_changed | status_changed], ids=lambda one: one.name)
+async def test_a_status_that_somebody_else_writes_wakes_whoever_asks_for_status(server_kind, wakes):
+    """The generation stays as it is, which is where such changes get lost; each of them is put right here."""
+    async with open_place(server_kind) as place:
+        manager = place.manager()
+        manager.controller(reconcile, for_=Greeting, predicates=[wakes])
+        right = {"phase": "Ready", "observed": "hi"}
+        await place.api.create(Greeting, place.greeting("touched", "hi"))
+        async with manager:
+            await eventually(lambda: _is(status_of(place, "touched"), right))
+            for number in range(5):
+                wrong = {"status": {"phase": f"Wrong{number}"}}
+                await place.api.patch(Greeting, place.key("touched"), wrong, subresource="status")
+                await eventually(lambda: _is(status_of(place, "touched"), right))
+            assert (await place.api.get(Greeting, place.key("touched"))).generation == 1
 
 
 async def _is(answer: Awaitable[object], wanted: object) -> bool:

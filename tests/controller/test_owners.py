@@ -48,7 +48,7 @@ def test_the_body_that_was_given_is_not_changed():
 
 
 def test_another_controller_is_not_pushed_aside():
-    """P10."""
+    """P10, scenario 47."""
     body = set_controller(CHILD, OWNER)
     other = attrs.evolve(OWNER, key=Key("ns", "other"), uid="other-uid")
     with pytest.raises(OwnerError, match="ConfigMap child cannot be controlled by App ns/other: App app controls it"):

@@ -81,7 +81,7 @@ async def test_a_part_with_a_stop_of_its_own_is_asked_and_not_cancelled():
 
 
 async def test_what_does_not_stop_in_time_is_cancelled_and_named_and_the_deadline_is_one_for_all():
-    """M4."""
+    """M4, scenario 53."""
     log = Log()
     async with opened(log) as parts:
         parts.start(Stage.CONTROLLER, "stuck", log.part("stuck"), stop=lambda: None)

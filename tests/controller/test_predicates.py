@@ -1,4 +1,4 @@
-"""The whole truth table: predicate x event x combinator, kinds without generation, recreated objects, relists."""
+"""The whole truth table: predicate x event x combinator, kinds without generation, recreated objects (scenario 45)."""
 
 import itertools
 
@@ -66,6 +66,20 @@ UPDATES = {
     "resync": Updated(make(**BASE), make(**BASE)),
     "recreated": Updated(make(**BASE), make(rv="9", uid="u2", **BASE)),
 }
+
+
+def without_generation(change):
+    """The same update of a kind that has none: a ConfigMap, a Secret."""
+
+    def strip(obj):
+        body = obj.to_dict()
+        body["metadata"].pop("generation")
+        return Object.parse(msgspec.json.encode(body))
+
+    return Updated(strip(change.old), strip(change.new))
+
+
+PLAIN_UPDATES = {name: without_generation(change) for name, change in UPDATES.items()}
 OTHERS = {
     "added": Added(make(**BASE)),
     "initial": Added(make(**BASE), initial=True),
@@ -92,6 +106,25 @@ def test_each_predicate_passes_the_updates_it_is_about_and_recreated_objects(pre
     expected = update in ABOUT_UPDATES[predicate] or update == "recreated"
     assert predicate(UPDATES[update]) is expected
     assert (~predicate)(UPDATES[update]) is not expected
+
+
+@pytest.mark.parametrize(("predicate", "update"), CASES, ids=lambda one: getattr(one, "name", one))
+def test_the_table_is_the_same_for_a_kind_without_generation(predicate, update):
+    """P3, P5, scenario 45."""
+    expected = update in ABOUT_UPDATES[predicate] or update == "recreated"
+    assert predicate(PLAIN_UPDATES[update]) is expected
+    assert (~predicate)(PLAIN_UPDATES[update]) is not expected
+
+
+@pytest.mark.parametrize("event", [*OTHERS, *UPDATES])
+@pytest.mark.parametrize(("left", "right"), list(itertools.permutations(ABOUT_UPDATES, 2)), ids=lambda one: one.name)
+def test_a_combination_passes_what_the_table_says_of_its_parts(left, right, event):
+    """Scenario 45: by the table, not by the parts' own answers; creates and deletes pass whatever is combined."""
+    mine, theirs = (event in ABOUT_UPDATES[one] or event == "recreated" for one in (left, right))
+    combinations = {left & right: mine and theirs, left | right: mine or theirs, left & ~right: mine and not theirs}
+    for change in (OTHERS[event],) if event in OTHERS else (UPDATES[event], PLAIN_UPDATES[event]):
+        for combined, passes in combinations.items():
+            assert combined(change) is (True if event in OTHERS else passes), combined
 
 
 @pytest.mark.parametrize("event", OTHERS)
