@@ -15,8 +15,10 @@ DATA/windlass.log    what the parts did, outages and retries included
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import attrs
 import click
@@ -24,11 +26,27 @@ import click
 __all__ = ("Folder",)
 
 
+# It takes a path for a URL: it decodes escapes, turns the slash round, and refuses the rest.
+_NO_TABLE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\\[\]|^]")
+
+
 @attrs.frozen
 class Folder:
     """The paths below one data folder."""
 
     root: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "Folder":
+        """The folder at `path`. Raises click.BadParameter for a name under which Delta tables cannot be opened."""
+        root = path.resolve()
+        found = _NO_TABLE.search(str(root))
+        if found is not None:
+            raise click.BadParameter(
+                f"expected a path without {found[0]!r}, under which the Delta library opens no table; found {root}",
+                param_hint="--data",
+            )
+        return cls(root)
 
     @property
     def kubeconfig(self) -> Path:

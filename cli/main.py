@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from windlass.cli.loop import INTERRUPTED
+from windlass.cli.start import quiet_ctrl_c
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("main", "windlass")
@@ -37,7 +38,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _ = _COMMANDS[cmd_name]
-        command: click.Command = importlib.import_module(module).command
+        with quiet_ctrl_c():
+            command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -56,7 +56,7 @@ class _Options:
 
 
 @click.command()
-@click.option("--data", type=FOLDER, help="Folder for state that survives; temporary otherwise.")
+@click.option("--data", type=FOLDER, help="Folder for state that survives; temporary otherwise, without --kubeconfig.")
 @click.option("--port", type=PORT, default=8080, show_default=True, help="Port of the endpoint on 127.0.0.1.")
 @click.option(
     "--api-port", type=PORT, default=0, show_default="a free one", help="Port of the embedded API server on 127.0.0.1."
@@ -67,14 +67,17 @@ class _Options:
 def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None, *, once: bool, progress: bool) -> int:
     """Train, validate and serve a model on this machine, until Ctrl-C."""
     log_to_stderr(logging.ERROR, style="brief")  # conflicts and retries are everyday life; they are in the folder's log
+    if kubeconfig is not None and data is None:
+        # The cluster outlives this command, and its jobs name the table and the runs of theirs.
+        raise click.UsageError("--kubeconfig needs --data: the jobs of a cluster that stays want a folder that stays")
     with _root(data) as root, usable_kubeconfig():
-        options = _Options(Folder(Path(root)), port, api_port, kubeconfig, once, progress)
+        options = _Options(Folder.at(Path(root)), port, api_port, kubeconfig, once, progress)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
 
 
 def _root(data: Path | None) -> AbstractContextManager[str]:
     if data is not None:
-        return nullcontext(str(data.resolve()))
+        return nullcontext(str(data))
     return tempfile.TemporaryDirectory(prefix="windlass-", ignore_cleanup_errors=True)
 
 
@@ -187,4 +190,6 @@ async def _conclude(job: TrainingJob, endpoint: Endpoint, view: View, options: _
     view.say("try it       " + f"curl -d '{{\"x\": 2.5}}' {endpoint.url}/predict")
     view.say(f"             curl -d {shlex.quote(f'@{request}')} {endpoint.url}/v2/models/{model}/infer")
     view.say(f"             curl {endpoint.url}/v2/models/{model}")
+    if options.kubeconfig is not None:
+        view.say(f"to delete    kubectl delete trainingjob {_SAMPLE.name}, while this or `windlass run` runs")
     view.say("to stop      Ctrl-C")

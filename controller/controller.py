@@ -55,7 +55,6 @@ _BUGS = (
     NameError,
     RecursionError,
     TypeError,
-    SystemExit,
 )
 
 
@@ -345,7 +344,9 @@ class Controller:
                 context.log.warning("the run was cancelled: its key belongs to another replica now")
                 return Returned(None)
             return TimedOut(self.spec.deadline_seconds) if deadline.expired() else Failed(error)
-        except (Exception, SystemExit, BaseExceptionGroup) as error:  # contained: one key's failure (C8)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # the process's business, or Python's
+        except BaseException as error:  # contained: one key's failure (C8), also a panic of a library in Rust
             return Failed(error)
         finally:
             del self._deadlines[key]
@@ -401,7 +402,7 @@ class Controller:
         if terminal:
             self.statistics.terminal_errors += 1
             log.error("reconcile failed, not to be retried: %s", text)
-        elif isinstance(error, _BUGS):
+        elif isinstance(error, _BUGS) or not isinstance(error, Exception | BaseExceptionGroup):
             self.statistics.panics += 1
             text = f"{type(error).__name__}: {text}"
             log.error("reconcile failed: %s", text, exc_info=error)

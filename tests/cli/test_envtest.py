@@ -52,6 +52,21 @@ async def test_an_unmodified_kubectl_uses_it(tmp_path):
     assert said == b"configmap/made created\n"
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["clusters: [{name: production}]", "clusters: [{name: windlass}, {name: b}]", "?", ""],
+    ids=["another", "ours and another", "no kubeconfig", "empty"],
+)
+def test_a_kubeconfig_that_knows_another_cluster_is_kept(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kubeconfig").write_text(content)
+    refused = CliRunner().invoke(start, [])
+
+    assert (refused.exit_code, "API server" in refused.output) == (2, False)
+    assert f"{tmp_path}/kubeconfig is there already and was not written by this command" in refused.output
+    assert (tmp_path / "kubeconfig").read_text() == content
+
+
 async def test_what_cannot_be_started_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "damaged").mkdir()

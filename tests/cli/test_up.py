@@ -197,7 +197,7 @@ async def test_a_cluster_of_ones_own_serves_as_well(kind, tmp_path):
     async with open_server(kind) as server:
         server.write_kubeconfig(tmp_path / "kubeconfig")
         try:
-            ended = await run(*UP, "--once", "--kubeconfig", "kubeconfig", cwd=tmp_path)
+            ended = await run(*UP, "--once", "--kubeconfig", "kubeconfig", "--data", "data", cwd=tmp_path)
         finally:
             async with api_of(tmp_path / "kubeconfig") as api:
                 # On the shared cluster nobody is left to take the finalizer away.

@@ -78,6 +78,9 @@ async def test_a_folder_in_use_is_named_and_its_user_is_not_disturbed(tmp_path):
         pytest.param(("--data", "file/below"), 1, ["--data", "file/below", "Not a directory"], id="data below a file"),
         pytest.param(("--data", "/proc/windlass"), 1, ["--data /proc/windlass"], id="data cannot be made"),
         pytest.param(("--data", ""), 2, ["--data", "empty"], id="data is empty"),
+        pytest.param(("--data", "what%3f"), 2, ["--data", "without '%3f'", "what%3f"], id="data has an escape"),
+        pytest.param(("--data", "a\\b"), 2, ["--data", "without '\\\\'", "no table"], id="data has a backslash"),
+        pytest.param(("--data", "a[b]"), 2, ["--data", "without '['"], id="data has a bracket"),
         pytest.param(("--port", "70000"), 2, ["--port", "70000"], id="port out of range"),
         pytest.param(("--kubeconfig", "absent"), 2, ["--kubeconfig", "absent does not exist"], id="missing"),
         pytest.param(("--kubeconfig", "."), 2, ["--kubeconfig", "is a directory"], id="a folder"),
@@ -102,6 +105,11 @@ async def test_a_wrong_option_is_named_and_nothing_is_left_behind(options, code,
     assert sorted(tmp_path.rglob("*")) == before
 
 
+async def test_a_cluster_that_stays_needs_a_folder_that_stays(tmp_path):
+    (tmp_path / "kubeconfig").write_text(kubeconfig("http://127.0.0.1:1"))
+    refused(await run(*UP, "--kubeconfig", "kubeconfig", cwd=tmp_path), 2, "--kubeconfig needs --data")
+
+
 async def test_an_address_that_does_not_answer_is_named_within_seconds(tmp_path):
     with ExitStack() as stack:
         silent = occupied(stack)
@@ -110,10 +118,10 @@ async def test_an_address_that_does_not_answer_is_named_within_seconds(tmp_path)
             closed = probe.getsockname()[1]
         (tmp_path / "silent").write_text(kubeconfig(f"http://127.0.0.1:{silent}"))
         (tmp_path / "closed").write_text(kubeconfig(f"http://127.0.0.1:{closed}"))
-        commands = [(*UP, "--port", "0"), (*WINDLASS, "run")]
+        commands = [(*UP, "--port", "0", "--data"), (*WINDLASS, "run", "--state")]
         ended = await asyncio.gather(
             *(
-                run(*command, "--kubeconfig", name, cwd=tmp_path)
+                run(*command, f"{name}-data", "--kubeconfig", name, cwd=tmp_path)
                 for command in commands
                 for name in ("silent", "closed")
             )
@@ -139,7 +147,7 @@ async def test_a_wrong_token_is_refused_by_the_address_at_once(kind, tmp_path):
         config = server.kubeconfig()
         config["users"][0]["user"] = {"token": "wrong"}
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-        ended = await run(*UP, "--port", "0", "--kubeconfig", "kubeconfig", cwd=tmp_path)
+        ended = await run(*UP, "--port", "0", "--data", "data", "--kubeconfig", "kubeconfig", cwd=tmp_path)
         refused(ended, 1, server.url, "credentials", "401")
         assert ended.seconds < 8
 
@@ -147,7 +155,7 @@ async def test_a_wrong_token_is_refused_by_the_address_at_once(kind, tmp_path):
 async def test_a_token_without_the_right_is_refused_by_what_it_lacks(tmp_path):
     async with forbidding() as url:
         (tmp_path / "kubeconfig").write_text(kubeconfig(url))
-        ended = await run(*UP, "--port", "0", "--kubeconfig", "kubeconfig", cwd=tmp_path)
+        ended = await run(*UP, "--port", "0", "--data", "data", "--kubeconfig", "kubeconfig", cwd=tmp_path)
         refused(ended, 1, url, "credentials", "403", "cannot do that")
         ended = await run(*WINDLASS, "run", "--log-level", "error", "--kubeconfig", "kubeconfig", cwd=tmp_path)
         refused(ended, 1, url, "trainingjobs", "403", "cannot do that")

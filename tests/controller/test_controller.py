@@ -243,7 +243,13 @@ async def test_a_key_is_queued_again_before_it_is_given_back():
         assert len(bench.runs) == 11
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), AssertionError(), SystemExit(3)], ids=repr)
+class RustPanic(BaseException):
+    """As libraries written in Rust raise when they meet a bug of their own: no Exception."""
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), AttributeError("x"), AssertionError(), SystemExit(3), RustPanic("x")], ids=repr
+)
 async def test_a_mistake_in_a_reconciler_concerns_one_key_and_is_counted_apart(error):
     """C8, scenario 38."""
 

@@ -1,0 +1,29 @@
+"""Before anything has been begun, Ctrl-C ends the process without a word: there is nothing to put in order.
+
+The program spends its first moments importing, and an import that is interrupted tells of it by a traceback of somebody
+else's module. This one imports next to nothing itself.
+"""
+
+import contextlib
+import importlib
+import signal
+from collections.abc import Iterator
+
+__all__ = ("main", "quiet_ctrl_c")
+
+
+@contextlib.contextmanager
+def quiet_ctrl_c() -> Iterator[None]:
+    """While entered, SIGINT kills; for the main thread, and while there is nothing to clean up."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def main() -> None:
+    """The entry point of the program `windlass`."""
+    with quiet_ctrl_c():
+        program = importlib.import_module("windlass.cli.main")
+    program.main()

@@ -1,0 +1,29 @@
+"""Ctrl-C while the program still imports what it needs."""
+
+import signal
+
+import pytest
+from programs import run
+
+# Presses Ctrl-C when the module is looked for, which is in the middle of another one's import.
+PROGRAM = """
+import os, signal, sys
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Impatient())
+sys.argv = ["windlass", "run", "--help"]
+from windlass.cli.start import main
+main()
+"""
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("module", ["click", "windlass.cli.main", "windlass.cli.run", "windlass.controller.manager"])
+async def test_it_ends_without_a_word(module, tmp_path):
+    ended = await run("-c", PROGRAM.format(module=module), cwd=tmp_path)
+
+    assert (ended.code, ended.out, ended.err) == (-signal.SIGINT, "", "")
