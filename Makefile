@@ -8,7 +8,7 @@ SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name 
 BIN := .venv/test/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check unit bench crds clean
+.PHONY: help up test check unit bench crds reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,7 @@ check: .venv/test/.installed ## lint, format, types, layers, generated files
 	$(BIN)/mypy tests/typing/api.py docs/tutorial/greeting.py
 	$(BIN)/lint-imports
 	$(BIN)/windlass crd check --folder manifests/generated
+	$(BIN)/python docs/reference/generate.py --check
 
 unit: .venv/test/.installed
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal $(PYTEST_ARGS)
@@ -34,6 +35,9 @@ bench: .venv/test/.installed ## the measurements behind our claims
 
 crds: .venv/test/.installed ## write manifests/generated/ anew from the code
 	$(BIN)/windlass crd generate --folder manifests/generated
+
+reference: .venv/test/.installed ## write the pages of docs/reference/ that follow from the code anew
+	$(BIN)/python docs/reference/generate.py
 
 clean: ## remove what the other targets made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -31,7 +31,7 @@ __all__ = ("command",)
 @click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
 @click.option("--namespace", help="Watch this namespace only.")
 @click.option(
-    "--operator", "references", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
+    "--operator", "operators", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
 )
 @click.option("--training/--no-training", default=True, show_default=True, help="Run the built-in training operator.")
 @click.option(
@@ -44,7 +44,11 @@ __all__ = ("command",)
 )  # fmt: skip
 @manager_options
 @click.option(
-    "--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True, help="Of stderr."
+    "--log-format",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    show_default=True,
+    help="How it is logged to stderr.",
 )
 @click.option(
     "--log-level",
@@ -56,7 +60,7 @@ __all__ = ("command",)
 def command(
     kubeconfig: Path | None,
     namespace: str | None,
-    references: tuple[str, ...],
+    operators: tuple[str, ...],
     *,
     training: bool,
     state: Path,
@@ -75,12 +79,12 @@ def command(
         manager = Manager(kubeconfig=kubeconfig, namespace=namespace or None, settings=settings_of(given))
     except WindlassError as error:
         raise click.UsageError(str(error)) from error
-    operators = [*installed(), *(named(reference) for reference in references)]
+    added = [*installed(), *(named(reference) for reference in operators)]
     if training and manager.settings.dry_run:
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
     elif training:
-        operators.insert(0, _training(state, models, given["workers"]))
-    for operator in operators:
+        added.insert(0, _training(state, models, given["workers"]))
+    for operator in added:
         operator.add_to(manager)
     if not manager.controllers:
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
