@@ -137,16 +137,19 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     times = {name: given[name] for name in ("lease_seconds", "renew_seconds", "retry_seconds")}
     election = LeaderElection(**_prefixed(given, "leader_election_"), **times)
     sharding = Sharding(**_prefixed(given, "sharding_"), **times)
-    supported = _prefixed(given, "supported_")
     return Settings(
         **{name: given[name] for name in _SAME},
         workers=given["workers"] or _DEFAULTS.workers,
         leader_election=election if given["leader_election"] else None,
         sharding=sharding if given["sharding"] else None,
         supported_versions=SupportedVersions(
-            **{name: None if value == _ANY else value for name, value in supported.items()}
+            _bound(given["supported_lowest"]), _bound(given["supported_highest"]), given["supported_policy"]
         ),
     )
+
+
+def _bound(text: str) -> str | None:
+    return None if text == _ANY else text
 
 
 def _prefixed(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
