@@ -32,7 +32,10 @@ from windlass.operators.training import TrainingJob, TrainingSettings, sample_jo
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("SampleError", "command")
+__all__ = ("EXAMPLE", "SampleError", "command")
+
+EXAMPLE: Final = "linear.example"
+"""The model behind /predict. No job can publish one of that name, for a job's has no dot."""
 
 _SAMPLE: Final = Key("default", "digits")
 _CONNECT_SECONDS: Final = 10.0
@@ -89,9 +92,9 @@ async def _up(options: _Options) -> int:
         stack.enter_context(logging_to_file(folder.log, logging.INFO))
         folder.models.mkdir(exist_ok=True)
         repository = ModelRepository(folder.models, poll_seconds=0.5)
-        repository.add("linear", LinearModel())
-        drain = EndpointOptions(drain_seconds=_DRAIN_SECONDS)
-        endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port, options=drain))
+        repository.add(EXAMPLE, LinearModel())
+        serving = EndpointOptions(drain_seconds=_DRAIN_SECONDS, plain_model=EXAMPLE)
+        endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port, options=serving))
         cluster = given or await _embedded(options, stack)
         async with Client(cluster) as client:
             try:

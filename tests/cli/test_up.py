@@ -1,6 +1,7 @@
 """The main job, as a newcomer sees it: one command, and a model that answers."""
 
 import asyncio
+import re
 import shlex
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from programs import WINDLASS, children_of, run, running, until
 from servers import open_server
 
+from windlass.cli import up
 from windlass.envtest.apiserver import ApiServer
 from windlass.informers import Api, Client, Cluster, Key
 from windlass.informers.errors import Invalid
+from windlass.manifests import crd
 from windlass.operators.training import TrainingJob, sample_job
 
 pytestmark = pytest.mark.realtime
@@ -229,3 +232,13 @@ async def test_a_sample_that_fails_is_a_failure_with_its_reason(tmp_path):
     assert ended.code == 1
     says = "windlass: the job default/digits failed: ExecutorNotFound: there is no executor named 'no-such'"
     assert ended.err.startswith(says)
+
+
+def test_no_job_can_publish_a_model_that_the_example_would_hide():
+    """`linear` could, and was never served."""
+    (version,) = crd(TrainingJob)["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    pattern = spec["output"]["properties"]["model"]["pattern"]
+
+    assert re.search(pattern, "linear")
+    assert not re.search(pattern, up.EXAMPLE)
