@@ -117,11 +117,12 @@ def test_switches_can_be_given_by_the_environment_and_the_command_line_goes_befo
 
 
 def test_the_program_names_its_variables_by_command_and_option(monkeypatch):
-    monkeypatch.setattr(command, "callback", lambda **given: seen.append(given["log_level"]))
+    monkeypatch.setattr(command, "callback", lambda **given: seen.append((given["log_level"], given["operators"])))
     seen = []
-    CliRunner().invoke(windlass, ["run"], env={"WINDLASS_RUN_LOG_LEVEL": "error"}, catch_exceptions=False)
+    environment = {"WINDLASS_RUN_LOG_LEVEL": "error", "WINDLASS_RUN_OPERATORS": "a:one b:two"}
+    CliRunner().invoke(windlass, ["run"], env=environment, catch_exceptions=False)
 
-    assert seen == ["error"]
+    assert seen == [("error", ("a:one", "b:two"))]
 
 
 @pytest.mark.parametrize(
