@@ -593,6 +593,29 @@ async def test_a_full_queue_of_runs_that_wait_for_nothing_does_not_starve_the_lo
         assert max(turns) <= 4
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_a_key_that_is_always_awake_has_its_turn_like_every_other(workers):
+    """Fairness, scenario 43: what wakes itself goes to the end of the line, and no other key waits longer for it."""
+
+    async def reconcile(ctx, request):
+        if request.key == A:
+            bench.queue.add(A)
+        await asyncio.sleep(0.01)
+
+    bench = Bench(reconcile, workers=workers)
+    others = [Key("ns", f"k{number}") for number in range(50)]
+    async with bench:
+        bench.queue.add(A)
+        await asyncio.sleep(1)
+        bench.runs.clear()
+        for key in others:
+            bench.queue.add(key)
+        await asyncio.sleep(1)
+    first = {key: bench.runs.index(key) for key in others}
+    assert max(first.values()) <= len(others) + workers, "all of them within one round"
+    assert sorted(others, key=first.get) == others
+
+
 async def test_predicates_keep_changes_from_waking_keys():
     bench = Bench(done, watches=(WatchSpec(Pod, map_self, (generation_changed,)),))
     async with bench:

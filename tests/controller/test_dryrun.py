@@ -5,13 +5,14 @@ import contextlib
 import logging
 import uuid
 
+import attrs
 import pytest
 from servers import open_server
 
 from windlass.controller import Context, Manager, Request, Settings
-from windlass.informers import Api, Client, Cluster, Key
+from windlass.informers import Api, Client, Cluster, Key, requests
 from windlass.informers.builtins import ConfigMap, Deployment, Event, Namespace, Secret
-from windlass.informers.errors import ApiError
+from windlass.informers.errors import ApiError, NotFound
 
 PARENT = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"size": "1"}}
 SPEC = {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}}}
@@ -131,3 +132,20 @@ async def test_a_cache_does_not_wait_for_what_was_never_stored():
         await Api(api.client, observer=Observer()).create(
             ConfigMap, {**PARENT, "metadata": {"name": "a", "namespace": "default"}}
         )
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+async def test_of_a_delete_with_a_body_a_server_ignores_the_query(server_kind):
+    """Why a dry run says so in both places."""
+    key = Key("default", f"dry-{uuid.uuid4().hex[:8]}")
+    async with open_server(server_kind) as server, Client(Cluster.from_dict(server.kubeconfig())) as client:
+        made = await Api(client).create(
+            ConfigMap, {**PARENT, "metadata": {"name": key.name, "namespace": key.namespace}}
+        )
+        asked = requests.delete(ConfigMap, key, uid=made.uid)
+        await client.send(asked.dry())
+        assert (await Api(client).get(ConfigMap, key)).uid == made.uid
+        await client.send(attrs.evolve(asked, query=(("dryRun", "All"),)))
+        with pytest.raises(NotFound):
+            await Api(client).get(ConfigMap, key)
