@@ -62,7 +62,11 @@ BUOY = Buoy.__windlass_resource__
 
 @attrs.frozen
 class Report:
-    """What happened; `behind` names objects whose status is not of their newest generation: there must be none."""
+    """What happened.
+
+    `refused` changes met no server and were tried again. `behind` names objects whose status is not of their newest
+    generation: there must be none.
+    """
 
     objects: int
     first_seconds: float
@@ -70,6 +74,7 @@ class Report:
     recovered_seconds: float
     runs: int
     errors: int
+    refused: int
     peak_mb: float
     behind: tuple[str, ...]
 
@@ -102,7 +107,7 @@ async def survive(objects: int, folder: Path, server_kind: str = "embedded") -> 
                 await server.kill()
                 await asyncio.sleep(DOWN_SECONDS)
                 await server.start()
-                await changes
+                refused = await changes
                 behind = await until_current(api, objects, depth=1)
                 recovered = time.monotonic()
             return Report(
@@ -112,6 +117,7 @@ async def survive(objects: int, folder: Path, server_kind: str = "embedded") -> 
                 recovered_seconds=round(recovered - first, 2),
                 runs=sum(controller.statistics.results.values()),
                 errors=controller.statistics.errors,
+                refused=refused,
                 peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
                 behind=behind,
             )
@@ -181,10 +187,12 @@ class Real:
 
 
 async def every(objects, work):
-    """Do the work for each object, WRITERS at a time, until it is done, however often the server is away."""
+    """Do the work for each object, WRITERS at a time, until it is done; how often the server was away."""
     left = collections.deque(range(objects))
+    refused = 0
 
     async def writer():
+        nonlocal refused
         while left:
             index = left.popleft()
             while True:
@@ -193,6 +201,7 @@ async def every(objects, work):
                 except AlreadyExists:
                     break
                 except (ConnectionFailed, ServerError, TooManyRequests):
+                    refused += 1
                     await asyncio.sleep(0.2)
                 else:
                     break
@@ -200,6 +209,7 @@ async def every(objects, work):
     async with asyncio.TaskGroup() as group:
         for _ in range(WRITERS):
             group.create_task(writer())
+    return refused
 
 
 async def create(api, index):
