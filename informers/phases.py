@@ -31,6 +31,7 @@ REFLECTOR = Machine(
     "reflector",
     initial="idle",
     final=("stopped",),
+    groups={"alive": ("idle", "listing", "streaming", "opening", "watching", "waiting")},
     transitions=(
         ("idle", "start", "listing"),
         ("idle", "start with a streaming list", "streaming"),
@@ -55,12 +56,7 @@ REFLECTOR = Machine(
         ("waiting", "watch again", "opening"),
         ("waiting", "list again", "listing"),
         ("waiting", "list again, streaming lists", "streaming"),
-        ("idle", "stop", "stopped"),
-        ("listing", "stop", "stopped"),
-        ("streaming", "stop", "stopped"),
-        ("opening", "stop", "stopped"),
-        ("watching", "stop", "stopped"),
-        ("waiting", "stop", "stopped"),
+        ("alive", "stop", "stopped"),
     ),
 )
 

@@ -4,7 +4,10 @@ WindlassError
 ├── statemachine: MachineError
 │   ├── InvalidMachine        the table itself is wrong; raised where the machine is defined
 │   ├── IllegalTransition     the event is not allowed in this state; nothing has changed
-│   └── InvalidCondition      a condition breaks the API conventions; also a ValueError
+│   ├── InvalidCondition      a condition breaks the API conventions; also a ValueError
+│   ├── InvalidMapping        a declaration of what goes into a status does not fit the status class
+│   ├── ModelViolation        the model check found a way to break an invariant; the message is the trace
+│   └── JournalError          a journal or an audit log cannot be read
 ├── informers:   windlass.informers.errors
 ├── manifests:   windlass.manifests.errors
 ├── controller:  windlass.controller.errors
@@ -13,7 +16,16 @@ WindlassError
 └── operators:   windlass.operators.errors
 """
 
-__all__ = ("IllegalTransition", "InvalidCondition", "InvalidMachine", "MachineError", "WindlassError")
+__all__ = (
+    "IllegalTransition",
+    "InvalidCondition",
+    "InvalidMachine",
+    "InvalidMapping",
+    "JournalError",
+    "MachineError",
+    "ModelViolation",
+    "WindlassError",
+)
 
 
 class WindlassError(Exception):
@@ -34,3 +46,15 @@ class IllegalTransition(MachineError):
 
 class InvalidCondition(MachineError, ValueError):
     """A condition, or a list of them, breaks the API conventions; the message names field, rule, found and expected."""
+
+
+class InvalidMapping(MachineError, TypeError):
+    """Declarations on fields do not fit the status class; the message names the class, every field, and the rule."""
+
+
+class ModelViolation(MachineError):
+    """The model check found a way to break an invariant, or could not look at everything. The message is the trace."""
+
+
+class JournalError(MachineError):
+    """A journal or an audit log cannot be read; the message names the line, what was found and what was expected."""

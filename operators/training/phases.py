@@ -7,6 +7,7 @@ and a final phase is never left within a generation (G3). This module does not k
 from typing import Final
 
 from windlass.statemachine.conditions import Conditions
+from windlass.statemachine.derivation import Derivation, has_reason, is_false, is_true
 from windlass.statemachine.machine import Machine, Transition
 
 __all__ = (
@@ -33,7 +34,7 @@ SUCCEEDED: Final = "Succeeded"
 RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
 
-_WORKING: Final = ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing")
+_ORDER: Final = ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing", "Succeeded")
 
 MACHINE: Final = Machine(
     "TrainingJob",
@@ -46,22 +47,29 @@ MACHINE: Final = Machine(
         Transition("Running", "finish", "Validating"),
         Transition("Validating", "pass", "Publishing"),
         Transition("Publishing", "publish", "Succeeded"),
-        *(Transition(phase, "fail", "Failed") for phase in _WORKING),
+        Transition("working", "fail", "Failed"),
     ),
     final=("Succeeded", "Failed"),
+    groups={"working": _ORDER[:-1]},
+    order=_ORDER,
+)
+
+
+# The furthest first. Trained's reason `Running` is part of our API (C-27).
+_DERIVATION: Final = Derivation[Conditions](
+    MACHINE,
+    (
+        ("Succeeded", is_true(SUCCEEDED)),
+        ("Failed", is_false(SUCCEEDED)),
+        ("Publishing", is_true(VALIDATED)),
+        ("Validating", is_true(TRAINED)),
+        ("Running", has_reason(TRAINED, "Running")),
+        ("Queued", is_true(DATA_VERIFIED)),
+        ("VerifyingData", is_true(ACCEPTED)),
+    ),
 )
 
 
 def phase_of(conditions: Conditions) -> str:
-    """The phase that the conditions say, the furthest first. Trained's reason `Running` is part of our API (C-27)."""
-    trained = conditions.get(TRAINED)
-    says = {
-        "Succeeded": conditions.is_true(SUCCEEDED),
-        "Failed": conditions.is_false(SUCCEEDED),
-        "Publishing": conditions.is_true(VALIDATED),
-        "Validating": conditions.is_true(TRAINED),
-        "Running": trained is not None and trained.reason == "Running",
-        "Queued": conditions.is_true(DATA_VERIFIED),
-        "VerifyingData": conditions.is_true(ACCEPTED),
-    }
-    return next((phase for phase, true in says.items() if true), MACHINE.initial)
+    """The phase that the conditions say."""
+    return _DERIVATION.state_of(conditions)
