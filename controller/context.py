@@ -22,7 +22,7 @@ from windlass.controller.lease import FencingToken
 from windlass.controller.recorder import EventType, Recorder
 from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
-from windlass.controller.status import status_patch
+from windlass.controller.status import rebase, status_patch
 from windlass.controller.subject import AnyObject, Subject, subject_of
 from windlass.controller.threads import run_in_thread
 from windlass.controller.upserts import Mutate, Target, Upserted, create_or_patch
@@ -176,9 +176,10 @@ class Context:
 
         Nothing is sent when all are so already. What is sent holds only what differs, and the object's
         resourceVersion: if somebody wrote the object since it was read, that is a Conflict, and the key's next run
-        decides anew; "retry" instead computes the difference against the object as it is now, a few times. None removes
-        a field. An instance takes the class's field names, an Object the names in JSON. A condition keeps its
-        transition time for as long as its status does. False when the object is gone.
+        decides anew; "retry" instead computes the difference against the object as it is now, a few times; of a list of
+        conditions it then changes those that `changes` changed, and leaves others' as they are. None removes a field.
+        An instance takes the class's field names, an Object the names in JSON. A condition keeps its transition time
+        for as long as its status does. False when the object is gone.
         """
         desired = _desired_status(obj, changes)
         subject = subject_of(obj)
@@ -207,7 +208,8 @@ class Context:
                 live = await self._live(resource, subject)
                 if live is None:
                     return False
-                subject, current = subject_of(live), _status_in(live)
+                status = _status_in(live)
+                desired, subject, current = rebase(current, desired, status), subject_of(live), status
             else:
                 return True
 

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from windlass.controller.errors import ControllerError
 from windlass.controller.subject import Subject
 
-__all__ = ("difference", "equal_values", "keep_transition_times", "rfc3339", "status_patch")
+__all__ = ("difference", "equal_values", "keep_transition_times", "rebase", "rfc3339", "status_patch")
 
 
 _CONDITION_FIELDS = {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}
@@ -59,13 +59,39 @@ def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[s
     return changes
 
 
+def rebase(base: Mapping[str, Any], desired: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """`desired`, computed from a status that was `base`, as it is to be now that somebody has made the status `live`.
+
+    A list of conditions is one field with many writers, so each type is taken by itself: where `desired` differs from
+    `base` it is as desired, everywhere else as it is live (CA-3). Every other field stays as desired: whoever names a
+    field owns it.
+    """
+    return {
+        name: _rebased(base.get(name), value, live.get(name)) if _are_conditions(value) else value
+        for name, value in desired.items()
+    }
+
+
+def _rebased(base: object, desired: list[dict[str, Any]], live: object) -> list[dict[str, Any]]:
+    was, wanted, now = (_by_type(conditions) for conditions in (base, desired, live))
+    touched = {name for name in {*was, *wanted} if not equal_values(was.get(name), wanted.get(name))}
+    kept = [
+        wanted[name] if name in touched else one for name, one in now.items() if name not in touched or name in wanted
+    ]
+    return [*kept, *(one for name, one in wanted.items() if name in touched and name not in now)]
+
+
+def _by_type(conditions: object) -> dict[str, dict[str, Any]]:
+    return {one["type"]: one for one in conditions} if _are_conditions(conditions) else {}
+
+
 def keep_transition_times(current: object, desired: list[dict[str, Any]], *, now: datetime) -> list[dict[str, Any]]:
     """`desired` conditions with the times of `current` ones of the same type and status; others get theirs or `now`.
 
     What a server adds to a condition beside the standard fields, as to a pod's, stays, or no write would ever be equal
     to what came of it (P13).
     """
-    known = {one["type"]: one for one in current} if _are_conditions(current) else {}
+    known = _by_type(current)
     kept: list[dict[str, Any]] = []
     for condition in desired:
         before = known.get(condition["type"])

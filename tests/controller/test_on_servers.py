@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from servers import EVERY_SERVER, open_server
+from status_writers import define, write_rounds
 
 from windlass.controller.correlation import COMBINED, CountingCorrelator
 from windlass.controller.recorder import Recorder
@@ -134,3 +135,11 @@ async def test_two_writers_of_one_object_lose_nothing(server_kind):
         await asyncio.gather(write("a"), write("b"))
         found = await api.get(ConfigMap, target.key)
     assert len(found.to_dict()["data"]) == 30
+
+
+async def test_eight_writers_of_one_status_lose_no_update(server_kind):
+    """`tests/benchmarks/bench_status.py --rounds 10000` is the same for longer."""
+    async with place(server_kind) as (api, _):
+        tally = await write_rounds(api, await define(api), 8)
+    assert (tally.rounds, tally.lost) == (8, [])
+    assert tally.conflicts > 0  # they did meet

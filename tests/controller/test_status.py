@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.controller.errors import ControllerError
-from windlass.controller.status import difference, keep_transition_times, rfc3339, status_patch
+from windlass.controller.status import difference, keep_transition_times, rebase, rfc3339, status_patch
 from windlass.controller.subject import Subject
 from windlass.informers.keys import Key
 
@@ -55,6 +55,38 @@ def test_a_status_without_a_resource_version_is_refused():
 def test_none_removes_a_field_and_only_if_it_is_there():
     assert difference({"phase": "A"}, {"phase": None}) == {"phase": None}
     assert difference({}, {"phase": None}) == {}
+
+
+def by(*conditions):
+    return {"conditions": list(conditions)}
+
+
+def test_a_rebase_keeps_what_another_writer_did_to_conditions_that_are_not_ours():
+    """CA-3: touched by us alone, by them alone, by both; each type by itself."""
+    a, b, c = (condition("False", name=name) for name in "ABC")
+    base = by(a, b, c)
+    desired = by(condition("True", name="A"), b, c, condition("True", name="Mine"))
+    live = by(condition("Unknown", name="A"), condition("True", name="B"), condition("True", name="Theirs"))
+
+    assert rebase(base, desired, live) == by(
+        condition("True", name="A"),
+        condition("True", name="B"),
+        condition("True", name="Theirs"),
+        condition("True", name="Mine"),
+    )
+
+
+def test_a_rebase_removes_what_was_removed_by_either():
+    a, b, c = (condition(name=name) for name in "ABC")
+
+    assert rebase(by(a, b, c), by(b, c), by(a, b)) == by(b)
+
+
+def test_a_rebase_leaves_fields_that_are_no_conditions_as_they_are_wanted():
+    assert rebase({"phase": "A"}, {"phase": "B", "rooms": ["x"]}, {"phase": "C", "rooms": ["y"]}) == {
+        "phase": "B",
+        "rooms": ["x"],
+    }
 
 
 def test_nested_fields_differ_on_their_own_and_lists_as_wholes():
