@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "serve": ("windlass.cli.serve", "Serve models over HTTP."),
     "crd": ("windlass.cli.crd", "Print, write or check CustomResourceDefinitions."),
     "envtest": ("windlass.cli.envtest", "Start an API server to try things on."),
+    "journal": ("windlass.cli.journal", "Read back what happened to an object."),
     "diagram": ("windlass.cli.diagram", "Draw a state machine."),
 }
 

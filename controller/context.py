@@ -18,6 +18,7 @@ import attrs
 import msgspec
 
 from windlass.controller import finalizers, owners
+from windlass.controller.journal import JournalFile
 from windlass.controller.lease import FencingToken
 from windlass.controller.recorder import EventType, Recorder
 from windlass.controller.request import Request
@@ -35,6 +36,7 @@ from windlass.informers.objects import Object
 from windlass.informers.requests import PatchType
 from windlass.informers.resources import Kind, Resource
 from windlass.informers.typed import CustomResource, unstructure
+from windlass.statemachine.journal import Entry, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,8 @@ class Services:
     recorder: Recorder
     field_manager: str
     clock: "Callable[[], datetime]"
+    journal: JournalFile | None = None
+    identity: str = ""
     threads: Executor = attrs.field(factory=lambda: ThreadPoolExecutor(thread_name_prefix="windlass"))
 
 
@@ -191,7 +195,7 @@ class Context:
             if patch is None:
                 return False
             try:
-                await self.api.patch(
+                written = await self.api.patch(
                     resource,
                     subject.key,
                     patch,
@@ -211,6 +215,7 @@ class Context:
                 status = _status_in(live)
                 desired, subject, current = rebase(current, desired, status), subject_of(live), status
             else:
+                self._record(subject, current, written)
                 return True
 
     def event(
@@ -254,6 +259,31 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context {self.request.key} {self.request.reconcile_id}>"
+
+    def _record(self, subject: Subject, before: Mapping[str, Any], written: Object) -> None:
+        """Put a transition into the journal. The write has been made: a full disk must not make it fail after all."""
+        journal, after = self.services.journal, _status_in(written)
+        if journal is None or not journal.changed(before, after):
+            return
+        source, target, event = journal.move(subject.kind, before, after)
+        entry = Entry(
+            at=self.services.clock(),
+            source=source,
+            target=target,
+            cause=event or self.request.reason,
+            trace_id=self.request.reconcile_id,
+            writer=self.services.identity or self.services.field_manager,
+            version_before=subject.resource_version,
+            version_after=written.resource_version,
+            digest=digest(before),
+            generation=int(after.get("observedGeneration") or 0),
+            subject=f"{subject.kind} {subject.key}",
+            uid=subject.uid,
+        )
+        try:
+            journal.append(entry)
+        except OSError as error:
+            self.log.error("%s was not recorded in %s: %s", f"{entry.source} → {entry.target}", journal.path, error)
 
     async def _edit_finalizers(
         self, obj: AnyObject, name: str, edit: "Callable[[Subject, str], builtins.list[dict[str, Any]]]"

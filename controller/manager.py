@@ -7,6 +7,7 @@ that has a loop, signals and purposes of its own.
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -350,7 +351,15 @@ class Manager:
             )
             await self._stack.enter_async_context(self._probes)
         self._parts = Parts(await self._stack.enter_async_context(asyncio.TaskGroup()), self._failed)
-        self._services = Services(cache, self.scheme, self.recorder, settings.field_manager, settings.clock)
+        self._services = Services(
+            cache,
+            self.scheme,
+            self.recorder,
+            settings.field_manager,
+            settings.clock,
+            journal=settings.journal,
+            identity=f"{self.recorder.instance}/{os.getpid()}",
+        )
         version = await self._unless_stopped(check_server(api, timeout_seconds=settings.connect_timeout_seconds))
         _LOG.info("API server %s, version %s", cluster.server, version)
         check_version(version, settings.supported_versions, server=cluster.server)

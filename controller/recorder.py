@@ -96,7 +96,7 @@ class Recorder:
         correlator: Correlator | None = None,
     ) -> None:
         self._component = component
-        self._instance = instance
+        self.instance = instance
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311  # names and jitter, not secrets
         self._correlator = CountingCorrelator() if correlator is None else correlator
@@ -123,7 +123,7 @@ class Recorder:
         event of the same object and text is recorded once, for as long as the server keeps events.
         """
         now = self._clock()
-        reporter = {"component": self._component, "instance": self._instance}
+        reporter = {"component": self._component, "instance": self.instance}
         subject = subject_of(obj)
         body = event_body(subject, type=type, reason=reason, message=message)
         body["metadata"]["name"] = _event_name(subject, dedupe, self._rng)

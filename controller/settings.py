@@ -7,6 +7,7 @@ import attrs
 
 from windlass.controller.election import LeaderElection
 from windlass.controller.errors import ManagerError
+from windlass.controller.journal import JournalFile
 from windlass.controller.sharding import Sharding
 from windlass.controller.version import SupportedVersions
 
@@ -67,6 +68,9 @@ class Settings:
     dry_run: bool = False
     """Let the server check every write, and store none; what would have been written is logged. A Lease cannot be held
     that way, so neither leader election nor sharding goes with it."""
+
+    journal: JournalFile | None = None
+    """Where `ctx.status` records every change of state that it wrote; None for nowhere."""
 
     field_manager: str = attrs.field(default="windlass", validator=attrs.validators.min_len(1))
     """The field manager of writes, and the component that reports events."""

@@ -20,6 +20,7 @@ from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.publish import Published
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import (
+    JournalEntry,
     ModelStatus,
     ProgressStatus,
     RunStatus,
@@ -29,9 +30,11 @@ from windlass.operators.training.types import (
 )
 from windlass.operators.training.validation import Evaluation
 from windlass.statemachine.conditions import Condition, Conditions, Status
+from windlass.statemachine.journal import digest
 
 __all__ = (
     "FINALIZER",
+    "JOURNAL_LENGTH_MAX",
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
     "Decision",
@@ -52,6 +55,7 @@ __all__ = (
 )
 
 FINALIZER: Final = "ai.windlass.dev/training-run"
+JOURNAL_LENGTH_MAX: Final = 24  # two whole lives and some resumptions, in about 6 kB
 LOOK_AGAIN_SECONDS: Final = 5.0  # a trainer's end wakes the job at once; this is for a wake-up that was lost
 
 
@@ -60,10 +64,12 @@ class Facts:
     """What was seen so far in this run of the reconciler; None is "not looked yet".
 
     `refusal` is what the executor's name and hyperparameters alone say; `discarded` are the runs whose traces are
-    known to be gone.
+    known to be gone. `writer` and `trace_id` are who decides and in which run, for the journal alone.
     """
 
     now: datetime
+    writer: str = ""
+    trace_id: str = ""
     failures_max: int = 3
     refusal: Fault | None = None
     discarded: frozenset[str] = frozenset()
@@ -349,7 +355,22 @@ def _move(job: TrainingJob, facts: Facts, event: str, condition: Condition, **ch
     ):
         stamped = attrs.evolve(one, observed_generation=job.metadata.generation)
         conditions = conditions.set(stamped, now=facts.now)
-    return Write(attrs.evolve(job.status, phase=target, conditions=tuple(conditions), **changes))
+    journal = (*job.status.journal, _entry(job, facts, event, target))[-JOURNAL_LENGTH_MAX:]
+    return Write(attrs.evolve(job.status, phase=target, conditions=tuple(conditions), journal=journal, **changes))
+
+
+def _entry(job: TrainingJob, facts: Facts, event: str, target: str) -> JournalEntry:
+    return JournalEntry(
+        at=_whole_second(facts.now),
+        source=current_phase(job),
+        target=target,
+        cause=event,
+        generation=job.metadata.generation,
+        trace_id=facts.trace_id,
+        writer=facts.writer,
+        version_before=job.metadata.resource_version,
+        digest=digest(attrs.asdict(attrs.evolve(job.status, journal=()))),
+    )
 
 
 def _unknown(conditions: Conditions) -> tuple[Condition, ...]:

@@ -48,7 +48,13 @@ class TrainingReconciler:
         if recent(job, now):
             self._tell(ctx, job)
         refusal = self._refusal(job) if current_phase(job) in ("Pending", "Queued") else None
-        facts = Facts(now=now, failures_max=self._settings.failures_max, refusal=refusal)
+        facts = Facts(
+            now=now,
+            writer=ctx.services.identity,
+            trace_id=request.reconcile_id,
+            failures_max=self._settings.failures_max,
+            refusal=refusal,
+        )
         for _ in range(_STEPS_MAX):
             outcome = await self._perform(ctx, job, facts, decide(job, facts))
             if isinstance(outcome, Result):

@@ -29,6 +29,7 @@ from windlass.statemachine.conditions import Condition
 __all__ = (
     "API_VERSION",
     "DataReference",
+    "JournalEntry",
     "ModelStatus",
     "Output",
     "ProgressStatus",
@@ -133,8 +134,27 @@ class ModelStatus:
 
 
 @attrs.frozen
+class JournalEntry:
+    """One change of phase: who made it, in which run of the reconciler, and on which version of the job."""
+
+    at: datetime
+    source: str
+    target: str
+    cause: str
+    generation: int
+    trace_id: str = ""
+    writer: str = ""
+    version_before: str = ""
+    digest: str = ""
+
+
+@attrs.frozen
 class TrainingJobStatus:
-    """What is known of the job. `phase` repeats the conditions in one word; `runs` counts the runs that were begun."""
+    """What is known of the job.
+
+    `phase` repeats the conditions in one word; `runs` counts the runs that were begun; `journal` has the last changes
+    of phase, the oldest first.
+    """
 
     observed_generation: int = 0
     phase: str = "Pending"
@@ -145,6 +165,7 @@ class TrainingJobStatus:
     validation: ValidationStatus | None = None
     model: ModelStatus | None = None
     runs: int = 0
+    journal: tuple[JournalEntry, ...] = ()
 
 
 @kind(

@@ -1,6 +1,7 @@
 """What a reconciler can do, over a server of a dozen lines that applies what it is sent."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from windlass.controller.context import Context, Services
 from windlass.controller.errors import KindNotRegistered, OwnerError
+from windlass.controller.journal import JournalFile
 from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.informers.builtins import ConfigMap, Pod
@@ -21,6 +23,7 @@ from windlass.informers.requests import PatchType
 from windlass.informers.typed import CustomResource
 from windlass.manifests.kinds import kind
 from windlass.statemachine.conditions import Condition
+from windlass.statemachine.journal import digest
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 FINALIZER = "example.com/mine"
@@ -374,6 +377,61 @@ async def test_a_status_of_a_kind_that_is_not_cached_is_compared_with_the_instan
     instance = lamp(server, status={"phase": "Lit"}).as_(Lamp)
     server.hidden.add(LAMP)
     assert await context(server).status(instance, phase="Lit") is False
+
+
+async def test_a_transition_that_was_written_is_recorded_and_nothing_else_is(tmp_path):
+    server = FakeServer()
+    path = tmp_path / "journal.jsonl"
+    ctx = context(server)
+    ctx.services = attrs.evolve(ctx.services, journal=JournalFile(path), identity="tests-0/1")
+    old = lamp(server, uid="uid-a", status={"phase": "Dark", "observedGeneration": 4})
+
+    assert await ctx.status(old, phase="Lit") is True
+    assert await ctx.status(await ctx.get(LAMP, KEY), phase="Lit") is False
+    assert await ctx.status(await ctx.get(LAMP, KEY), litSeconds=3) is True
+
+    (line,) = path.read_text().splitlines()
+    assert msgspec.json.decode(line) == {
+        "at": "2026-08-01T12:00:00Z",
+        "source": "Dark",
+        "target": "Lit",
+        "cause": "test",
+        "traceId": "run-1",
+        "writer": "tests-0/1",
+        "versionBefore": old.resource_version,
+        "versionAfter": str(int(old.resource_version) + 1),
+        "digest": digest({"phase": "Dark", "observedGeneration": 4}),
+        "generation": 4,
+        "subject": "Lamp ns/a",
+        "uid": "uid-a",
+    }
+
+
+async def test_a_journal_that_cannot_be_written_does_not_fail_a_status_that_was(tmp_path, caplog):
+    server = FakeServer()
+    ctx = context(server)
+    ctx.log = logging.LoggerAdapter(logging.getLogger("tests"))
+    ctx.services = attrs.evolve(ctx.services, journal=JournalFile(tmp_path / "gone" / "journal.jsonl"))
+
+    assert await ctx.status(lamp(server, status={"phase": "Dark"}), phase="Lit") is True
+    assert "Dark → Lit was not recorded in" in caplog.text
+
+
+async def test_a_retried_status_keeps_the_conditions_that_another_writer_set_meanwhile():
+    server = FakeServer()
+    theirs, ours = (Condition(name, "True", "Set", last_transition_time=NOW) for name in ("Theirs", "Ours"))
+    old = lamp(server, status={"phase": "Dark"}).as_(Lamp)
+    written = {
+        "type": "Theirs",
+        "status": "True",
+        "reason": "Set",
+        "message": "",
+        "lastTransitionTime": "2026-08-01T12:00:00Z",
+    }
+    server.before.append(lambda: lamp(server, status={"phase": "Dark", "conditions": [written]}))
+
+    assert await context(server).status(old, on_conflict="retry", conditions=(ours,)) is True
+    assert [one["type"] for one in status_in(server)["conditions"]] == [theirs.type, ours.type]
 
 
 async def test_a_finalizer_is_added_once_beside_the_others():

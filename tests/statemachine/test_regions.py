@@ -26,16 +26,12 @@ def test_an_event_moves_every_machine_that_knows_it_and_brings_all_effects():
 
 
 def test_an_event_that_one_machine_cannot_take_moves_none():
-    with pytest.raises(
-        IllegalTransition, match="motor: .* not allowed in state 'Rest' while free=False"
-    ):
+    with pytest.raises(IllegalTransition, match=r"motor: .* not allowed in state 'Rest' while free=False"):
         MILL.step(("Off", "Rest"), "on", {"free": False})
 
 
 def test_an_event_that_no_machine_knows_is_illegal():
-    with pytest.raises(
-        IllegalTransition, match="mill: .* not allowed in 'Off', 'Rest'; allowed: 'on'"
-    ):
+    with pytest.raises(IllegalTransition, match=r"mill: .* not allowed in 'Off', 'Rest'; allowed: 'on'"):
         MILL.step(("Off", "Rest"), "wear")
 
 

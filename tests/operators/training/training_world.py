@@ -101,6 +101,7 @@ class World:
         context = SimpleNamespace(
             get=self.get, status=self.status, event=self.event, add_finalizer=self.add_finalizer,
             remove_finalizer=self.remove_finalizer, log=logging.getLogger("test"),
+            services=SimpleNamespace(identity="tests"),
         )  # fmt: skip
         try:
             asyncio.run(self.reconciler(context, Request(key)))

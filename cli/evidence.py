@@ -1,0 +1,102 @@
+"""What is known of objects' lives, wherever it was written down: a journal, an audit log, or an object's own status.
+
+A file is read line by line; whether a line is a journal's or an audit log's is seen from the line. The last line may
+have been cut off by a crash; any other that is no JSON object is an error.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from windlass.informers import Api, Client, Cluster, CustomResource, Key
+from windlass.informers.errors import NotFound
+from windlass.informers.resources import resource_of
+from windlass.statemachine import JournalError, Machine
+from windlass.statemachine.audit import is_audit_event, losses, transitions, writes
+from windlass.statemachine.forensics import Finding, examine
+from windlass.statemachine.journal import Entry, from_json
+
+__all__ = ("Evidence", "Question", "from_file", "from_object")
+
+
+@attrs.frozen
+class Question:
+    """Whose life, by which table: objects of `kind`, all or the one of `key`, with the state in `.status.<field>`."""
+
+    machine: Machine
+    kind: type[CustomResource]
+    key: Key | None = None
+    field: str = "phase"
+
+    def is_about(self, entry: Entry) -> bool:
+        """Whether the entry belongs to what was asked for; one that lies in the object itself always does."""
+        kind, _, place = entry.subject.partition(" ")
+        return not entry.subject or (kind == self.kind.__name__ and self.key in (None, Key.parse(place)))
+
+
+@attrs.frozen
+class Evidence:
+    """The transitions, in order for each object, and everything that is wrong with them."""
+
+    entries: tuple[Entry, ...]
+    findings: tuple[Finding, ...]
+
+
+def from_file(path: Path, question: Question) -> Evidence:
+    """What a journal or an audit log says. Raises JournalError, which names the line, and OSError."""
+    journal: list[Entry] = []
+    audited: list[Mapping[str, Any]] = []
+    for number, line in _lines(path):
+        if is_audit_event(line):
+            audited.append(line)
+            continue
+        try:
+            journal.append(from_json(line))
+        except JournalError as error:
+            raise JournalError(f"{path}, line {number}: {error}") from None
+    written = [
+        write
+        for write in writes(audited, field=question.field, initial=question.machine.initial)
+        if question.is_about(write.entry)
+    ]
+    return _judged(
+        (*(entry for entry in journal if question.is_about(entry)), *transitions(written)), question, losses(written)
+    )
+
+
+async def from_object(kubeconfig: Path | None, question: Question, key: Key) -> Evidence:
+    """What the object's own `.status.journal` says. Raises JournalError if it has none, and informers' errors."""
+    async with Client(await Cluster.load(kubeconfig)) as client:
+        try:
+            found = (await Api(client).get(resource_of(question.kind), key)).to_dict()
+        except NotFound:
+            raise JournalError(f"there is no file and no {question.kind.__name__} of the name {key}") from None
+    journal = (found.get("status") or {}).get("journal")
+    if not isinstance(journal, list):
+        raise JournalError(f"{question.kind.__name__} {key} keeps no journal in its status")
+    entries = tuple(attrs.evolve(from_json(one), subject=f"{question.kind.__name__} {key}") for one in journal)
+    return _judged(entries, question)
+
+
+def _judged(entries: Iterable[Entry], question: Question, found: tuple[Finding, ...] = ()) -> Evidence:
+    entries = tuple(entries)
+    return Evidence(entries, (*examine(question.machine, entries), *found))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                return
+            found = None
+        if not isinstance(found, dict):
+            raise JournalError(f"{path}, line {number}: expected a JSON object, found {line[:60]!r}")
+        yield number, found
