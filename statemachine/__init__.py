@@ -15,6 +15,7 @@ from windlass.statemachine.errors import (
 )
 from windlass.statemachine.guards import BOOLEAN, Guard, when
 from windlass.statemachine.machine import Machine, Step
+from windlass.statemachine.mapping import StatusMapping, status
 from windlass.statemachine.modelcheck import Invariant, Model, explore, table_model
 from windlass.statemachine.transitions import Transition
 
@@ -36,11 +37,13 @@ __all__ = (
     "ModelViolation",
     "Snapshot",
     "Status",
+    "StatusMapping",
     "Step",
     "Transition",
     "WindlassError",
     "explore",
     "mermaid",
+    "status",
     "table_model",
     "when",
 )

@@ -31,7 +31,7 @@ def life(*, subject="TrainingJob default/digits", writers=("w-0",)):
                 subject=subject,
                 uid="u",
                 generation=1,
-            )  # fmt: skip
+            )
         )
         state = target
     return entries
