@@ -26,7 +26,7 @@ Record: TypeAlias = Hashable
 Outside: TypeAlias = Hashable
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Put:
     """Make this the record. `conditional`: only if it is still the version that the decision was made on."""
 
@@ -73,7 +73,7 @@ class Bounds:
     versions: int = 10
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class _Running:
     """A program: the version it was last shown (-1: it is new), and what of its last decision is still to be done."""
 
@@ -81,7 +81,7 @@ class _Running:
     plan: tuple[Effect, ...] = ()
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class World:
     """Everything at one moment. `history` holds the record's versions, the newest last."""
 

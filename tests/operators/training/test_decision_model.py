@@ -1,0 +1,154 @@
+"""The training operator's real decisions, with crashes between any two effects, stale reads and a rival replica."""
+
+import functools
+
+import attrs
+import pytest
+from training_jobs import DATA, NOW, PASSING, PROGRESS, PUBLISHED, RESULT, new_job
+
+from windlass.operators.training import decision as d
+from windlass.operators.training.decision import Facts, current_phase, decide
+from windlass.operators.training.executors.contract import Active, Done, Lost, NotStarted
+from windlass.operators.training.phases import MACHINE
+from windlass.operators.training.types import TrainingJobStatus
+from windlass.statemachine.forensics import examine
+from windlass.statemachine.journal import Entry
+from windlass.statemachine.modelcheck import Invariant, explore, invariants
+from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
+
+NEW = TrainingJobStatus()
+
+
+@attrs.frozen(cache_hash=True)
+class Record:
+    """What of the job ever changes."""
+
+    status: TrainingJobStatus = NEW
+    finalizers: tuple[str, ...] = ()
+
+    def __str__(self):
+        return current_phase(job_of(self))
+
+
+@attrs.frozen
+class Outside:
+    """The trainer of the newest attempt that was started, and whether the model is in the repository."""
+
+    trainer: str = "none"
+    attempt: int = 0
+    published: bool = False
+
+    def of(self, attempt):
+        """A result and a lock are the run's, whichever attempt they are from; a loss is one attempt's."""
+        return OBSERVED["none" if self.trainer == "lost" and attempt != self.attempt else self.trainer]
+
+
+def job_of(record):
+    return attrs.evolve(new_job(finalizers=record.finalizers), status=record.status)
+
+
+def deciding(*, passes):
+    @functools.cache
+    def program(record, outside):
+        """What the reconciler does with a decision, as effects of which any may be the last."""
+        job, plan = job_of(record), []
+        facts = Facts(now=NOW, failures_max=1)
+        for _ in range(8):
+            match decide(job, facts):
+                case d.Write(status):
+                    return (*plan, Put(attrs.evolve(record, status=status)))
+                case d.AddFinalizer():
+                    return (*plan, Put(attrs.evolve(record, finalizers=(d.FINALIZER,))))
+                case d.Start():
+                    return (*plan, starting(record.status.run.attempt))
+                case d.Verify():
+                    facts = attrs.evolve(facts, data=DATA)
+                case d.Observe():
+                    facts = attrs.evolve(facts, observation=outside.of(record.status.run.attempt))
+                case d.Evaluate():
+                    facts = attrs.evolve(facts, evaluation=PASSING if passes else attrs.evolve(PASSING, accuracy=0.1))
+                case d.Publish():
+                    plan.append(Act("publishes", lambda outside: attrs.evolve(outside, published=True)))
+                    facts = attrs.evolve(facts, published=PUBLISHED)
+                case d.Discard(runs):
+                    facts = attrs.evolve(facts, discarded=facts.discarded | set(runs))
+                case _:
+                    return tuple(plan)
+        raise AssertionError("no decision")
+
+    return program
+
+
+def starting(attempt):
+    """Again is harmless: the lock of the run folder is taken, or the result is there (G2)."""
+
+    def start(outside):
+        busy = outside.trainer in ("active", "done")
+        return outside if busy else attrs.evolve(outside, trainer="active", attempt=attempt)
+
+    return Act(f"starts attempt {attempt}", start)
+
+
+OBSERVED = {
+    "none": NotStarted(),
+    "active": Active(PROGRESS),
+    "lost": Lost("killed", counted=True, resume_step=7),
+    "done": Done(RESULT),
+}
+
+
+def trainer(record, outside):
+    """The trainer ends, or dies in its first attempt."""
+    if outside.trainer == "active":
+        yield "the trainer ends", record, attrs.evolve(outside, trainer="done")
+        if outside.attempt == 1:
+            yield "the trainer dies", record, attrs.evolve(outside, trainer="lost")
+
+
+def intent_first(before, after):
+    if after.outside.trainer == "active" and after.record.status.run is None:
+        return "a trainer runs and no run is on record"
+    return None
+
+
+def proven_first(before, after):
+    if after.outside.published and not (after.record.status.validation and after.record.status.validation.passed):
+        return "a model was published that has not passed"
+    return None
+
+
+def honest_journal(before, after):
+    """The job's own journal has no fault in any state that can be reached (C-23: it is checked, never trusted)."""
+    entries = [Entry(**attrs.asdict(one)) for one in after.record.status.journal]
+    found = [str(one) for one in examine(MACHINE, entries) if one.kind != "lost update"]  # all are of one version here
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("passes", [True, False], ids=["a good model", "a bad model"])
+@pytest.mark.parametrize(
+    ("replicas", "bounds"), [(1, Bounds(crashes=2, stale=2, versions=14)), (2, Bounds(crashes=1, stale=0, versions=14))]
+)
+def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_passed(replicas, bounds, passes):
+    """A1, G1, G3, B1."""
+    program = deciding(passes=passes)
+    setting = Setting(
+        programs=tuple(Program(f"replica {number}", program) for number in range(replicas)),
+        record=Record(),
+        outside=Outside(),
+        bounds=bounds,
+        environment=trainer,
+    )
+    model = setting.model(
+        "TrainingJob",
+        invariants=(
+            *invariants(MACHINE, lambda world: current_phase(job_of(world.record))),
+            Invariant("intent before effect", intent_first),
+            Invariant("no model that has not passed", proven_first),
+            Invariant("an honest journal", honest_journal),
+        ),
+        finished=lambda world: MACHINE.is_final(current_phase(job_of(world.record))),
+    )
+    report = explore(model).require()
+
+    reached = {current_phase(job_of(world.record)) for world in report.reached}
+    assert reached == set(MACHINE.states) - ({"Failed"} if passes else {"Publishing", "Succeeded"})
