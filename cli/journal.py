@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,10 +16,10 @@ from windlass.informers import CustomResource, Key
 from windlass.statemachine import Machine
 from windlass.statemachine.journal import Entry, lives, to_json
 
-__all__ = ("command", "explain", "export")
+__all__ = ("KIND", "MACHINE", "command", "explain", "export", "given_key", "given_kind", "given_machine")
 
-_MACHINE = "windlass.operators.training.phases:MACHINE"
-_KIND = "windlass.operators.training:TrainingJob"
+MACHINE: Final = "windlass.operators.training.phases:MACHINE"
+KIND: Final = "windlass.operators.training:TrainingJob"
 
 
 @click.group(no_args_is_help=False)
@@ -30,8 +31,8 @@ def _source(function: click.decorators.FC) -> click.decorators.FC:
     for decorate in reversed(
         (
             click.argument("source", metavar="FILE|[NAMESPACE/]NAME"),
-            click.option("--machine", default=_MACHINE, metavar="MODULE:MACHINE", help="The table to follow."),
-            click.option("--kind", default=_KIND, metavar="MODULE:CLASS", help="The class of the objects."),
+            click.option("--machine", default=MACHINE, metavar="MODULE:MACHINE", help="The table to follow."),
+            click.option("--kind", default=KIND, metavar="MODULE:CLASS", help="The class of the objects."),
             click.option("--only", metavar="[NAMESPACE/]NAME", help="Of a file, this object's life alone."),
             click.option("--field", default="phase", show_default=True, help="The field of the status with the state."),
             click.option("--kubeconfig", type=FILE, help="Where the object is, if it is not a file."),
@@ -61,35 +62,38 @@ def export(source: str, **options: str | Path | None) -> None:
 
 def _evidence(source: str, options: dict[str, str | Path | None]) -> Evidence:
     question = Question(
-        _machine(str(options["machine"])),
-        _kind(str(options["kind"])),
-        None if options["only"] is None else _key(str(options["only"]), "--only"),
+        given_machine(str(options["machine"]), option="--machine"),
+        given_kind(str(options["kind"])),
+        None if options["only"] is None else given_key(str(options["only"]), option="--only"),
         str(options["field"]),
     )
     path = Path(source)
     if path.exists():
         return from_file(path, question)
     kubeconfig = options["kubeconfig"]
-    key = _key(source if "/" in source else f"default/{source}", "FILE|NAME")
+    key = given_key(source if "/" in source else f"default/{source}", option="FILE|NAME")
     with usable_kubeconfig():
         return asyncio.run(from_object(kubeconfig if isinstance(kubeconfig, Path) else None, question, key))
 
 
-def _machine(reference: str) -> Machine:
-    found = load_object(reference, option="--machine")
+def given_machine(reference: str, *, option: str) -> Machine:
+    """The machine that the reference names. Raises click.BadParameter."""
+    found = load_object(reference, option=option)
     if not isinstance(found, Machine):
-        raise click.BadParameter(f"{reference} is not a Machine", param_hint="--machine")
+        raise click.BadParameter(f"{reference} is not a Machine", param_hint=option)
     return found
 
 
-def _kind(reference: str) -> type[CustomResource]:
+def given_kind(reference: str) -> type[CustomResource]:
+    """The class that `--kind` names. Raises click.BadParameter."""
     found = load_object(reference, option="--kind")
     if not (isinstance(found, type) and issubclass(found, CustomResource)):
         raise click.BadParameter(f"{reference} is not a CustomResource class", param_hint="--kind")
     return found
 
 
-def _key(text: str, option: str) -> Key:
+def given_key(text: str, *, option: str) -> Key:
+    """The key that was written. Raises click.BadParameter."""
     try:
         return Key.parse(text)
     except ValueError as error:
