@@ -13,8 +13,8 @@ A write is conditional on the version that it was computed from, and then refuse
 The bounds (`crashes`, `stale`, `versions`) make the world finite. This module does not know what a record contains.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -22,8 +22,9 @@ from windlass.statemachine.modelcheck import Invariant, Model
 
 __all__ = ("Act", "Bounds", "Effect", "Merge", "Program", "Put", "Setting", "World")
 
-Record: TypeAlias = Hashable
-Outside: TypeAlias = Hashable
+# Whatever the user's programs understand, as long as it is immutable and hashable.
+Record: TypeAlias = Any
+Outside: TypeAlias = Any
 
 
 @attrs.frozen(cache_hash=True)
