@@ -20,8 +20,10 @@ from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, installed, named
 from windlass.cli.options import FILE, FOLDER, usable_kubeconfig
 from windlass.cli.settings import manager_options, settings_of
-from windlass.controller import Manager
+from windlass.controller import Manager, Settings
+from windlass.controller.journal import JournalFile
 from windlass.operators import training as training_operator  # its names are imported when they are first used
+from windlass.operators.training.phases import MACHINE
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("command",)
@@ -42,6 +44,7 @@ __all__ = ("command",)
     "--models", type=FOLDER, default=Path("windlass-models"), show_default=True,
     help="Model repository that training publishes into.",
 )  # fmt: skip
+@click.option("--journal", type=FILE, help="Append every change of phase to this file.")
 @manager_options
 @click.option(
     "--log-format",
@@ -65,6 +68,7 @@ def command(
     training: bool,
     state: Path,
     models: Path,
+    journal: Path | None,
     log_format: str,
     log_level: str,
     **given: Any,
@@ -76,7 +80,7 @@ def command(
     as_json = log_format == "json"
     log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], style="json" if as_json else "full")
     try:
-        manager = Manager(kubeconfig=kubeconfig, namespace=namespace or None, settings=settings_of(given))
+        manager = Manager(kubeconfig=kubeconfig, namespace=namespace or None, settings=_settings(given, journal))
     except WindlassError as error:
         raise click.UsageError(str(error)) from error
     added = [*installed(), *(named(reference) for reference in operators)]
@@ -90,6 +94,13 @@ def command(
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
     with usable_kubeconfig():
         return run_until_signalled(lambda: _run(manager, quiet=as_json))
+
+
+def _settings(given: dict[str, Any], journal: Path | None) -> Settings:
+    settings = settings_of(given)
+    if journal is None:
+        return settings
+    return attrs.evolve(settings, journal=JournalFile(journal.resolve(), {"TrainingJob": MACHINE}))
 
 
 async def _run(manager: Manager, *, quiet: bool) -> int:

@@ -17,6 +17,7 @@ from windlass.statemachine.guards import BOOLEAN, Guard, when
 from windlass.statemachine.machine import Machine, Step
 from windlass.statemachine.mapping import StatusMapping, status
 from windlass.statemachine.modelcheck import Invariant, Model, explore, table_model
+from windlass.statemachine.summary import Summary
 from windlass.statemachine.transitions import Transition
 
 __all__ = (
@@ -39,6 +40,7 @@ __all__ = (
     "Status",
     "StatusMapping",
     "Step",
+    "Summary",
     "Transition",
     "WindlassError",
     "explore",

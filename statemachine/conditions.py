@@ -80,6 +80,10 @@ class Condition:
         _check_text("message", self.message, length_max=MESSAGE_LENGTH_MAX, pattern=None, rule="C-06")
         _check_generation(self.observed_generation)
 
+    def same_state(self, other: "Condition") -> bool:
+        """Whether they say the same, whenever it began (CA-2): equal but for `last_transition_time`."""
+        return attrs.evolve(self, last_transition_time=None) == attrs.evolve(other, last_transition_time=None)
+
     def is_stale(self, generation: int) -> bool:
         """Whether this was observed on an older spec than ``generation``, and so counts as not known yet (C-25)."""
         return self.observed_generation is not None and self.observed_generation < generation
@@ -165,6 +169,21 @@ class Conditions:
         """Return the snapshot without that type, the others in their order; this very one if it was absent (C-15)."""
         kept = tuple(item for item in self._items if item.type != type)
         return self if len(kept) == len(self._items) else Conditions(kept)
+
+    def ordered(self, *, first: Iterable[str] = (), last: Iterable[str] = ()) -> "Conditions":
+        """Return them as people look for them (CA-1): `first` in front, `last` behind, the others between by name.
+
+        This very snapshot if they are so already.
+        """
+        front, back = tuple(first), tuple(last)
+
+        def rank(item: Condition) -> tuple[int, int, str]:
+            if item.type in front:
+                return 0, front.index(item.type), ""
+            return (2, back.index(item.type), "") if item.type in back else (1, 0, item.type)
+
+        items = tuple(sorted(self._items, key=rank))
+        return self if items == self._items else Conditions(items)
 
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._items)

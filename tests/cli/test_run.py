@@ -52,12 +52,19 @@ async def test_a_training_job_succeeds_on_a_server_of_its_own(tmp_path):
     await asyncio.to_thread(write_sample_table, tmp_path / "table")
     async with control_plane(tmp_path) as api:
         await install(api, [TrainingJob])
-        async with running(*RUN, "--state", "state", "--models", "models", cwd=tmp_path) as program:
+        options = ("--state", "state", "--models", "models", "--journal", "journal.jsonl")
+        async with running(*RUN, *options, cwd=tmp_path) as program:
             assert await program.line("running") == "running      training\n"
             await api.create(TrainingJob, short_job(tmp_path / "table", "short", 10))
             status = await status_when(api, Key("default", "short"), lambda found: found.phase == "Succeeded")
             assert (status.runs, status.model.version) == (1, 1)
             assert (tmp_path / "models" / "digits" / "1" / "model.onnx").is_file()
+            for source in (
+                ("journal.jsonl", "--only", "default/short"),
+                ("default/short", "--kubeconfig", "kubeconfig"),
+            ):
+                told = await run(*WINDLASS, "journal", "explain", *source, cwd=tmp_path)
+                assert (told.code, told.out.splitlines()[-1]) == (0, "1 object(s), 6 transition(s), no faults")
 
             await api.create(TrainingJob, short_job(tmp_path / "table", "long", 5000))
             await status_when(api, Key("default", "long"), lambda found: found.progress is not None)

@@ -249,3 +249,21 @@ def test_removing_is_idempotent_and_keeps_the_rest(history, name):
 @given(histories)
 def test_a_snapshot_survives_being_taken_apart(history):
     assert Conditions.of(replay(history)) == replay(history)
+
+
+def test_ca2_conditions_say_the_same_whenever_it_began():
+    early, late = (attrs.evolve(READY, last_transition_time=time) for time in (NOON, LATER))
+
+    assert early.same_state(late)
+    for changes in ({"status": "True"}, {"reason": "Other"}, {"message": ""}, {"observed_generation": 2}):
+        assert not early.same_state(attrs.evolve(late, **changes))
+
+
+def test_ca1_conditions_are_put_in_order_and_an_ordered_snapshot_stays_itself():
+    names = ("Deleting", "B", "Ready", "A", "Paused")
+    mixed = snapshot(*(Condition(name, "True", "R") for name in names))
+    ordered = mixed.ordered(first=("Ready",), last=("Paused", "Deleting"))
+
+    assert [one.type for one in ordered] == ["Ready", "A", "B", "Paused", "Deleting"]
+    assert ordered.ordered(first=("Ready",), last=("Paused", "Deleting")) is ordered
+    assert {one.type: one for one in ordered} == {one.type: one for one in mixed}
