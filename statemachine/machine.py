@@ -79,6 +79,7 @@ class Machine:
     states: tuple[str, ...] = attrs.field(init=False, eq=False)
     _table: Mapping[str, Mapping[str, tuple[Transition, ...]]] = attrs.field(init=False, eq=False)
     _entry: Mapping[str, Guard] = attrs.field(init=False, eq=False)
+    _direct: Mapping[tuple[str, str], str] = attrs.field(init=False, eq=False)
 
     @rows.default
     def _rows_of_states(self) -> tuple[Transition, ...]:
@@ -100,6 +101,14 @@ class Machine:
     def _entry_by_state(self) -> Mapping[str, Guard]:
         return dict(self.entry)
 
+    @_direct.default
+    def _targets_that_ask_for_nothing(self) -> Mapping[tuple[str, str], str]:
+        return {
+            (row.source, row.event): row.target
+            for row in self.rows
+            if not row.guard.terms and row.target not in self._entry
+        }
+
     def __attrs_post_init__(self) -> None:
         if problems := faults(self):
             raise InvalidMachine(f"machine {self.name!r}: {'; '.join(problems)}")
@@ -112,9 +121,6 @@ class Machine:
         written by another version of the program); the message says what would be allowed.
         """
         rows = self._rows_for(state, event)
-        only = rows[0]
-        if not only.guard.terms and only.target not in self._entry:
-            return Step(only.target, only.effects, only)  # most tables ask for nothing, and some are on hot paths
         known = {} if facts is None else facts
         self._check_facts(rows, known)
         row = next((row for row in rows if row.guard.holds(known)), None)
@@ -129,7 +135,9 @@ class Machine:
 
     def next(self, state: str, event: str, facts: Facts | None = None) -> str:
         """The state that `event` leads to from `state`. Raises as `step` does."""
-        return self.step(state, event, facts).state
+        # Most rows ask for nothing, and a reflector takes one for each object that it sees.
+        target = self._direct.get((state, event))
+        return self.step(state, event, facts).state if target is None else target
 
     def allows(self, state: str, event: str, facts: Facts | None = None) -> bool:
         """Whether `step` would return; False for an unknown state as well."""
