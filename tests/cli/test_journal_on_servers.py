@@ -8,7 +8,7 @@ import uuid
 import pytest
 import yaml
 from click.testing import CliRunner
-from servers import control_plane_binaries, open_server
+from servers import EVERY_SERVER, control_plane_binaries, open_server
 
 from windlass.cli.journal import command
 from windlass.envtest.controlplane import ControlPlane
@@ -67,8 +67,8 @@ async def explained(*arguments):
     return await asyncio.to_thread(CliRunner().invoke, command, ["explain", *arguments], standalone_mode=False)
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_an_object_tells_its_own_life(kind, tmp_path):
     config = tmp_path / "kubeconfig"
     async with open_server(kind) as server, Client(Cluster.from_dict(server.kubeconfig())) as client:
@@ -92,7 +92,7 @@ async def test_an_object_tells_its_own_life(kind, tmp_path):
     assert "there is no file and no TrainingJob of the name" in str(absent.exception)
 
 
-@pytest.mark.realtime(limit=120)
+@pytest.mark.realtime(limit=180)
 async def test_a_real_audit_log_tells_of_an_end_undone_and_of_both_writers_of_a_lost_update(
     tmp_path,
 ):
