@@ -73,6 +73,7 @@ class FakeServer:
         self.requests = []
         self.before = []
         self.hidden = set()
+        self.client = SimpleNamespace(dry_run=False)
 
     def put(self, resource, body):
         self.version += 1
@@ -405,6 +406,16 @@ async def test_a_transition_that_was_written_is_recorded_and_nothing_else_is(tmp
         "subject": "Lamp ns/a",
         "uid": "uid-a",
     }
+
+
+async def test_a_dry_run_records_nothing(tmp_path):
+    server = FakeServer()
+    server.client.dry_run = True
+    ctx = context(server)
+    ctx.services = attrs.evolve(ctx.services, journal=JournalFile(tmp_path / "journal.jsonl"))
+
+    assert await ctx.status(lamp(server, status={"phase": "Dark"}), phase="Lit") is True
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_journal_that_cannot_be_written_does_not_fail_a_status_that_was(tmp_path, caplog):
