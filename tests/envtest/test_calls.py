@@ -70,7 +70,7 @@ def test_reads_are_told_from_writes():
         (Calls("get", Namespace, subresource=""), {"namespace"}),
         (Calls(kind=Deployment, subresource="status"), {"patch"}),
     ],
-    ids=str,
+    ids=lambda one: ", ".join(sorted(one)) if isinstance(one, set) else str(one),
 )
 def test_calls_are_chosen_by_what_is_said_of_them(calls, matched):
     assert {name for name, request in REQUESTS.items() if calls.match(Call.of(request))} == matched
