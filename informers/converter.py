@@ -1,7 +1,8 @@
 """One converter turns JSON values into attrs classes and back, strictly: nothing is coerced, every fault is found.
 
 Attribute names are snake_case, JSON names camelCase unless `JsonName` says otherwise. None is left out when writing; a
-JSON null where the class admits none counts as absent, as the API server treats it (K-02).
+JSON null where the class admits none counts as absent, as the API server treats it (K-02). Fields that a class does not
+know are dropped, unless it has a field marked `Rest`: that one takes them, and writes them back.
 
 This module does not know Kubernetes objects; `typed` registers those.
 """
@@ -30,12 +31,15 @@ from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 __all__ = (
     "CONVERTER",
     "JsonName",
+    "Rest",
     "attrs_unstructurer",
     "faults_of",
     "format_time",
     "json_name",
     "json_names",
     "parse_time",
+    "register_scalar",
+    "rest_of",
 )
 
 _Hook = Callable[[Any, Any], Any]
@@ -46,6 +50,23 @@ class JsonName:
     """A marker for `Annotated`: the attribute's name in JSON where camelCase is not it, as in `podIP`."""
 
     name: str
+
+
+@attrs.frozen
+class Rest:
+    """A marker for `Annotated[Mapping[str, Any], Rest()]`: the field takes what no other field of the class does.
+
+    It has no name in JSON: what it holds stands beside the other fields. A class has one such field at most.
+    """
+
+
+def rest_of(cls: type) -> str | None:
+    """The attribute of an attrs class that is marked `Rest`, None if there is none. Raises TypeError for two."""
+    json_names(cls)
+    found = [field.name for field in attrs.fields(cls) if field.init and _has_rest(field.type)]
+    if len(found) > 1:
+        raise TypeError(f"{cls.__name__} has more than one field for the rest: {', '.join(found)}")
+    return found[0] if found else None
 
 
 def json_name(attribute: str) -> str:
@@ -88,6 +109,10 @@ def _marked_name(annotation: object) -> str | None:
     if get_origin(annotation) is not Annotated:
         return None
     return next((marker.name for marker in get_args(annotation)[1:] if isinstance(marker, JsonName)), None)
+
+
+def _has_rest(annotation: object) -> bool:
+    return get_origin(annotation) is Annotated and any(isinstance(one, Rest) for one in get_args(annotation)[1:])
 
 
 _ABSENT = object()
@@ -231,6 +256,10 @@ def _attrs_structurer(cls: Any, converter: Any) -> _Hook:
     names = json_names(base)
     overrides: dict[str, Any] = {attribute: override(rename=name) for attribute, name in names.items()}
     inner = make_dict_structure_fn(cls, converter, **overrides)
+    rest = rest_of(base)
+    known = {name for attribute, name in names.items() if attribute != rest}
+    # An object's header is no rest of it: it is written anew.
+    passed_over = {"apiVersion", "kind"} if hasattr(base, "__windlass_resource__") else set()
     nullable = {names[field.name] for field in attrs.fields(base) if field.init and _admits_none(field.type)}
 
     def structure(value: Any, wanted: Any = cls) -> Any:
@@ -238,6 +267,11 @@ def _attrs_structurer(cls: Any, converter: Any) -> _Hook:
             return value
         if not isinstance(value, Mapping):
             raise _RefusedError(cls)
+        if rest is not None:
+            value = {
+                **{name: one for name, one in value.items() if name in known},
+                names[rest]: {name: one for name, one in value.items() if name not in known | passed_over},
+            }
         if None in value.values():
             value = {name: one for name, one in value.items() if one is not None or name in nullable}
         return inner(value, wanted)
@@ -247,15 +281,39 @@ def _attrs_structurer(cls: Any, converter: Any) -> _Hook:
 
 def attrs_unstructurer(cls: Any, converter: Any) -> Callable[[Any], dict[str, Any]]:
     """The writer of one attrs class: JSON names, None left out."""
-    overrides: dict[str, Any] = {
-        attribute: override(rename=name) for attribute, name in json_names(get_origin(cls) or cls).items()
-    }
+    base = get_origin(cls) or cls
+    overrides: dict[str, Any] = {attribute: override(rename=name) for attribute, name in json_names(base).items()}
+    rest = rest_of(base)
+    if rest is not None:
+        overrides[rest] = override(omit=True)
     inner = make_dict_unstructure_fn(cls, converter, **overrides)
 
     def unstructure(value: Any) -> dict[str, Any]:
         return {name: one for name, one in inner(value).items() if one is not None}
 
-    return unstructure
+    def unstructure_with_rest(value: Any) -> dict[str, Any]:
+        return {**converter.unstructure(getattr(value, str(rest)), dict[str, Any]), **unstructure(value)}
+
+    return unstructure if rest is None else unstructure_with_rest
+
+
+def register_scalar(cls: type, *, read: Callable[[Any], Any], write: Callable[[Any], Any], noun: str) -> None:
+    """Let `cls` travel as one JSON value: `read` makes it of that, `write` undoes it.
+
+    `read` raises ValueError or TypeError. `noun` is what an error says was expected, such as "a quantity".
+    """
+
+    def structure(value: Any, _: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        try:
+            return read(value)
+        except (TypeError, ValueError):
+            raise _RefusedError(cls) from None
+
+    _TYPE_NAMES[cls] = noun
+    CONVERTER.register_structure_hook(cls, structure)
+    CONVERTER.register_unstructure_hook(cls, write)
 
 
 def _is_tuple(cls: Any) -> bool:

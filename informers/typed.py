@@ -1,7 +1,8 @@
 """A typed object is a frozen attrs value of an untyped one: `structure` and `unstructure` are inverse for known fields.
 
 Fields that the class does not know are ignored when reading (an older program may meet a newer object) and are never
-written. This module does not know requests, caches or the schema that is generated from the same classes.
+written, unless the class has a field for them, marked `Rest`. This module does not know requests, caches or the schema
+that is generated from the same classes.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +13,12 @@ import attrs
 import msgspec
 from cattrs import BaseConverter
 
-from windlass.informers.converter import CONVERTER, JsonName, attrs_unstructurer, faults_of
+from windlass.informers.converter import CONVERTER, JsonName, Rest, attrs_unstructurer, faults_of
 from windlass.informers.errors import StructureError
 from windlass.informers.keys import Key
 from windlass.informers.resources import Resource, resource_of
 
-__all__ = ("CustomResource", "JsonName", "ObjectMeta", "OwnerReference", "structure", "unstructure")
+__all__ = ("CustomResource", "JsonName", "ObjectMeta", "OwnerReference", "Rest", "structure", "unstructure")
 
 T = TypeVar("T")
 

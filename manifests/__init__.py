@@ -1,9 +1,13 @@
 """What do we tell the cluster we are? Kinds from attrs classes, their schemas and definitions, and generated files."""
 
-from windlass.manifests.crd import crd, to_yaml
-from windlass.manifests.errors import Drift, InvalidKind, ManifestsError, NotEstablished
+from windlass.informers.typed import Rest
+from windlass.manifests.alternatives import AllOf, AnyOf, AtLeastOneOf, AtMostOneOf, ExactlyOneOf, Fields, Not, OneOf
+from windlass.manifests.builder import CRDBuilder
+from windlass.manifests.compatibility import Change, changes
+from windlass.manifests.crd import Webhook, crd, to_yaml
+from windlass.manifests.errors import BadReview, Drift, InvalidKind, ManifestsError, NotEstablished, WebhookError
 from windlass.manifests.files import check, drift, write
-from windlass.manifests.kinds import Column, KindInfo, info_of, kind
+from windlass.manifests.kinds import KindInfo, info_of, kind
 from windlass.manifests.markers import (
     Atomic,
     Description,
@@ -29,19 +33,38 @@ from windlass.manifests.markers import (
     Pattern,
     PreserveUnknownFields,
     Rule,
+    Values,
     marked,
 )
+from windlass.manifests.paths import Column, Scale
+from windlass.manifests.quantities import Quantity
+from windlass.manifests.roundtrip import read, written
 from windlass.manifests.schema import schema_of
 from windlass.manifests.validation import faults
+from windlass.manifests.versions import Versions
+from windlass.manifests.webhook import ConversionServer, WebhookSettings, conversion_application
+from windlass.manifests.wording import Example, ExternalDocs, Title
 
 __all__ = (
+    "AllOf",
+    "AnyOf",
+    "AtLeastOneOf",
+    "AtMostOneOf",
     "Atomic",
+    "BadReview",
+    "CRDBuilder",
+    "Change",
     "Column",
+    "ConversionServer",
     "Description",
     "Drift",
     "EmbeddedResource",
+    "ExactlyOneOf",
+    "Example",
     "ExclusiveMaximum",
     "ExclusiveMinimum",
+    "ExternalDocs",
+    "Fields",
     "Format",
     "Immutable",
     "IntOrString",
@@ -60,19 +83,34 @@ __all__ = (
     "MinProperties",
     "Minimum",
     "MultipleOf",
+    "Not",
     "NotEstablished",
     "Nullable",
+    "OneOf",
     "Pattern",
     "PreserveUnknownFields",
+    "Quantity",
+    "Rest",
     "Rule",
+    "Scale",
+    "Title",
+    "Values",
+    "Versions",
+    "Webhook",
+    "WebhookError",
+    "WebhookSettings",
+    "changes",
     "check",
+    "conversion_application",
     "crd",
     "drift",
     "faults",
     "info_of",
     "kind",
     "marked",
+    "read",
     "schema_of",
     "to_yaml",
     "write",
+    "written",
 )

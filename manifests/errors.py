@@ -4,14 +4,16 @@ WindlassError
 └── ManifestsError
     ├── InvalidKind     a class cannot become a kind; raised at import, names class and field, rule, found, expected
     ├── Drift           generated files differ from what the code would generate now
-    └── NotEstablished  a cluster took a definition and still does not serve the kind
+    ├── NotEstablished  a cluster took a definition and still does not serve the kind
+    ├── BadReview       a request to convert objects is none
+    └── WebhookError    the conversion webhook cannot start
 """
 
 from collections.abc import Iterable
 
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("Drift", "InvalidKind", "ManifestsError", "NotEstablished")
+__all__ = ("BadReview", "Drift", "InvalidKind", "ManifestsError", "NotEstablished", "WebhookError")
 
 
 class ManifestsError(WindlassError):
@@ -50,3 +52,18 @@ class NotEstablished(ManifestsError):
         self.reason = reason
         self.timeout_seconds = timeout_seconds
         super().__init__(f"{kind} is not served {timeout_seconds:g} s after its definition was applied: {reason}")
+
+
+class BadReview(ManifestsError):
+    """What came is no ConversionReview of ``apiextensions.k8s.io/v1``; ``field`` is where that shows."""
+
+    def __init__(self, field: str, *, found: object) -> None:
+        self.field = field
+        self.found = found
+        text = repr(found)
+        text = text if len(text) <= 80 else f"{text[:77]}..."
+        super().__init__(f"{field}: expected that of a ConversionReview of apiextensions.k8s.io/v1, found {text}")
+
+
+class WebhookError(ManifestsError):
+    """The conversion webhook has no certificate or no port."""

@@ -9,21 +9,21 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from windlass.informers.typed import CustomResource
-from windlass.manifests.crd import HEADER, crd, to_yaml
+from windlass.manifests.crd import HEADER, Definable, crd, stored_class, to_yaml
 from windlass.manifests.errors import Drift, InvalidKind
 from windlass.manifests.kinds import info_of
 
 __all__ = ("check", "drift", "render", "write")
 
 
-def render(kinds: Iterable[type[CustomResource]]) -> dict[str, str]:
+def render(kinds: Iterable[Definable]) -> dict[str, str]:
     """Return what the files should hold: ``<group>_<plural>.yaml`` → text, sorted by name.
 
     Raises ``InvalidKind`` if two classes claim one definition.
     """
     texts: dict[str, str] = {}
-    for cls in kinds:
+    for kind in kinds:
+        cls = stored_class(kind)
         info = info_of(cls)
         name = f"{info.resource.group}_{info.resource.plural}.yaml"
         if name in texts:
@@ -33,11 +33,11 @@ def render(kinds: Iterable[type[CustomResource]]) -> dict[str, str]:
                 found=f"another class for {info.crd_name}",
                 expected="another group or plural",
             )
-        texts[name] = to_yaml([crd(cls)])
+        texts[name] = to_yaml([crd(kind)])
     return dict(sorted(texts.items()))
 
 
-def write(kinds: Iterable[type[CustomResource]], folder: Path) -> list[Path]:
+def write(kinds: Iterable[Definable], folder: Path) -> list[Path]:
     """Write the files that differ, each atomically, and return their paths; the folder is made if need be.
 
     Raises ``OSError`` if the folder cannot be written.
@@ -50,7 +50,7 @@ def write(kinds: Iterable[type[CustomResource]], folder: Path) -> list[Path]:
     return changed
 
 
-def drift(kinds: Iterable[type[CustomResource]], folder: Path) -> list[str]:
+def drift(kinds: Iterable[Definable], folder: Path) -> list[str]:
     """Return the differences between code and files, one or more lines for each file; empty if there are none.
 
     A generated file that no kind accounts for is a difference too; files of other origin are not looked at.
@@ -71,7 +71,7 @@ def drift(kinds: Iterable[type[CustomResource]], folder: Path) -> list[str]:
     return differences
 
 
-def check(kinds: Iterable[type[CustomResource]], folder: Path) -> None:
+def check(kinds: Iterable[Definable], folder: Path) -> None:
     """Raise ``Drift`` with every difference, if there is any."""
     if differences := drift(kinds, folder):
         raise Drift(differences)

@@ -19,6 +19,7 @@ __all__ = ("Place", "apply_markers", "check_list", "json_type")
 _OLD_SELF: Final = re.compile(r"\boldSelf\b")
 _SCALARS: Final = ("string", "integer", "number", "boolean")
 _VALIDATIONS: Final = "x-kubernetes-validations"
+_COMBINATIONS: Final = ("oneOf", "anyOf", "not")
 
 
 @attrs.frozen
@@ -59,6 +60,10 @@ def apply_markers(node: JsonSchema, markers: Iterable[object], place: Place) -> 
             raise place.refuse(rule="a marker is a value", found=marker.__name__, expected=f"{marker.__name__}(…)")
         if isinstance(marker, Marker):
             _check_fit(marker, kind, place)
+            if (expected := marker.clash(node)) is not None:
+                raise place.refuse(
+                    rule=f"{type(marker).__name__} fits the fields", found=repr(marker), expected=expected
+                )
             _add(node, marker, place)
     _check_bounds(node, place)
     _check_rules(node, place)
@@ -82,8 +87,11 @@ def _check_fit(marker: Marker, kind: str, place: Place) -> None:
 
 def _add(node: JsonSchema, marker: Marker, place: Place) -> None:
     for keyword, value in marker.keywords(json_type(node)).items():
-        if keyword == _VALIDATIONS:
+        if keyword in (_VALIDATIONS, "allOf"):
             node[keyword] = [*node.get(keyword, ()), *value]
+        elif keyword in _COMBINATIONS and keyword in node:
+            # A second one of a kind: `allOf` holds any number of them.
+            node["allOf"] = [*node.get("allOf", ()), {keyword: value}]
         elif keyword != "description" and node.get(keyword, value) != value:
             raise place.refuse(
                 rule=f"one value for {keyword}",

@@ -5,51 +5,36 @@ This module does not know how a schema is made, or what the finished definition 
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from windlass.informers.resources import Resource
 from windlass.informers.typed import CustomResource
 from windlass.manifests.errors import InvalidKind
+from windlass.manifests.paths import Column, Scale, check_column, check_scale, check_selectable
 from windlass.manifests.schema import schema_of
 from windlass.manifests.validation import JsonSchema
 
-__all__ = ("Column", "KindInfo", "Scope", "info_of", "kind")
+__all__ = ("KindInfo", "Scope", "check_subresources", "info_of", "kind")
 
 Scope: TypeAlias = Literal["Namespaced", "Cluster"]
-ColumnType: TypeAlias = Literal["string", "integer", "number", "boolean", "date"]
 _C = TypeVar("_C", bound=type[CustomResource])
 
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # DNS-1035
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")  # DNS-1123, dotted
 _SUBDOMAIN_LENGTH_MAX: Final = 253
 _KIND: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_WARNING_LENGTH_MAX: Final = 256
 _PROTECTED: Final = ("k8s.io", "kubernetes.io")
-_COLUMN_TYPES: Final = ("string", "integer", "number", "boolean", "date")
-_COLUMN_FORMATS: Final = (None, "int32", "int64", "float", "double", "byte", "date", "date-time", "password")
-# The leading part of a path that names plain fields; what follows may be an index or a filter.
-_PLAIN_PATH: Final = re.compile(r"(?:\.[A-Za-z_][A-Za-z0-9_-]*)+")
-
-
-@attrs.frozen
-class Column:
-    """A column of ``kubectl get``: ``json_path`` like ``.spec.replicas``; ``priority`` above 0 shows it in ``-o wide``.
-
-    A ``date`` column is shown as an age. A kind without columns of its own gets one, ``Age``, from the server.
-    """
-
-    name: str
-    json_path: str
-    type: ColumnType = "string"
-    priority: int = 0
-    description: str = ""
-    format: str | None = None
 
 
 @attrs.frozen
 class KindInfo:
-    """What a registered class is called and how it is shown; kept on the class as ``__windlass_kind__``."""
+    """What a registered class is called and how it is shown; kept on the class as ``__windlass_kind__``.
+
+    ``deprecated`` is the warning that clients of this version get, "" for the server's own words, None for none.
+    """
 
     resource: Resource
     singular: str
@@ -59,6 +44,10 @@ class KindInfo:
     categories: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     has_status: bool = False
+    scale: Scale | None = None
+    selectable: tuple[str, ...] = ()
+    served: bool = True
+    deprecated: str | None = None
 
     @property
     def crd_name(self) -> str:
@@ -69,17 +58,25 @@ class KindInfo:
 def kind(
     group_version: str,
     *,
+    name: str | None = None,
     plural: str | None = None,
     singular: str | None = None,
     short_names: Iterable[str] = (),
     categories: Iterable[str] = (),
     scope: Scope = "Namespaced",
     columns: Iterable[Column] = (),
+    scale: Scale | None = None,
+    selectable: Iterable[str] = (),
+    served: bool = True,
+    deprecated: str | None = None,
 ) -> Callable[[_C], _C]:
     """Class decorator: register an attrs class, derived from ``CustomResource``, as a kind of ``group/version``.
 
-    The kind is the class's name; ``singular`` defaults to it in lower case, ``plural`` to that word's English plural.
-    It stands above ``@attrs.frozen``. Raises ``InvalidKind`` at import for anything an API server would refuse.
+    The kind is the class's name, unless ``name`` says otherwise, as a second version in the same module must;
+    ``singular`` defaults to it in lower case, ``plural`` to that word's English plural. ``selectable`` are paths that
+    field selectors may use, from Kubernetes 1.31 on. ``deprecated`` warns the clients of this version, "" in the
+    server's own words. It stands above ``@attrs.frozen``. Raises ``InvalidKind`` at import for anything an API server
+    would refuse.
     """
 
     def decorate(cls: _C) -> _C:
@@ -94,22 +91,28 @@ def kind(
             raise InvalidKind(
                 cls.__name__, rule="a kind is an attrs class", found="a plain one", expected="@attrs.frozen below @kind"
             )
-        one = singular or cls.__name__.lower()
+        called = name or cls.__name__
+        one = singular or called.lower()
         group, _, version = group_version.partition("/")
         schema = schema_of(cls)
         info = KindInfo(
-            Resource(group, version, cls.__name__, plural or _plural_of(one), namespaced=scope == "Namespaced"),
+            Resource(group, version, called, plural or _plural_of(one), namespaced=scope == "Namespaced"),
             singular=one,
-            list_kind=f"{cls.__name__}List",
+            list_kind=f"{called}List",
             scope=scope,
             short_names=tuple(short_names),
             categories=tuple(categories),
             columns=tuple(columns),
             has_status="status" in schema["properties"],
+            scale=scale,
+            selectable=tuple(selectable),
+            served=served,
+            deprecated=deprecated,
         )
         _check_names(info, group_version)
         for column in info.columns:
-            _check_column(column, schema, f"{cls.__name__} column {column.name!r}")
+            check_column(column, schema, f"{cls.__name__} column {column.name!r}")
+        check_subresources(info, schema, cls.__name__)
         cls.__windlass_resource__ = info.resource
         cls.__windlass_kind__ = info  # type: ignore[attr-defined]  # known to this room alone, read by `info_of`
         return cls
@@ -170,42 +173,16 @@ def _check_names(info: KindInfo, group_version: str) -> None:
             raise InvalidKind(name, rule=f"the {what}", found=repr(label), expected=expected)
 
 
-def _check_column(column: Column, schema: JsonSchema, where: str) -> None:
-    if not column.name.strip():
-        raise InvalidKind(where, rule="the name of a column (R-06)", found="a blank", expected="a heading")
-    if column.type not in _COLUMN_TYPES:
-        raise InvalidKind(
-            where, rule="the type of a column (R-06)", found=repr(column.type), expected=", ".join(_COLUMN_TYPES)
-        )
-    if column.format not in _COLUMN_FORMATS:
-        formats = ", ".join(each for each in _COLUMN_FORMATS if each)
-        raise InvalidKind(where, rule="the format of a column (R-06)", found=repr(column.format), expected=formats)
-    if type(column.priority) is not int or column.priority < 0:
-        raise InvalidKind(
-            where, rule="the priority of a column (R-06)", found=repr(column.priority), expected="an integer from 0 up"
-        )
-    plain = _PLAIN_PATH.match(column.json_path)
-    if plain is None:
+def check_subresources(info: KindInfo, schema: JsonSchema, where: str) -> None:
+    """What a kind says beside its names: scale, selectable fields, deprecation. Raises ``InvalidKind``."""
+    if info.scale is not None:
+        check_scale(info.scale, schema, where)
+    check_selectable(info.selectable, schema, where)
+    warning = info.deprecated
+    if warning is not None and (len(warning) > _WARNING_LENGTH_MAX or not warning.isprintable()):
         raise InvalidKind(
             where,
-            rule="the path of a column (R-06)",
-            found=repr(column.json_path),
-            expected="a JSON path that starts with a field, such as .spec.replicas",
+            rule="the deprecation warning (R-08)",
+            found=repr(warning),
+            expected="a line of at most 256 characters",
         )
-    _check_path(plain.group(), schema, where)
-
-
-def _check_path(path: str, schema: JsonSchema, where: str) -> None:
-    """Follow plain field names as far as the schema knows them: a column that misses its field stays empty for ever."""
-    node: Any = schema
-    seen = ""
-    for name in path.removeprefix(".").split("."):
-        if name == "metadata" and not seen:
-            return
-        fields = node.get("properties")
-        if fields is None:
-            return
-        if name not in fields:
-            expected = f"a field out of {', '.join(sorted(fields))}"
-            raise InvalidKind(where, rule="the path of a column (R-06)", found=f"{seen}.{name}", expected=expected)
-        node, seen = fields[name], f"{seen}.{name}"

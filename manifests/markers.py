@@ -39,6 +39,7 @@ __all__ = (
     "Pattern",
     "PreserveUnknownFields",
     "Rule",
+    "Values",
     "marked",
     "markers_of",
 )
@@ -56,14 +57,26 @@ _ARRAYS: Final = frozenset({"array"})
 _OBJECTS: Final = frozenset({"object"})
 _EVERYTHING: Final = _NUMBERS | _STRINGS | _ARRAYS | _OBJECTS | {"boolean", "any"}
 
+_VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "int-or-string": (int, str),
+}
 _REASONS: Final = ("FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate")
 
 
 @attrs.frozen
 class Marker:
-    """The base of all markers. ``types`` are the JSON types it may stand on."""
+    """The base of all markers.
+
+    ``types`` are the JSON types it may stand on; ``nested`` says that it checks a value and no more, so that it may
+    stand inside ``AnyOf`` and the like (S-05).
+    """
 
     types: ClassVar[frozenset[str]] = _EVERYTHING
+    nested: ClassVar[bool] = False
 
     def keywords(self, json_type: str) -> Mapping[str, Any]:  # noqa: ARG002 - some markers depend on it
         """The schema keywords this marker stands for on a value of that type."""
@@ -72,6 +85,10 @@ class Marker:
     def fault(self, json_type: str) -> str | None:  # noqa: ARG002 - some markers depend on it
         """What the marker's own values should have been, or None if they are right."""
         return self._fault()
+
+    def clash(self, node: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - some markers depend on it
+        """What the finished node should have been for the marker to stand on it, or None if it is that."""
+        return None
 
     def _keywords(self) -> Mapping[str, Any]:
         return {}
@@ -84,6 +101,7 @@ class Marker:
 class _Bound(Marker):
     """A bound on numbers: whole on an integer, finite everywhere."""
 
+    nested: ClassVar[bool] = True
     types: ClassVar[frozenset[str]] = _NUMBERS
     value: Number
 
@@ -145,6 +163,7 @@ class MultipleOf(_Bound):
 class _Count(Marker):
     """A bound on how many of something there may be: an integer from 0 up."""
 
+    nested: ClassVar[bool] = True
     keyword: ClassVar[str]
     value: int
 
@@ -211,6 +230,7 @@ class Pattern(Marker):
     The API server is written in Go, whose expressions have no look-around and no back-references (S-10).
     """
 
+    nested: ClassVar[bool] = True
     types: ClassVar[frozenset[str]] = _STRINGS
     expression: str
 
@@ -226,11 +246,35 @@ class Pattern(Marker):
 class Format(Marker):
     """A named format, such as ``ipv4``, ``uuid`` or ``int32``. Servers ignore those they do not know (S-19)."""
 
+    nested: ClassVar[bool] = True
     types: ClassVar[frozenset[str]] = frozenset({"string", "integer", "number"})
     name: str
 
     def _keywords(self) -> Mapping[str, Any]:
         return {"format": self.name}
+
+
+@attrs.frozen(init=False)
+class Values(Marker):
+    """The value is one of these. For a whole type ``Literal`` or an ``Enum`` is better, for Python knows it then."""
+
+    types: ClassVar[frozenset[str]] = _NUMBERS | _STRINGS | {"boolean", "any"}
+    nested: ClassVar[bool] = True
+    values: tuple[str | int | float | bool, ...]
+
+    def __init__(self, *values: str | float) -> None:
+        self.__attrs_init__(values)
+
+    def _keywords(self) -> Mapping[str, Any]:
+        return {"enum": list(self.values)}
+
+    def fault(self, json_type: str) -> str | None:
+        """One value or more, each once, and of the field's type."""
+        if not self.values or len({(type(one), one) for one in self.values}) < len(self.values):
+            return "one value or more, each once"
+        wanted = _VALUE_TYPES.get(json_type, (str, int, float, bool))
+        fits = all(isinstance(one, wanted) and (bool in wanted or not isinstance(one, bool)) for one in self.values)
+        return None if fits else f"values that are of the type {json_type}"
 
 
 def _names(keys: str | Iterable[str]) -> tuple[str, ...]:
@@ -343,6 +387,16 @@ class Rule(Marker):
             return "a message, because the rule has several lines (L-01)"
         if self.reason and self.reason not in _REASONS:
             return f"a reason out of {', '.join(_REASONS)} (L-01)"
+        return None
+
+    def clash(self, node: Mapping[str, Any]) -> str | None:
+        """The field path leads to a field."""
+        for name in filter(None, self.field_path.split(".")):
+            fields = node.get("properties", {})
+            if name not in fields:
+                known = ", ".join(f".{each}" for each in sorted(fields)) or "none, as there are no fields"
+                return f"a field path that begins with one of {known} (L-01)"
+            node = fields[name]
         return None
 
 

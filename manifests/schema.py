@@ -8,12 +8,15 @@ machine. How Python maps to JSON:
 - ``T | None`` has the default None and may be absent; an explicit null is kept only with ``Nullable()``;
 - no defaults are written under ``status``: there a default would be an observation nobody has made;
 - ``Literal`` and ``Enum`` are enums, ``int | str`` is int-or-string, ``Any`` is kept as it comes, ``datetime`` is a
-  ``date-time``; a duration is best an integer named with its unit (``timeout_seconds``), so ``timedelta`` is refused;
+  ``date-time``, ``timedelta`` a text like ``1h30m``, ``Quantity`` one like ``500m``, ``bytes`` are base64;
+- a union is a class with a field for each case, marked ``ExactlyOneOf``;
+- what the server keeps of unknown fields, a class keeps too, in its field marked ``Rest``;
 - a list of ``Condition`` is a map keyed by ``type`` (C-07).
 
 This module does not know groups, names, printer columns or files.
 """
 
+import copy
 import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +26,15 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import attrs
 
-from windlass.informers.converter import JsonName, json_names
+from windlass.informers.converter import JsonName, Rest, json_names, rest_of
 from windlass.informers.typed import CustomResource, ObjectMeta, unstructure
 from windlass.manifests.annotations import Peeled, is_union, peel
+from windlass.manifests.binary import BASE64
+from windlass.manifests.durations import DURATION_PATTERN
 from windlass.manifests.errors import InvalidKind
 from windlass.manifests.keywords import Place, apply_markers, check_list
 from windlass.manifests.markers import Atomic, Description, ListMap, Nullable, PreserveUnknownFields, Rule, markers_of
+from windlass.manifests.quantities import QUANTITY_PATTERN, Quantity
 from windlass.manifests.validation import JsonSchema, faults
 from windlass.statemachine import conditions
 
@@ -40,16 +46,21 @@ _HEADER: Final[Mapping[str, JsonSchema]] = {
     "kind": {"type": "string"},
     "metadata": {"type": "object"},
 }
+_INT_OR_STRING: Final[JsonSchema] = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}],
+    "x-kubernetes-int-or-string": True,
+}
 _SCALARS: Final[Mapping[Any, JsonSchema]] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
     datetime: {"type": "string", "format": "date-time"},
+    timedelta: {"type": "string", "pattern": DURATION_PATTERN},
+    bytes: {"type": "string", "format": BASE64},
+    Quantity: {**_INT_OR_STRING, "pattern": QUANTITY_PATTERN},
 }
 _HINTS: Final[Mapping[Any, str]] = {
-    timedelta: "an int or float named with its unit, such as timeout_seconds",
-    bytes: 'Annotated[str, Format("byte")], holding base64',
     tuple: "tuple[T, ...]",
     list: "list[T]",
     dict: "dict[str, T]",
@@ -108,9 +119,21 @@ def _object(cls: type, place: Place) -> JsonSchema:
     schema: JsonSchema = {"type": "object"}
     if description := _docstring(cls):
         schema["description"] = description
+    rest = _rest(cls)
+    if rest is not None:
+        schema["x-kubernetes-preserve-unknown-fields"] = True
+    elif any(isinstance(marker, PreserveUnknownFields) for marker in markers):
+        raise InvalidKind(
+            cls.__name__,
+            rule="what the server keeps, a class keeps",
+            found="PreserveUnknownFields() on a class that would drop them",
+            expected="a field `rest: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)` in its place",
+        )
     properties: dict[str, JsonSchema] = {}
     required: list[str] = []
     for field, name in _fields(cls):
+        if field.name == rest:
+            continue
         if name in properties or (issubclass(cls, CustomResource) and name in _HEADER):
             raise InvalidKind(
                 f"{cls.__name__}.{field.name}",
@@ -136,6 +159,30 @@ def _object(cls: type, place: Place) -> JsonSchema:
     return schema
 
 
+def _rest(cls: type) -> str | None:
+    """The field that takes what the class does not know, if there is one: a mapping of anything, that may be empty."""
+    try:
+        name = rest_of(cls)
+    except (NameError, AttributeError, SyntaxError):
+        return None  # `_fields` says what is wrong
+    except TypeError as problem:
+        raise InvalidKind(
+            cls.__name__, rule="the rest is in one field", found=str(problem), expected="one marked Rest"
+        ) from problem
+    if name is None:
+        return None
+    field = attrs.fields_dict(cls)[name]
+    base = peel(field.type).base
+    if get_origin(base) not in (dict, Mapping) or get_args(base) != (str, Any) or field.default is attrs.NOTHING:
+        raise InvalidKind(
+            f"{cls.__name__}.{name}",
+            rule="the rest is a mapping of anything, and may be empty (S-04)",
+            found=_name(base),
+            expected="Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)",
+        )
+    return name
+
+
 def _fields(cls: type) -> list[tuple["attrs.Attribute[Any]", str]]:
     """The fields that travel, with their JSON names: all that `__init__` takes, but for the header of a kind."""
     try:
@@ -157,6 +204,10 @@ def _property(field: "attrs.Attribute[Any]", name: str, place: Place) -> JsonSch
     if field.type is None:
         raise InvalidKind(place.where, rule="a field has a type", found="no annotation", expected="one")
     for marker in peel(field.type).markers:
+        if isinstance(marker, Rest):
+            raise InvalidKind(
+                place.where, rule="Rest stands in the outermost Annotated", found="it further in", expected="that"
+            )
         if isinstance(marker, JsonName) and marker.name != name:
             raise InvalidKind(
                 place.where,
@@ -229,18 +280,18 @@ def _node(annotation: Any, place: Place) -> JsonSchema:
 
 def _single(base: Any, place: Place) -> JsonSchema:
     if isinstance(base, type) and base in _SCALARS:
-        return dict(_SCALARS[base])
+        return copy.deepcopy(_SCALARS[base])
     if base in (Any, object):
         return {"x-kubernetes-preserve-unknown-fields": True}
     if get_origin(base) is Literal or (isinstance(base, type) and issubclass(base, Enum)):
         return _enum(get_args(base) or [member.value for member in base], place)
     if is_union(base):
         if set(get_args(base)) == {int, str}:
-            return {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+            return copy.deepcopy(_INT_OR_STRING)
         raise place.refuse(
             rule="a field has one type (S-05)",
             found=_name(base),
-            expected="int | str, or one class with a field for each case",
+            expected="int | str, or one class with a field for each case, marked ExactlyOneOf",
         )
     if isinstance(base, type) and attrs.has(base) and not issubclass(base, CustomResource):
         return _condition() if base is conditions.Condition else _object(base, place)

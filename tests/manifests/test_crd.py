@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.informers.typed import CustomResource, JsonName
+from windlass.informers.typed import CustomResource, JsonName, Rest
 from windlass.manifests import (
     Atomic,
     Column,
@@ -38,7 +39,6 @@ from windlass.manifests import (
     MultipleOf,
     Nullable,
     Pattern,
-    PreserveUnknownFields,
     Rule,
     crd,
     kind,
@@ -74,12 +74,12 @@ class Storage:
     classes: Annotated[tuple[Annotated[str, MaxLength(63)], ...], ListSet(), MaxItems(8)] = ()
 
 
-@marked(PreserveUnknownFields())
 @attrs.frozen
 class Tuning:
     """Settings of the database itself: those it knows, and any other."""
 
     cache_ratio: Annotated[float, ExclusiveMinimum(0), Maximum(1)] = 0.5
+    others: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal, NewType
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NewType
 import attrs
 import pytest
 
-from windlass.informers.typed import CustomResource, JsonName, ObjectMeta
+from windlass.informers.typed import CustomResource, JsonName, ObjectMeta, Rest
 from windlass.manifests import (
     Atomic,
     Description,
@@ -153,8 +153,6 @@ def test_c07_a_list_of_conditions_is_a_map_keyed_by_type():
 @pytest.mark.parametrize(
     ("annotation", "found", "expected"),
     [
-        pytest.param(timedelta, "timedelta", "timeout_seconds", id="timedelta"),
-        pytest.param(bytes, "bytes", "base64", id="bytes"),
         pytest.param(set[str], "set[str]", "ListSet()", id="set"),
         pytest.param(frozenset[str], "frozenset[str]", "ListSet()", id="frozenset"),
         pytest.param(Decimal, "Decimal", "a scalar", id="decimal"),
@@ -257,7 +255,7 @@ def test_a_default_is_written_as_json_and_makes_the_field_optional(annotation, d
 @pytest.mark.parametrize(
     ("annotation", "default", "said"),
     [
-        pytest.param(Annotated[int, Maximum(10)], 12, "a number of at most 10", id="bound"),
+        pytest.param(Annotated[int, Maximum(10)], 12, "an integer of at most 10", id="bound"),
         pytest.param(int, "3", "an integer", id="type"),
         pytest.param(Annotated[tuple[str, ...], ListSet()], ("a", "a"), "no duplicates", id="duplicate"),
         pytest.param(Colour, "green", "one of", id="enum"),
@@ -454,11 +452,40 @@ def test_rules_add_up_those_of_the_class_first():
 
 
 def test_a_class_may_keep_unknown_fields_or_be_atomic():
-    open_part = marked(PreserveUnknownFields())(part(int))
+    open_part = part(Annotated[Mapping[str, Any], Rest()], attrs.Factory(dict))
     atomic_part = marked(Atomic())(part(int))
 
-    assert schema_of(open_part)["x-kubernetes-preserve-unknown-fields"] is True
+    assert schema_of(open_part) == {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     assert schema_of(atomic_part)["x-kubernetes-map-type"] == "atomic"
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        pytest.param(lambda: marked(PreserveUnknownFields())(part(int)), "what the server keeps", id="no place"),
+        pytest.param(lambda: part(Annotated[Mapping[str, Any], Rest()]), "may be empty", id="required"),
+        pytest.param(
+            lambda: part(Annotated[dict[str, int], Rest()], attrs.Factory(dict)), r"mapping of anything", id="typed"
+        ),
+        pytest.param(
+            lambda: part(Annotated[Mapping[str, Any], Rest()] | None, None), "outermost Annotated", id="further in"
+        ),
+        pytest.param(
+            lambda: attrs.make_class(
+                "Part",
+                {
+                    name: attrs.field(type=Annotated[Mapping[str, Any], Rest()], default=attrs.Factory(dict))
+                    for name in ("one", "two")
+                },
+            ),
+            "more than one field for the rest: one, two",
+            id="two",
+        ),
+    ],
+)
+def test_a_class_has_one_place_for_what_it_does_not_know_or_none(made, said):
+    with pytest.raises(InvalidKind, match=said):
+        schema_of(made())
 
 
 # --- lists (S-15, S-16) -----------------------------------------------------------------------------------------------
@@ -625,7 +652,7 @@ def test_s11_metadata_of_another_type_is_refused():
 
 
 def test_r04_a_kind_itself_takes_rules_and_little_else():
-    ruled = marked(Rule("self.spec.weight > 0"), PreserveUnknownFields())(kind_class(spec=(Inner, attrs.NOTHING)))
+    ruled = marked(Rule("self.spec.weight > 0"))(kind_class(spec=(Inner, attrs.NOTHING)))
 
     assert schema_of(ruled)["x-kubernetes-validations"] == [{"rule": "self.spec.weight > 0"}]
     with pytest.raises(InvalidKind, match=r"^Thing: markers of a kind \(R-04\)"):

@@ -29,7 +29,7 @@ def test_every_fault_is_reported_with_its_path():
     value = {"replicas": 12, "tags": ["long", "ok", 3], "colour": "red"}
 
     assert faults(value, SPEC) == [
-        "$.replicas: expected a number of at most 10, found 12",
+        "$.replicas: expected an integer from 1 to 10, found 12",
         "$.tags: expected at most 2 items, found 3",
         "$.tags[0]: expected at most 3 characters, found 4",
         "$.tags[2]: expected a string, found 3",
