@@ -6,14 +6,16 @@ spellings; Python lacks some of RE2's. What is left is nearly everything anybody
 This module does not know where a pattern is used.
 """
 
+import functools
 import re
 import warnings
 from typing import Final
 
-__all__ = ("re2_fault",)
+__all__ = ("as_in_go", "re2_fault")
 
 REPEAT_MAX: Final = 1000  # RE2 refuses larger counts
 
+_ENDS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 _REPEAT: Final = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")
 _GROUP: Final = re.compile(r"\(\?(?:P<|:|[ims-]+[:)])")
 _GROUPS_RE2_LACKS: Final = {
@@ -45,6 +47,16 @@ def re2_fault(pattern: str) -> str | None:
     except (re.error, FutureWarning, DeprecationWarning) as problem:
         return f"Python says: {problem}"
     return _Scan(pattern).fault()
+
+
+@functools.cache
+def as_in_go(pattern: str) -> re.Pattern[str]:
+    """Compile an expression so that it matches what it matches in Go: ``$`` is the end, and classes are ASCII."""
+    if "(?m" in pattern:
+        return re.compile(pattern, re.ASCII)
+    # An escape, a class in brackets, or the end, which in Python may be before a last line break as well.
+    ends = _ENDS.sub(lambda found: r"\Z" if found.group() == "$" else found.group(), pattern)
+    return re.compile(ends, re.ASCII)
 
 
 class _Scan:

@@ -70,6 +70,8 @@ class Quantity:
 def _read(value: Any) -> Quantity:
     if isinstance(value, int) and not isinstance(value, bool):
         return Quantity(str(value))
+    if isinstance(value, float) and value.is_integer():
+        return Quantity(str(int(value)))
     return Quantity(value)
 
 

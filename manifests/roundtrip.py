@@ -56,12 +56,25 @@ def object_faults(value: object, cls: type[CustomResource]) -> list[str]:
     """Return every fault of an object of this kind as a server would find it, what it is called included."""
     schema = _schema(cast("Any", cls))
     found = faults(completed(value, schema), schema, refuse_unknown=False)
-    resource = info_of(cls).resource
+    info = info_of(cls)
+    resource = info.resource
+    if info.scale is not None:
+        for path in (info.scale.spec_replicas, info.scale.status_replicas):
+            # A schema takes 3.0 for an integer, and the scale subresource does not.
+            replicas = _at(value, path)
+            if isinstance(replicas, float) or (isinstance(replicas, int) and not 0 <= replicas < 2**31):
+                found.append(f"${path}: expected an integer from 0 to {2**31 - 1} for scaling, found {replicas}")
     if isinstance(value, Mapping):
         for name, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
             if value.get(name) != expected:
                 found.insert(0, f"$.{name}: expected {expected}, found {value.get(name)!r}")
     return found
+
+
+def _at(value: object, path: str) -> object:
+    for name in path.removeprefix(".").split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 @functools.cache

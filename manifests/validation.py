@@ -14,8 +14,11 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from windlass.informers.errors import StructureError
+from windlass.informers.typed import ObjectMeta, structure
 from windlass.manifests.expectations import JsonSchema, expected_number, expected_type
-from windlass.manifests.formats import fits
+from windlass.manifests.formats import FORMATS, fits
+from windlass.manifests.patterns import as_in_go
 
 __all__ = ("JsonSchema", "faults")
 
@@ -27,6 +30,8 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "object": dict,
 }
 _Fault: TypeAlias = str
+_API_VERSION: Final = re.compile(r"[^/]*(/[^/]*)?")
+_KIND: Final = re.compile(r"[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 
 @attrs.frozen
@@ -77,15 +82,20 @@ def _is_int_or_string(schema: JsonSchema) -> bool:
 
 def _has_type(value: object, schema: JsonSchema) -> bool:
     if _is_int_or_string(schema):
-        return isinstance(value, int | str) and not isinstance(value, bool)
+        return isinstance(value, str) or _is_whole(value)
     if "type" not in schema:
         return True
     wanted = schema["type"]
     if wanted == "integer":
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        return whole and not isinstance(value, bool)
+        return _is_whole(value)
+    if wanted == "string" and isinstance(value, list) and schema.get("format") in FORMATS:
+        return True  # servers leave a text with a format to the check of formats, which looks at no list
     # In Python True is an int; in JSON it is not.
     return isinstance(value, _TYPES[wanted]) and (not isinstance(value, bool) or wanted == "boolean")
+
+
+def _is_whole(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
 
 
 def _equal(left: object, right: object) -> bool:
@@ -103,7 +113,7 @@ def _is_within(value: int | float, schema: JsonSchema) -> bool:
 
 def _string_faults(value: str, schema: JsonSchema, path: str) -> Iterator[_Fault]:
     yield from _count_faults(len(value), schema, path=path, keywords=("minLength", "maxLength", "characters"))
-    if "pattern" in schema and re.search(schema["pattern"], value, re.ASCII) is None:
+    if "pattern" in schema and as_in_go(schema["pattern"]).search(value) is None:
         yield _fault(path, f"text that matches {schema['pattern']}", value)
     if "format" in schema and not fits(value, schema["format"]):
         yield _fault(path, f"text in the format {schema['format']}", value)
@@ -157,12 +167,19 @@ def _object_faults(value: Mapping[str, object], schema: JsonSchema, path: str, s
 
 
 def _resource_faults(value: Mapping[str, object], path: str) -> Iterator[_Fault]:
-    """An embedded resource says what it is (S-12)."""
-    for name in ("apiVersion", "kind"):
+    """An embedded resource says what it is, and its metadata are metadata (S-12)."""
+    for name, check, expected in (
+        ("apiVersion", _API_VERSION, "version or group/version"),
+        ("kind", _KIND, "letters, digits and '-', at most 63"),
+    ):
         if not value.get(name):
             yield f"{path}.{name}: expected a value, found none"
-        elif not isinstance(value[name], str):
-            yield _fault(f"{path}.{name}", "a string", value[name])
+        elif not isinstance(value[name], str) or not check.fullmatch(value[name]):
+            yield _fault(f"{path}.{name}", expected, value[name])
+    try:
+        structure({} if value.get("metadata") is None else value["metadata"], ObjectMeta)
+    except StructureError as error:
+        yield from (f"{path}.metadata{fault.removeprefix('$')}" for fault in error.faults)
 
 
 def _combination_faults(value: object, schema: JsonSchema, path: str) -> Iterator[_Fault]:

@@ -34,6 +34,7 @@ from windlass.envtest.apiserver.escalation import Escalation
 from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.kinds import Registry, Resource
 from windlass.envtest.apiserver.pruning import defaulted, pruned
+from windlass.envtest.apiserver.replicas import replicas_faults
 from windlass.envtest.apiserver.shapes import schema_shape_fault, shape_fault
 from windlass.envtest.apiserver.storage import Key, Store, Stored, versioned
 from windlass.envtest.apiserver.validation import ratcheted, validate
@@ -300,6 +301,7 @@ class Operations:
             faults = validate(
                 {name: value for name, value in obj.items() if name != "metadata"}, _without_metadata(resource.schema)
             )
+            faults += replicas_faults(obj, resource.scale)
             if resource.embeds:
                 faults += embedded_faults(obj, resource.schema)
             return faults if old is None or not faults else ratcheted(faults, old, obj)

@@ -4,24 +4,31 @@ The rules of structural schemas are written down here a second time, from the re
 at the code under test.
 """
 
+import asyncio
+import contextlib
 import json
 import re
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import attrs
 import pytest
+from bad_values import mutants, seeded
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from servers import open_server
 
-from windlass.informers import Api, Client, Cluster, CustomResource, structure, unstructure
+from windlass.informers import Api, Client, Cluster, CustomResource, Namespace, Resource, structure, unstructure
 from windlass.informers.builtins import CustomResourceDefinition
 from windlass.informers.converter import CONVERTER
-from windlass.informers.errors import ApiError
+from windlass.informers.errors import AlreadyExists, ApiError, BadRequest, Invalid, NotFound
 from windlass.informers.requests import WriteOptions
 from windlass.manifests import (
+    AllOf,
+    AnyOf,
     Description,
+    ExactlyOneOf,
     ExclusiveMinimum,
     Format,
     Immutable,
@@ -33,21 +40,27 @@ from windlass.manifests import (
     MaxLength,
     Minimum,
     MultipleOf,
+    Not,
     Nullable,
     Pattern,
+    Quantity,
+    Rest,
     Rule,
+    Values,
     crd,
     faults,
     kind,
     marked,
     schema_of,
 )
+from windlass.manifests.defaulting import completed
 from windlass.statemachine import Condition
 
 # --- the rules, a second time -----------------------------------------------------------------------------------------
 
 KNOWN = {
-    *("type", "description", "format", "default", "nullable", "enum", "properties", "required", "items", "anyOf"),
+    *("type", "description", "format", "default", "nullable", "enum", "properties", "required", "items"),
+    *("allOf", "anyOf", "oneOf", "not"),
     *("additionalProperties", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minLength", "maxLength", "pattern", "minItems", "maxItems", "minProperties", "maxProperties"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-validations"),
@@ -76,7 +89,7 @@ def broken(node, path):
         "S-01": kind_of in TYPES or free,
         "S-03": kind_of != "array" or isinstance(node.get("items"), dict),
         "S-04": not ("properties" in node and "additionalProperties" in node),
-        "S-05": "anyOf" not in node or (node["anyOf"] == INT_OR_STRING and node.get("x-kubernetes-int-or-string")),
+        "S-05": node.get("anyOf") == INT_OR_STRING or all(bare(part) for part in combined(node)),
         "S-07": set(node) <= KNOWN,
         "S-13": node.get("x-kubernetes-preserve-unknown-fields", True) is True,
         "S-14": not node.get("x-kubernetes-int-or-string")
@@ -96,6 +109,19 @@ def broken(node, path):
     for keyword in ("items", "additionalProperties"):
         if isinstance(node.get(keyword), dict):
             yield from broken(node[keyword], f"{path}.{keyword}")
+
+
+def combined(node):
+    """What stands inside of combinations, at any depth."""
+    parts = [part for keyword in ("allOf", "anyOf", "oneOf") for part in node.get(keyword, ())]
+    parts += [node["not"]] if "not" in node else []
+    return parts + [inner for part in parts for inner in combined(part)]
+
+
+def bare(part):
+    """Whether a part of a combination checks values, and does nothing else."""
+    told = {"type", "default", "title", "description", "nullable", "additionalProperties", "items"}
+    return not told & set(part) and not any(name.startswith("x-kubernetes") for name in part)
 
 
 def keyed(node):
@@ -125,7 +151,8 @@ def settable(items):
         ({"type": "object", "nullable": True}, "S-09"),
         ({"type": "object", "properties": {"a": {}}}, "S-01"),
         ({"type": "object", "properties": {"a": {"type": "array"}}}, "S-03"),
-        ({"type": "object", "properties": {"a": {"type": "string", "oneOf": []}}}, "S-07"),
+        ({"type": "object", "properties": {"a": {"type": "string", "const": "b"}}}, "S-07"),
+        ({"type": "object", "properties": {"a": {"type": "string", "not": {"type": "string"}}}}, "S-05"),
         ({"type": "object", "properties": {"a": {"type": "string", "x-kubernetes-list-type": "set"}}}, "S-17"),
     ],
 )
@@ -150,6 +177,8 @@ SCALARS = [
     (Annotated[str, MaxLength(3), Description("Short.")], st.text(LETTERS, max_size=3)),
     (Annotated[str, Pattern("^[a-c]+$")], st.text("abc", min_size=1, max_size=4)),
     (Annotated[str, Format("uuid")], st.uuids().map(str)),
+    (Annotated[str, AllOf(Pattern("^a"), Pattern("b$")), Not(Values("aab"))], st.sampled_from(["ab", "acb"])),
+    (timedelta, st.integers(-(10**6), 10**6).map(lambda seconds: timedelta(seconds=seconds))),
     (Literal["a", "b"], st.sampled_from(["a", "b"])),
     (Literal[1, 2], st.sampled_from([1, 2])),
     (int, st.integers(-(2**31), 2**31)),
@@ -161,6 +190,9 @@ OTHERS = [
     (IntOrString, st.integers(0, 99) | st.text(LETTERS, max_size=3)),
     (datetime, moments),
     (Any, json_values),
+    (Quantity, st.sampled_from(["500m", "2Gi", "1", "1.5e3"]).map(Quantity)),
+    (bytes, st.binary(min_size=1, max_size=4)),
+    (Annotated[float, AnyOf(Maximum(1), Minimum(8)), Not(Values(0.5))], st.sampled_from([0.25, 9.5])),
     (Annotated[str, Immutable()], st.text(LETTERS, max_size=3)),
 ]
 
@@ -212,11 +244,20 @@ def classes(draw, depth, *, key=False):
         else:
             fields[name], held = attrs.field(type=annotation | None, default=None), st.none() | held
         values[name] = held
+    if draw(st.integers(0, 3)) == 0:
+        fields["rest"] = attrs.field(type=Annotated[Mapping[str, Any], Rest()], factory=dict)
+        values["rest"] = st.dictionaries(st.sampled_from(["other", "more"]), json_values, max_size=2)
+    absent = draw(st.integers(0, 3)) == 0
+    if absent:
+        fields |= {name: attrs.field(type=str | None, default=None) for name in ("left", "right")}
     cls = attrs.make_class("Part", fields, frozen=True, kw_only=True)
     cls.__doc__ = draw(st.sampled_from([None, "A part.", "Two\n\nparagraphs: 'quoted' # and not"]))
     if draw(st.booleans()):
         cls = marked(*draw(st.sampled_from([(Rule("true", message="fine"),), ()])))(cls)
-    return cls, st.builds(cls, **values)
+    if not absent:
+        return cls, st.builds(cls, **values)
+    cls = marked(ExactlyOneOf("left", "right"))(cls)
+    return cls, st.builds(cls, **values, left=st.just("l")) | st.builds(cls, **values, right=st.just("r"))
 
 
 @st.composite
@@ -309,3 +350,83 @@ async def test_servers_accept_every_definition(server_kind):
                 refused.append(str(refusal))
 
     assert refused == []
+
+
+# --- one verdict on every value ---------------------------------------------------------------------------------------
+
+VALUES = Resource("generated.example.com", "v1", "Verdict", "verdicts")
+
+
+def judged(count, *, each):
+    """Schemas of classes, and for each some values: instances, and what is near to them."""
+    found = []
+
+    @settings(THOROUGH, max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
+    @given(st.data())
+    def collect(data):
+        cls, values = data.draw(classes(2))
+        good = [json.loads(json.dumps(CONVERTER.unstructure(data.draw(values)))) for _ in range(2)]
+        draw = seeded(len(found))
+        bad = [body["value"] for one in good for body in mutants({"value": one}, draw, each) if "value" in body]
+        found.append((schema_of(cls), good + bad))
+
+    collect()
+    return found
+
+
+@pytest.mark.realtime(limit=120)
+@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+async def test_servers_and_our_own_check_agree_on_every_value_of_every_class(server_kind):
+    cases = judged(50, each=6)
+    # One definition for all: to establish fifty takes a real server half a minute.
+    fields = {f"class{number}": schema for number, (schema, _) in enumerate(cases)}
+    disagreed, verdicts = [], []
+    async with open_server(server_kind) as server, Client(Cluster.from_dict(server.kubeconfig())) as client:
+        api = Api(client)
+        await api.create(CustomResourceDefinition, definition_of(fields))
+        await served(api, VALUES)
+        with contextlib.suppress(AlreadyExists):
+            await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "verdicts"}})
+        for number, (schema, values) in enumerate(cases):
+            bodies = [{f"class{number}": value} for value in values]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(refusal_of(api, body)) for body in bodies]
+            for value, task in zip(values, tasks, strict=True):
+                verdicts.append(bool(task.result()))
+                ours = faults(completed(value, schema), schema, refuse_unknown=False) if value is not None else []
+                if bool(ours) != bool(task.result()):
+                    disagreed.append((schema, value, ours, task.result()))
+
+    assert disagreed == [], "\n".join(map(str, disagreed))
+    assert verdicts.count(True) >= 150
+    assert verdicts.count(False) >= 150
+
+
+def definition_of(fields):
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
+    names = {"kind": VALUES.kind, "plural": VALUES.plural, "singular": "verdict", "listKind": "VerdictList"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{VALUES.plural}.{VALUES.group}"},
+        "spec": {"group": VALUES.group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+
+async def served(api, resource):
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(NotFound):
+                await api.list(resource)
+                return
+            await asyncio.sleep(0.1)
+
+
+async def refusal_of(api, spec):
+    body = {"apiVersion": VALUES.api_version, "kind": VALUES.kind, "metadata": {"name": "x"}, "spec": spec}
+    try:
+        await api.create(VALUES, body, namespace="verdicts", options=WriteOptions(dry_run=True))
+    except (BadRequest, Invalid) as refusal:
+        return str(refusal)
+    return ""
