@@ -4,7 +4,7 @@ from windlass.informers.typed import Rest
 from windlass.manifests.alternatives import AllOf, AnyOf, AtLeastOneOf, AtMostOneOf, ExactlyOneOf, Fields, Not, OneOf
 from windlass.manifests.builder import CRDBuilder
 from windlass.manifests.compatibility import Change, changes
-from windlass.manifests.crd import Webhook, crd, to_yaml
+from windlass.manifests.crd import Definable, Webhook, crd, definition_of, to_yaml
 from windlass.manifests.errors import BadReview, Drift, InvalidKind, ManifestsError, NotEstablished, WebhookError
 from windlass.manifests.files import check, drift, write
 from windlass.manifests.kinds import KindInfo, info_of, kind
@@ -56,6 +56,7 @@ __all__ = (
     "Change",
     "Column",
     "ConversionServer",
+    "Definable",
     "Description",
     "Drift",
     "EmbeddedResource",
@@ -103,6 +104,7 @@ __all__ = (
     "check",
     "conversion_application",
     "crd",
+    "definition_of",
     "drift",
     "faults",
     "info_of",

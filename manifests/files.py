@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from windlass.manifests.crd import HEADER, Definable, crd, stored_class, to_yaml
+from windlass.manifests.crd import HEADER, Definable, Webhook, definition_of, stored_class, to_yaml
 from windlass.manifests.errors import Drift, InvalidKind
 from windlass.manifests.kinds import info_of
 
 __all__ = ("check", "drift", "render", "write")
 
 
-def render(kinds: Iterable[Definable]) -> dict[str, str]:
+def render(kinds: Iterable[Definable], *, conversion: Webhook | None = None) -> dict[str, str]:
     """Return what the files should hold: ``<group>_<plural>.yaml`` → text, sorted by name.
 
     Raises ``InvalidKind`` if two classes claim one definition.
@@ -33,16 +33,16 @@ def render(kinds: Iterable[Definable]) -> dict[str, str]:
                 found=f"another class for {info.crd_name}",
                 expected="another group or plural",
             )
-        texts[name] = to_yaml([crd(kind)])
+        texts[name] = to_yaml([definition_of(kind, conversion)])
     return dict(sorted(texts.items()))
 
 
-def write(kinds: Iterable[Definable], folder: Path) -> list[Path]:
+def write(kinds: Iterable[Definable], folder: Path, *, conversion: Webhook | None = None) -> list[Path]:
     """Write the files that differ, each atomically, and return their paths; the folder is made if need be.
 
     Raises ``OSError`` if the folder cannot be written.
     """
-    texts = render(kinds)
+    texts = render(kinds, conversion=conversion)
     folder.mkdir(parents=True, exist_ok=True)
     changed = [folder / name for name, text in texts.items() if _read(folder / name) != text]
     for path in changed:
@@ -50,12 +50,12 @@ def write(kinds: Iterable[Definable], folder: Path) -> list[Path]:
     return changed
 
 
-def drift(kinds: Iterable[Definable], folder: Path) -> list[str]:
+def drift(kinds: Iterable[Definable], folder: Path, *, conversion: Webhook | None = None) -> list[str]:
     """Return the differences between code and files, one or more lines for each file; empty if there are none.
 
     A generated file that no kind accounts for is a difference too; files of other origin are not looked at.
     """
-    texts = render(kinds)
+    texts = render(kinds, conversion=conversion)
     differences: list[str] = []
     for name, text in texts.items():
         found = _read(folder / name)

@@ -16,7 +16,7 @@ from windlass.manifests.paths import Column, Scale, check_column, check_scale, c
 from windlass.manifests.schema import schema_of
 from windlass.manifests.validation import JsonSchema
 
-__all__ = ("KindInfo", "Scope", "check_subresources", "info_of", "kind")
+__all__ = ("Column", "KindInfo", "Scope", "check_subresources", "info_of", "kind")
 
 Scope: TypeAlias = Literal["Namespaced", "Cluster"]
 _C = TypeVar("_C", bound=type[CustomResource])

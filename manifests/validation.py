@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -174,10 +174,11 @@ def _resource_faults(value: Mapping[str, object], path: str) -> Iterator[_Fault]
     ):
         if not value.get(name):
             yield f"{path}.{name}: expected a value, found none"
-        elif not isinstance(value[name], str) or not check.fullmatch(value[name]):
-            yield _fault(f"{path}.{name}", expected, value[name])
+        elif not isinstance(said := value[name], str) or not check.fullmatch(said):
+            yield _fault(f"{path}.{name}", expected, said)
+    metadata: Any = value.get("metadata")
     try:
-        structure({} if value.get("metadata") is None else value["metadata"], ObjectMeta)
+        structure({} if metadata is None else metadata, ObjectMeta)
     except StructureError as error:
         yield from (f"{path}.metadata{fault.removeprefix('$')}" for fault in error.faults)
 

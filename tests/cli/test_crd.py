@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,105 @@ def test_what_is_no_kind_is_refused(reference):
     refused = CliRunner().invoke(crd.command, ["generate", reference])
 
     assert refused.exit_code == 2
+
+
+# --- against a revision -----------------------------------------------------------------------------------------------
+
+BOXES = """
+from typing import Annotated, Literal
+import attrs
+from windlass.informers import CustomResource
+from windlass.manifests import Maximum, kind
+
+@attrs.frozen
+class BoxSpec:
+    {fields}
+
+@kind("cli.example.com/v1", plural="{plural}")
+@attrs.frozen
+class Box(CustomResource):
+    spec: BoxSpec
+"""
+BEFORE = "colour: Literal['red', 'blue']\n    size: Annotated[int, Maximum(9)] = 1\n    note: str = ''"
+AFTER = "colour: Literal['red', 'green']\n    owner: str\n    size: Annotated[int, Maximum(5)] = 1"
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=tests", "-c", "user.email=tests@example.com")
+    subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository whose first commit has the definition of a Box, and a working tree where the class has changed."""
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "before_boxes.py").write_text(BOXES.format(fields=BEFORE, plural="boxes"))
+    (tmp_path / "after_boxes.py").write_text(BOXES.format(fields=AFTER, plural="boxes"))
+    assert invoke("generate", "before_boxes:Box", "--folder", "crds").exit_code == 0
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "one")
+    yield tmp_path
+    for module in ("before_boxes", "after_boxes"):
+        sys.modules.pop(module, None)
+
+
+BROKEN = [
+    "breaking  boxes.cli.example.com v1 $.spec.colour: the value blue is gone",
+    "breaking  boxes.cli.example.com v1 $.spec.note: the field is gone",
+    "breaking  boxes.cli.example.com v1 $.spec.owner: a new required field",
+    "breaking  boxes.cli.example.com v1 $.spec.size: maximum 9 became 5",
+]
+
+
+def test_check_names_each_change_since_a_revision_that_breaks_somebody(repository):
+    assert invoke("generate", "after_boxes:Box", "--folder", "crds").exit_code == 0
+    checked = invoke("check", "after_boxes:Box", "--folder", "crds", "--against", "HEAD")
+
+    assert checked.return_value == 1
+    assert sorted(checked.stderr.splitlines()) == BROKEN
+
+
+def test_check_passes_what_breaks_nobody(repository):
+    checked = invoke("check", "before_boxes:Box", "--folder", "crds", "--against", "HEAD")
+
+    assert (checked.return_value, checked.output) == (0, "")
+
+
+def test_diff_shows_what_the_code_changes_in_the_files_and_fails_nobody(repository):
+    shown = invoke("diff", "after_boxes:Box", "--folder", "crds")
+
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert sorted(lines[:4]) == BROKEN
+    assert "compatible  boxes.cli.example.com v1 $.spec.colour: the value green is new" in lines
+    assert lines[-1].endswith("changes, 4 of them breaking")
+
+
+def test_diff_is_one_json_list_for_programs(repository):
+    shown = json.loads(invoke("diff", "after_boxes:Box", "--folder", "crds", "--against", "HEAD", "--json").output)
+
+    assert {"place", "text", "breaking"} == set(shown[0])
+    assert sum(change["breaking"] for change in shown) == 4
+
+
+def test_a_kind_that_is_gone_since_the_revision_breaks(repository):
+    (repository / "others.py").write_text(BOXES.format(fields=BEFORE, plural="cartons"))
+    checked = invoke("check", "others:Box", "--folder", "crds", "--against", "HEAD")
+
+    assert "breaking  boxes.cli.example.com: the kind is gone" in checked.stderr
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "HEAD~5"])
+def test_a_revision_that_is_not_there_is_wrong_usage(repository, revision):
+    checked = CliRunner().invoke(crd.command, ["check", "before_boxes:Box", "--folder", "crds", "--against", revision])
+
+    assert checked.exit_code == 2
+    assert revision in checked.output
+
+
+def test_a_folder_outside_of_any_repository_is_wrong_usage(tmp_path):
+    checked = CliRunner().invoke(crd.command, ["check", "--folder", str(tmp_path), "--against", "HEAD"])
+
+    assert checked.exit_code == 2
+    assert "--against" in checked.output
