@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from windlass.controller.errors import KindNotRegistered, ManagerError
 from windlass.informers import builtins
 from windlass.informers.resources import Kind, Resource, resource_of
+from windlass.informers.typed import CustomResource
 
 __all__ = ("Scheme",)
 
@@ -19,6 +20,7 @@ class Scheme:
 
     def __init__(self, kinds: Iterable[Kind] = ()) -> None:
         self._by_name = {(resource.api_version, resource.kind): resource for resource in _BUILTIN}
+        self._classes: dict[Resource, type[CustomResource]] = {}
         for kind in kinds:
             self.add(kind)
 
@@ -33,6 +35,8 @@ class Scheme:
             raise ManagerError(
                 f"{resource.api_version} {resource.kind} is registered twice, differently: {known!r} and {resource!r}"
             )
+        if isinstance(kind, type):
+            self._classes[resource] = kind
 
     def require(self, kind: Kind, *, used_by: str) -> Resource:
         """The resource of a registered kind.
@@ -51,6 +55,15 @@ class Scheme:
         if resource is None:
             raise KindNotRegistered(f"{kind} ({api_version or 'no apiVersion'})", "a written object")
         return resource
+
+    def class_of(self, resource: Resource) -> type[CustomResource] | None:
+        """The class that was registered for a resource, None if it was the Resource alone."""
+        return self._classes.get(resource)
+
+    @property
+    def classes(self) -> tuple[type[CustomResource], ...]:
+        """The classes that were registered, in their order."""
+        return tuple(self._classes.values())
 
     def __contains__(self, resource: object) -> bool:
         return resource in self._by_name.values()

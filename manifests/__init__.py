@@ -38,6 +38,7 @@ from windlass.manifests.markers import (
 )
 from windlass.manifests.paths import Column, Scale
 from windlass.manifests.quantities import Quantity
+from windlass.manifests.rbac import Need, needs
 from windlass.manifests.roundtrip import read, written
 from windlass.manifests.schema import schema_of
 from windlass.manifests.validation import faults
@@ -84,6 +85,7 @@ __all__ = (
     "MinProperties",
     "Minimum",
     "MultipleOf",
+    "Need",
     "Not",
     "NotEstablished",
     "Nullable",
@@ -110,6 +112,7 @@ __all__ = (
     "info_of",
     "kind",
     "marked",
+    "needs",
     "read",
     "schema_of",
     "to_yaml",

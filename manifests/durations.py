@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from windlass.informers.converter import register_scalar
+from windlass.manifests.patterns import as_in_go
 
 __all__ = ("DURATION_PATTERN", "format_duration", "parse_duration")
 
@@ -45,7 +46,7 @@ def format_duration(duration: timedelta) -> str:
 
 def parse_duration(text: str) -> timedelta:
     """``1h30m``, ``1.5s`` or ``0`` as a timedelta. Raises ValueError, TypeError for what is no text."""
-    if not re.search(DURATION_PATTERN, text):
+    if not as_in_go(DURATION_PATTERN).search(text):
         raise ValueError(f"expected a duration such as 1h30m or 1.5s, found {text!r}")
     amount = sum(Decimal(number) * _MICROSECONDS[unit] for number, unit in _PART.findall(text))
     return timedelta(microseconds=int(Decimal(amount).to_integral_value()) * (-1 if text.startswith("-") else 1))

@@ -6,14 +6,14 @@ This module does not know kinds beyond their definitions, nor any cluster.
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from windlass.manifests.crd import HEADER, Definable, Webhook, definition_of, stored_class, to_yaml
 from windlass.manifests.errors import Drift, InvalidKind
 from windlass.manifests.kinds import info_of
 
-__all__ = ("check", "drift", "render", "write")
+__all__ = ("check", "drift", "render", "tree_drift", "write", "write_tree")
 
 
 def render(kinds: Iterable[Definable], *, conversion: Webhook | None = None) -> dict[str, str]:
@@ -58,17 +58,47 @@ def drift(kinds: Iterable[Definable], folder: Path, *, conversion: Webhook | Non
     texts = render(kinds, conversion=conversion)
     differences: list[str] = []
     for name, text in texts.items():
-        found = _read(folder / name)
-        if found is None:
-            differences.append(f"{folder / name}: missing")
-        elif found != text:
-            lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "file", "code", lineterm="", n=0)
-            changes = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-            differences += [f"{folder / name}: {line}" for line in changes or ["line endings differ"]]
+        differences += _file_drift(folder / name, text)
     for path in sorted(folder.glob("*.yaml")):
         if path.name not in texts and (_read(path) or "").startswith(HEADER):
             differences.append(f"{path}: no kind generates this file any more")
     return differences
+
+
+def write_tree(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write the files (path → text) that differ, each atomically, and return their paths; folders are made if need be.
+
+    Raises ``OSError`` if a folder cannot be written.
+    """
+    changed = [path for path in texts if _read(folder / path) != texts[path]]
+    for path in changed:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _replace(folder / path, texts[path])
+    return [folder / path for path in changed]
+
+
+def tree_drift(texts: Mapping[str, str], folder: Path, *, header: str) -> list[str]:
+    """Return the differences between a tree of files (path → text) and what lies in a folder, line by line.
+
+    A file with the header that is none of them is a difference, too; files of other origin are not looked at.
+    """
+    differences = [line for path, text in texts.items() for line in _file_drift(folder / path, text)]
+    for path in sorted(folder.rglob("*.*")):
+        known = not path.is_file() or path.relative_to(folder).as_posix() in texts
+        if not known and (_read(path) or "").startswith(header):
+            differences.append(f"{path}: nothing generates this file any more")
+    return differences
+
+
+def _file_drift(path: Path, text: str) -> list[str]:
+    found = _read(path)
+    if found is None:
+        return [f"{path}: missing"]
+    if found == text:
+        return []
+    lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "file", "code", lineterm="", n=0)
+    changes = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return [f"{path}: {line}" for line in changes or ["line endings differ"]]
 
 
 def check(kinds: Iterable[Definable], folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import attrs
 
 from windlass.informers.converter import register_scalar
+from windlass.manifests.patterns import as_in_go
 
 __all__ = ("QUANTITY_PATTERN", "Quantity")
 
@@ -27,7 +28,7 @@ _SUFFIXES: Final = {
 
 
 def _checked(text: object) -> str:
-    if not isinstance(text, str) or not re.search(QUANTITY_PATTERN, text):
+    if not isinstance(text, str) or not as_in_go(QUANTITY_PATTERN).search(text):
         raise ValueError(f"expected a quantity such as 500m, 1.5 or 2Gi, found {text!r}")
     return text
 

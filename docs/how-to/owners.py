@@ -4,7 +4,7 @@ import attrs
 
 from windlass.controller import Context, Manager, Request
 from windlass.informers import ConfigMap, CustomResource
-from windlass.manifests import kind
+from windlass.manifests import kind, needs
 
 
 @attrs.frozen
@@ -24,6 +24,8 @@ class Site(CustomResource):
     status: SiteStatus = SiteStatus()
 
 
+@needs(Site, "patch", subresource="status")
+@needs(ConfigMap, "create", "patch", "delete")
 async def reconcile(ctx: Context, request: Request) -> None:
     site = await ctx.get(Site, request.key)
     if site is None or site.metadata.deletion_timestamp is not None:

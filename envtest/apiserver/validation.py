@@ -214,14 +214,16 @@ def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
 
 
 _is_network = _parses(lambda value: ipaddress.ip_network(value, strict=False))
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
+_is_date = _parses(dt.date.fromisoformat)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
 _DURATION = re.compile(r"[+-]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+|0")
 
 FORMATS: dict[str, Callable[[str], bool]] = {
-    "date-time": lambda value: _TIME.fullmatch(value) is not None,
-    "date": _parses(dt.date.fromisoformat),
+    "date-time": lambda value: _TIME.fullmatch(value) is not None and _is_date(value[:10]),
+    "date": lambda value: _DATE.fullmatch(value) is not None and _is_date(value),
     "duration": lambda value: _DURATION.fullmatch(value) is not None,
     "uuid": lambda value: _UUID.fullmatch(value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),

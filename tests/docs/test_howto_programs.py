@@ -9,9 +9,12 @@ from pathlib import Path
 
 import attrs
 import pytest
+import yaml
+from accounts import restricted
 from programs import run, running
 from servers import open_server
 
+from windlass.controller import Manager
 from windlass.informers import Api, Client, Cluster, ConfigMap, Key, Namespace
 from windlass.informers.errors import NotFound
 from windlass.manifests.install import install
@@ -49,15 +52,23 @@ class Place:
 
 @asynccontextmanager
 async def program(name, server_kind, folder, *, kinds=(), **environment):
-    """The program runs against the server, which has the kinds; it has stopped in order at the end."""
+    """The program runs against the server, which has the kinds; it has stopped in order at the end.
+
+    A real server lets it do what the role permits that follows from its controllers, and nothing else.
+    """
     async with open_server(server_kind) as server:
-        server.write_kubeconfig(folder / "kubeconfig")
         environment["KUBECONFIG"] = str(folder / "kubeconfig")
         async with Client(Cluster.from_dict(server.kubeconfig())) as client:
             api = Api(client)
             await install(api, list(kinds))
             namespace = f"howto-{uuid.uuid4().hex[:8]}"
             await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            server.write_kubeconfig(folder / "kubeconfig")
+            if server_kind == "kubernetes":
+                manager = Manager()
+                load(name).setup(manager)
+                config = await restricted(api, server.kubeconfig(), manager, namespace)
+                (folder / "kubeconfig").write_text(yaml.safe_dump(config))
             async with running(str(HOW_TO / f"{name}.py"), cwd=folder, environment=environment) as started:
                 yield Place(api, namespace, started)
                 started.interrupt()

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
+from click.testing import CliRunner
 from programs import WINDLASS, running
 from servers import kubectl_binary, open_server
 
+from windlass.cli import bundle
 from windlass.controller.lease import LeaseRecord
 from windlass.controller.leases import ApiLeases, StoredLease
 from windlass.controller.settings import utc_now
@@ -26,8 +29,13 @@ ACCOUNT = "system:serviceaccount:windlass-system:windlass"
 
 
 def documents():
-    files = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"]
-    return [one for name in files for one in yaml.safe_load_all((DEPLOY / name).read_text())]
+    return [
+        one
+        for name in sorted(path.name for path in (DEPLOY / "base").glob("*.yaml"))
+        if name != "kustomization.yaml"
+        for one in yaml.safe_load_all((DEPLOY / "base" / name).read_text())
+        if one
+    ]
 
 
 def deployed(kind):
@@ -42,19 +50,27 @@ def kubectl(kubeconfig, *arguments):
     return done.stdout
 
 
-def test_every_file_is_listed_and_every_document_named():
-    listed = set(yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"])
-    assert listed == {path.name for path in DEPLOY.glob("*.yaml")} - {"kustomization.yaml"}
+def test_every_file_is_listed():
+    for kustomization in DEPLOY.rglob("kustomization.yaml"):
+        found = yaml.safe_load(kustomization.read_text())
+        listed = {*found.get("resources", ()), *found.get("patchesStrategicMerge", ())}
+        assert listed == {path.name for path in kustomization.parent.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+def test_the_base_is_an_account_its_role_a_volume_and_a_pod():
     assert [one["kind"] for one in documents()] == [
-        "Namespace",
-        "ServiceAccount",
+        "Deployment",
         "ClusterRole",
         "ClusterRoleBinding",
-        "Role",
-        "RoleBinding",
+        "ServiceAccount",
         "PersistentVolumeClaim",
-        "Deployment",
     ]
+
+
+def test_the_files_are_what_the_code_says():
+    checked = CliRunner().invoke(bundle.command, ["--folder", str(DEPLOY), "--check"], standalone_mode=False)
+
+    assert (checked.return_value, checked.stderr) == (0, "")
 
 
 def test_no_rule_is_a_star_and_no_secret_can_be_read():
@@ -138,10 +154,11 @@ async def test_what_the_manifests_permit_is_all_that_the_program_needs(tmp_path)
     async with open_server("kubernetes") as server:
         server.write_kubeconfig(admin)
         # This server is older than rules in CEL; it leaves out what it does not know, and kubectl need not complain.
-        kubectl(admin, "apply", "--validate=false", "-f", REPOSITORY / "manifests" / "generated")
+        kubectl(admin, "apply", "--validate=false", "-k", DEPLOY / "crds")
         applied = kubectl(admin, "apply", "-k", DEPLOY)
         assert "deployment.apps/windlass created" in applied
         assert "unchanged" in kubectl(admin, "apply", "-k", DEPLOY)
+        kubectl(admin, "apply", "-f", DEPLOY / "overlays" / "replicas" / "lease-role.yaml")
         own = kubeconfig_of_account(server, admin, tmp_path)
         async with Client(Cluster.from_dict(server.kubeconfig())) as client:
             api = Api(client)
@@ -179,3 +196,39 @@ async def test_what_the_manifests_permit_is_all_that_the_program_needs(tmp_path)
             await leases.delete(stored)
             with pytest.raises(Forbidden, match="secrets"):
                 await Api(client).list(SECRETS)
+
+
+def elsewhere_overlay(folder, overlay, namespace):
+    """An overlay upon an overlay, as users write them: this one changes the namespace."""
+    shutil.copytree(DEPLOY, folder / "deploy")
+    mine = folder / "mine"
+    mine.mkdir()
+    text = f"bases: [../deploy/overlays/{overlay}]\nnamespace: {namespace}\n"
+    (mine / "kustomization.yaml").write_text(text)
+    return mine
+
+
+@pytest.mark.realtime(limit=120)
+async def test_kubectl_applies_every_overlay_and_the_samples_to_a_real_server(tmp_path):
+    admin = tmp_path / "admin"
+    async with open_server("kubernetes") as server:
+        server.write_kubeconfig(admin)
+        kubectl(admin, "apply", "--validate=false", "-k", DEPLOY / "crds")
+        for overlay in ("namespace", "image", "metrics"):
+            assert "deployment.apps/windlass" in kubectl(admin, "apply", "-k", DEPLOY / "overlays" / overlay)
+        kubectl(admin, "create", "namespace", "windlass-replicas")
+        assert "rolebinding.rbac.authorization.k8s.io/windlass created" in kubectl(
+            admin, "apply", "-k", elsewhere_overlay(tmp_path, "replicas", "windlass-replicas")
+        )
+        volume = ("get", "pvc", "windlass", "-n", "windlass-replicas", "-o", "jsonpath={.spec.accessModes[0]}")
+        assert kubectl(admin, *volume) == "ReadWriteMany"
+        settings = ("-o", "jsonpath={.spec.template.spec.containers[0]['image','env']}")
+        elsewhere = kubectl(admin, "get", "deployment", "windlass", "-n", "windlass-elsewhere", *settings)
+        measured = kubectl(admin, "get", "deployment", "windlass", "-n", "windlass-system", *settings)
+        subjects = kubectl(admin, "get", "clusterrolebinding", "windlass", "-o", "jsonpath={.subjects[*].namespace}")
+        sampled = kubectl(admin, "apply", "-k", DEPLOY / "samples", "--dry-run=server", "--validate=false")
+
+    assert elsewhere.startswith("windlass:")
+    assert "WINDLASS_RUN_PROBE_TOKEN" in measured
+    assert subjects == "windlass-replicas"  # of the overlay that was applied last
+    assert "trainingjob.ai.windlass.dev/digits created (server dry run)" in sampled

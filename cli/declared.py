@@ -1,0 +1,50 @@
+"""The manager that `windlass run` would start, for commands that only want to know what its controllers declare."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from windlass.cli.loading import load_object
+from windlass.controller import Manager, Settings
+from windlass.controller.election import LeaderElection
+from windlass.operators.training import TrainingSettings
+from windlass.operators.training import setup as setup_training
+
+__all__ = ("declared_manager", "operator_options")
+
+_GROUP: Final = "windlass.operators"
+
+
+def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which operators, as `windlass run` has them."""
+    for option in (
+        click.option("--leader-election/--no-leader-election", default=False, help="Replicas elect one that works."),
+        click.option("--training/--no-training", default=True, show_default=True, help="The training operator."),
+        click.option("--operator", "references", multiple=True, metavar="MODULE:FUNCTION", help="May be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+def declared_manager(references: tuple[str, ...], *, training: bool, leader_election: bool) -> Manager:
+    """A manager with these operators and the installed ones; it is never started.
+
+    Raises click.BadParameter for a reference that names no operator, click.UsageError if there is none at all.
+    """
+    election = LeaderElection("windlass") if leader_election else None
+    manager = Manager(settings=Settings(leader_election=election))
+    if training:
+        setup_training(manager, TrainingSettings(state=Path("state"), models=Path("models")))
+    for point in entry_points(group=_GROUP):
+        point.load()(manager)
+    for reference in references:
+        found = load_object(reference, option="--operator")
+        if not callable(found):
+            raise click.BadParameter(f"{reference} is not a function that takes a manager", param_hint="--operator")
+        found(manager)
+    if not manager.controllers:
+        raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
+    return manager
