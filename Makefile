@@ -26,6 +26,7 @@ check: .venv/test/.installed ## lint, format, types, layers, generated files
 	$(BIN)/lint-imports
 	$(BIN)/windlass crd check --folder manifests/generated
 	$(BIN)/python docs/reference/generate.py --check
+	$(BIN)/windlass bundle --check
 
 unit: .venv/test/.installed
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal $(PYTEST_ARGS)
@@ -33,8 +34,9 @@ unit: .venv/test/.installed
 bench: .venv/test/.installed ## the measurements behind our claims
 	@for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-crds: .venv/test/.installed ## write manifests/generated/ anew from the code
+crds: .venv/test/.installed ## write manifests/generated/ and manifests/deploy/ anew from the code
 	$(BIN)/windlass crd generate --folder manifests/generated
+	$(BIN)/windlass bundle
 
 reference: .venv/test/.installed ## write the pages of docs/reference/ that follow from the code anew
 	$(BIN)/python docs/reference/generate.py

@@ -52,7 +52,7 @@ def _bundle(name: str, namespace: str, given: dict[str, Any]) -> Bundle:
     manager = declared_manager(references, training=training, leader_election=given["leader_election"])
     found = permissions_of(manager)
     operators = [f"--operator={reference}" for reference in references]
-    arguments = ("run", *operators, *(_FOLDERS if training else ("--no-training",)))
+    arguments = ("run", "--log-format=json", *operators, *(_FOLDERS if training else ("--no-training",)))
     image = given["image"] or f"{name}:{version('windlass')}"
     if ":" not in image.rpartition("/")[2]:
         raise click.BadParameter(f"expected a tag, as in {image}:1.0.0", param_hint="--image")

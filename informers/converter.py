@@ -91,7 +91,7 @@ def format_time(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """The moment an RFC 3339 text names, in UTC. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text.replace("t", "T").replace("z", "Z"))  # RFC 3339 has both, Python one
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {text!r}")
     return moment.astimezone(UTC)
@@ -231,7 +231,7 @@ def _structure_time(value: Any, _: Any) -> datetime:
         return value
     try:
         return parse_time(value)
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise _RefusedError(datetime) from None
 
 

@@ -3,7 +3,8 @@
 A schema follows from annotations, defaults, docstrings and markers, and from nothing else, so it is the same on every
 machine. How Python maps to JSON:
 
-- a nested attrs class is an object, its docstring the description; recursive classes are refused, there being no $ref;
+- a nested attrs class is an object, its docstring the description, as is a text below a field; recursive classes are
+  refused, there being no $ref;
 - a field without a default is required; a default becomes a schema ``default``, checked against its own schema (S-18);
 - ``T | None`` has the default None and may be absent; an explicit null is kept only with ``Nullable()``;
 - no defaults are written under ``status``: there a default would be an observation nobody has made;
@@ -17,7 +18,6 @@ This module does not know groups, names, printer columns or files.
 """
 
 import copy
-import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,6 +30,7 @@ from windlass.informers.converter import JsonName, Rest, json_names, rest_of
 from windlass.informers.typed import CustomResource, ObjectMeta, unstructure
 from windlass.manifests.annotations import Peeled, is_union, peel
 from windlass.manifests.binary import BASE64
+from windlass.manifests.docstrings import class_docstring, field_docstrings
 from windlass.manifests.durations import DURATION_PATTERN
 from windlass.manifests.errors import InvalidKind
 from windlass.manifests.keywords import Place, apply_markers, check_list
@@ -117,20 +118,14 @@ def _object(cls: type, place: Place) -> JsonSchema:
     if any(isinstance(marker, Atomic) for marker in markers):
         place = attrs.evolve(place, correlated=False)
     schema: JsonSchema = {"type": "object"}
-    if description := _docstring(cls):
+    if description := class_docstring(cls):
         schema["description"] = description
     rest = _rest(cls)
     if rest is not None:
         schema["x-kubernetes-preserve-unknown-fields"] = True
-    elif any(isinstance(marker, PreserveUnknownFields) for marker in markers):
-        raise InvalidKind(
-            cls.__name__,
-            rule="what the server keeps, a class keeps",
-            found="PreserveUnknownFields() on a class that would drop them",
-            expected="a field `rest: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)` in its place",
-        )
     properties: dict[str, JsonSchema] = {}
     required: list[str] = []
+    words = field_docstrings(cls)
     for field, name in _fields(cls):
         if field.name == rest:
             continue
@@ -148,6 +143,9 @@ def _object(cls: type, place: Place) -> JsonSchema:
             observed=place.observed or (issubclass(cls, CustomResource) and name == "status"),
         )
         properties[name] = _property(field, name, inside)
+        if field.name in words and not any(isinstance(one, Description) for one in peel(field.type).markers):
+            # The words below a field say more about it here than those of its class do.
+            properties[name]["description"] = words[field.name]
         if field.default is attrs.NOTHING:
             required.append(name)
     if properties:
@@ -170,6 +168,13 @@ def _rest(cls: type) -> str | None:
             cls.__name__, rule="the rest is in one field", found=str(problem), expected="one marked Rest"
         ) from problem
     if name is None:
+        if any(isinstance(marker, PreserveUnknownFields) for marker in markers_of(cls)):
+            raise InvalidKind(
+                cls.__name__,
+                rule="what the server keeps, a class keeps",
+                found="PreserveUnknownFields() on a class that would drop them",
+                expected="a field `rest: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)` in its place",
+            )
         return None
     field = attrs.fields_dict(cls)[name]
     base = peel(field.type).base
@@ -377,9 +382,3 @@ def _json(value: object, place: Place) -> Any:
         raise InvalidKind(
             place.where, rule="a default is JSON (S-18)", found=f"{value!r} ({problem})", expected="a JSON value"
         ) from problem
-
-
-def _docstring(cls: type) -> str:
-    # Not `inspect.getdoc`, which would pass on the words of a base class.
-    text = vars(cls).get("__doc__")
-    return inspect.cleandoc(text) if isinstance(text, str) else ""

@@ -11,12 +11,14 @@ import attrs
 import pytest
 import yaml
 from accounts import restricted
+from certificates import Authority
 from programs import run, running
 from servers import open_server
 
 from windlass.controller import Manager
-from windlass.informers import Api, Client, Cluster, ConfigMap, Key, Namespace
-from windlass.informers.errors import NotFound
+from windlass.informers import Api, Client, Cluster, ConfigMap, Key, Namespace, ObjectMeta
+from windlass.informers.errors import Invalid, NotFound, StructureError
+from windlass.manifests import crd, read
 from windlass.manifests.install import install
 
 pytestmark = pytest.mark.realtime(limit=150)
@@ -51,7 +53,7 @@ class Place:
 
 
 @asynccontextmanager
-async def program(name, server_kind, folder, *, kinds=(), **environment):
+async def program(name, server_kind, folder, *arguments, kinds=(), **environment):
     """The program runs against the server, which has the kinds; it has stopped in order at the end.
 
     A real server lets it do what the role permits that follows from its controllers, and nothing else.
@@ -69,7 +71,7 @@ async def program(name, server_kind, folder, *, kinds=(), **environment):
                 load(name).setup(manager)
                 config = await restricted(api, server.kubeconfig(), manager, namespace)
                 (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-            async with running(str(HOW_TO / f"{name}.py"), cwd=folder, environment=environment) as started:
+            async with running(str(HOW_TO / f"{name}.py"), *arguments, cwd=folder, environment=environment) as started:
                 yield Place(api, namespace, started)
                 started.interrupt()
                 ended = await started.end(seconds=20)
@@ -186,3 +188,35 @@ def test_every_program_is_shown_in_a_page():
 async def test_a_job_runs_on_a_control_plane_for_tests(tmp_path):
     ended = await run(str(HOW_TO / "control_plane.py"), "embedded", cwd=tmp_path)
     assert (ended.code, ended.out, ended.err) == (0, "2 Complete\n", "")
+
+
+@SERVERS
+async def test_a_shelf_is_judged_by_the_server_and_by_us_and_built(kind, tmp_path):
+    module = load("shelves")
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("/CN=webhook", names="IP:127.0.0.1")
+    arguments = (str(certificate), str(key), "0")
+    async with program("shelves", kind, tmp_path, *arguments, kinds=[module.Shelf]) as place:
+        await place.create(module.Shelf, "hall", spec={"place": {"wall": "north"}, "replicas": 2, "wood": "old"})
+        await place.program.line(f"{place.namespace}/hall: oak, 60 cm")
+
+        async def built():
+            return (await place.api.get(module.Shelf, place.key("hall"))).as_(module.Shelf).status.built
+
+        await becomes(built, 2)
+        hall = (await place.api.get(module.Shelf, place.key("hall"))).as_(module.Shelf)
+        assert hall.spec.notes == {"wood": "old"}
+        bad = {"place": {}, "height": 900}
+        with pytest.raises(Invalid, match=r"spec\.height"):
+            await place.create(module.Shelf, "bad", spec=bad)
+        body = {"apiVersion": "howto.windlass.dev/v2", "kind": "Shelf", "spec": bad}
+        with pytest.raises(StructureError, match=r"exactly one of wall, floor, found none; .*from 1 to 300, found 900"):
+            read(body, module.Shelf)
+
+
+def test_the_shelves_of_both_versions_are_one_definition():
+    module = load("shelves")
+    old = module.OldShelf(spec=module.OldShelfSpec("north", 24), metadata=ObjectMeta(name="a"))
+
+    assert [one["name"] for one in crd(module.SHELVES)["spec"]["versions"]] == ["v1", "v2"]
+    assert module.SHELVES.convert(module.SHELVES.convert(old, module.Shelf), module.OldShelf) == old

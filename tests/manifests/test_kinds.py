@@ -7,7 +7,7 @@ import pytest
 
 from windlass.informers.resources import Resource, resource_of
 from windlass.informers.typed import CustomResource
-from windlass.manifests import Column, InvalidKind, ManifestsError, info_of, kind
+from windlass.manifests import Column, InvalidKind, ManifestsError, Rule, info_of, kind, marked, schema_of
 from windlass.statemachine import Condition, WindlassError
 
 
@@ -221,3 +221,26 @@ def test_refusals_belong_to_our_family():
 
     assert isinstance(refused, ManifestsError)
     assert isinstance(refused, WindlassError)
+
+
+@pytest.mark.parametrize("warning", ["two\nlines", "x" * 257, "bell\a"])
+def test_r08_a_deprecation_warning_is_one_short_line(warning):
+    with pytest.raises(InvalidKind, match=r"\(R-08\)"):
+        kind("example.com/v1", deprecated=warning)(attrs.make_class("Old", {}, bases=(CustomResource,), frozen=True))
+
+
+def test_a_kind_may_be_called_otherwise_than_its_class():
+    old = kind("example.com/v1", name="Thing")(attrs.make_class("OldThing", {}, bases=(CustomResource,), frozen=True))
+
+    assert (info_of(old).resource.kind, info_of(old).resource.plural, info_of(old).list_kind) == (
+        "Thing",
+        "things",
+        "ThingList",
+    )
+
+
+def test_l01_the_field_path_of_a_rule_leads_to_a_field():
+    ruled = marked(Rule("true", field_path=".nowhere"))(attrs.make_class("Part", {"a": attrs.field(type=int)}))
+
+    with pytest.raises(InvalidKind, match=r"begins with one of \.a \(L-01\)"):
+        schema_of(ruled)

@@ -22,7 +22,7 @@ from windlass.informers import (
     Updated,
 )
 from windlass.informers.builtins import ConfigMap, Pod
-from windlass.manifests import Column, Maximum, Minimum, crd, kind
+from windlass.manifests import Column, CRDBuilder, Maximum, Minimum, Versions, crd, kind, needs, read
 from windlass.serving import Endpoint, LinearModel, ModelRepository
 from windlass.statemachine import Condition, Conditions, Machine, Transition
 
@@ -45,6 +45,38 @@ class Database(CustomResource):
     status: DatabaseStatus = DatabaseStatus()
 
 
+@attrs.frozen
+class OldSpec:
+    version: str
+
+
+@kind("example.com/v1alpha1", name="Database", short_names=("db",))
+@attrs.frozen
+class OldDatabase(CustomResource):
+    spec: OldSpec
+
+
+def up(old: OldDatabase) -> Database:
+    return Database(spec=DatabaseSpec("16"))
+
+
+def down(new: Database) -> OldDatabase:
+    return OldDatabase(spec=OldSpec(new.spec.version))
+
+
+def kinds() -> None:
+    versions = Versions(Database).also(OldDatabase, up=up, down=down)
+    assert_type(versions, Versions[Database])
+    assert_type(versions.convert(Database(spec=DatabaseSpec("16")), OldDatabase), OldDatabase)
+    Versions(Database).also(OldDatabase, up=down, down=up)  # type: ignore[arg-type]  # the other way round
+    builder = CRDBuilder(Database).column("Replicas", lambda database: database.spec.replicas).short_name("dbs")
+    assert_type(builder, CRDBuilder[Database])
+    builder.column("Colour", lambda database: database.spec.colour)  # type: ignore[attr-defined]  # there is none
+    builder.version(OldDatabase, up=down, down=up)  # type: ignore[arg-type]  # the other way round
+    assert_type(read(b"{}", Database), Database)
+
+
+@needs(ConfigMap, "create")
 async def reconcile(ctx: Context, request: Request) -> Result:
     assert_type(request.key, Key)
     database = await ctx.get(Database, request.key)
