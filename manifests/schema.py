@@ -173,7 +173,7 @@ def _rest(cls: type) -> str | None:
                 cls.__name__,
                 rule="what the server keeps, a class keeps",
                 found="PreserveUnknownFields() on a class that would drop them",
-                expected="a field `rest: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)` in its place",
+                expected="a field `rest: Annotated[Mapping[str, Any], Rest()] = attrs.field(factory=dict)` instead",
             )
         return None
     field = attrs.fields_dict(cls)[name]
