@@ -9,8 +9,8 @@ This module does not know schemas.
 import ast
 import functools
 import inspect
-import textwrap
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ("class_docstring", "field_docstrings")
 
@@ -27,16 +27,33 @@ def field_docstrings(cls: type) -> Mapping[str, str]:
     return {name: text for base in reversed(cls.__mro__) for name, text in _own(base).items()}
 
 
-@functools.cache
 def _own(cls: type) -> Mapping[str, str]:
-    if cls.__module__ == "builtins":
+    return _of_module(cls.__module__).get(cls.__qualname__, {})
+
+
+@functools.cache
+def _of_module(name: str) -> Mapping[str, Mapping[str, str]]:
+    """Qualified name of a class → the words below its fields. A module is read once, however many classes it has."""
+    module = sys.modules.get(name)
+    if module is None or name == "builtins":
         return {}
     try:
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        tree = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError, ValueError):
         return {}
-    if not isinstance(tree, ast.ClassDef) or tree.name != cls.__name__:
-        return {}
+    return dict(_classes(tree.body, ""))
+
+
+def _classes(body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for statement in body:
+        if isinstance(statement, ast.ClassDef):
+            yield f"{prefix}{statement.name}", _words(statement)
+            yield from _classes(statement.body, f"{prefix}{statement.name}.")
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _classes(statement.body, f"{prefix}{statement.name}.<locals>.")
+
+
+def _words(tree: ast.ClassDef) -> Mapping[str, str]:
     found = {}
     for field, below in zip(tree.body, tree.body[1:], strict=False):
         if (

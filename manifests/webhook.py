@@ -25,6 +25,8 @@ __all__ = ("ConversionServer", "WebhookSettings", "conversion_application")
 # An API server sends a whole page of a list at once: 500 objects, and up to 1.5 MB each in the worst case.
 _BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 
+_SHUTDOWN_SECONDS: Final = 5.0
+
 
 def conversion_application(served: Sequence[Versions[Any]], *, path: str = "/convert") -> web.Application:
     """Return an application that answers ``POST path`` with a ConversionReview, and ``GET /healthz``."""
@@ -86,7 +88,11 @@ class ConversionServer:
         """Serve until cancelled. Raises ``WebhookError`` for a certificate or a port that cannot be used."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         stamp = self._load(context)
-        runner = web.AppRunner(conversion_application(self._served, path=self._settings.path), access_log=None)
+        runner = web.AppRunner(
+            conversion_application(self._served, path=self._settings.path),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
         await runner.setup()
         try:
             await self._listen(runner, context)

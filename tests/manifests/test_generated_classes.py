@@ -6,6 +6,7 @@ at the code under test.
 
 import asyncio
 import contextlib
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -357,6 +358,7 @@ async def test_servers_accept_every_definition(server_kind):
 VALUES = Resource("generated.example.com", "v1", "Verdict", "verdicts")
 
 
+@functools.cache
 def judged(count, *, each):
     """Classes, their schemas, and for each some values: instances, and what is near to them."""
     found = []
@@ -376,7 +378,7 @@ def judged(count, *, each):
 
 def test_what_our_own_check_takes_can_be_read_and_stays_what_it_is():
     taken = 0
-    for cls, schema, values in judged(60, each=8):
+    for cls, schema, values in judged(50, each=6):
         for value in values:
             full = completed(value, schema)
             if value is None or faults(full, schema, refuse_unknown=False) or lists_for_texts(full, schema):
@@ -384,7 +386,7 @@ def test_what_our_own_check_takes_can_be_read_and_stays_what_it_is():
             taken += 1
             instance = CONVERTER.structure(full, cls)
             assert CONVERTER.structure(CONVERTER.unstructure(instance), cls) == instance
-    assert taken >= 300
+    assert taken >= 200
 
 
 def lists_for_texts(value, schema):
