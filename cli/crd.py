@@ -13,6 +13,7 @@ from windlass.cli.options import FOLDER
 from windlass.cli.revision import files_at
 from windlass.informers import CustomResource
 from windlass.manifests import Change, Definable, Versions, Webhook, changes, definition_of, drift, to_yaml, write
+from windlass.manifests.crd import HEADER
 from windlass.operators.training import TrainingJob
 
 __all__ = ("check", "command", "diff", "generate")
@@ -116,9 +117,11 @@ def _now(kinds: tuple[Definable, ...], conversion: Webhook | None) -> dict[str, 
 
 
 def _definitions(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The definitions in the files, by name; other documents are passed over."""
+    """The definitions in generated files, by name; files of other origin are passed over."""
     found = {}
     for name, text in texts.items():
+        if not text.startswith(HEADER):
+            continue
         try:
             documents = list(yaml.safe_load_all(text))
         except yaml.YAMLError as error:

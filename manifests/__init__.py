@@ -15,7 +15,6 @@ from windlass.manifests.markers import (
     ExclusiveMaximum,
     ExclusiveMinimum,
     Format,
-    Immutable,
     IntOrString,
     ListMap,
     ListSet,
@@ -32,7 +31,6 @@ from windlass.manifests.markers import (
     Nullable,
     Pattern,
     PreserveUnknownFields,
-    Rule,
     Values,
     marked,
 )
@@ -40,6 +38,7 @@ from windlass.manifests.paths import Column, Scale
 from windlass.manifests.quantities import Quantity
 from windlass.manifests.rbac import Need, needs
 from windlass.manifests.roundtrip import read, written
+from windlass.manifests.rules import Immutable, Rule
 from windlass.manifests.schema import schema_of
 from windlass.manifests.validation import faults
 from windlass.manifests.versions import Versions

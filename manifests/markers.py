@@ -12,7 +12,9 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 import attrs
 
+from windlass.manifests.marker import Marker
 from windlass.manifests.patterns import re2_fault
+from windlass.manifests.rules import Immutable, Rule
 
 __all__ = (
     "Atomic",
@@ -55,7 +57,6 @@ _NUMBERS: Final = frozenset({"integer", "number", "int-or-string"})
 _STRINGS: Final = frozenset({"string", "int-or-string"})
 _ARRAYS: Final = frozenset({"array"})
 _OBJECTS: Final = frozenset({"object"})
-_EVERYTHING: Final = _NUMBERS | _STRINGS | _ARRAYS | _OBJECTS | {"boolean", "any"}
 
 _VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),
@@ -64,37 +65,6 @@ _VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "boolean": (bool,),
     "int-or-string": (int, str),
 }
-_REASONS: Final = ("FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate")
-
-
-@attrs.frozen
-class Marker:
-    """The base of all markers.
-
-    ``types`` are the JSON types it may stand on; ``nested`` says that it checks a value and no more, so that it may
-    stand inside ``AnyOf`` and the like (S-05).
-    """
-
-    types: ClassVar[frozenset[str]] = _EVERYTHING
-    nested: ClassVar[bool] = False
-
-    def keywords(self, json_type: str) -> Mapping[str, Any]:  # noqa: ARG002 - some markers depend on it
-        """The schema keywords this marker stands for on a value of that type."""
-        return self._keywords()
-
-    def fault(self, json_type: str) -> str | None:  # noqa: ARG002 - some markers depend on it
-        """What the marker's own values should have been, or None if they are right."""
-        return self._fault()
-
-    def clash(self, node: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - some markers depend on it
-        """What the finished node should have been for the marker to stand on it, or None if it is that."""
-        return None
-
-    def _keywords(self) -> Mapping[str, Any]:
-        return {}
-
-    def _fault(self) -> str | None:
-        return None
 
 
 @attrs.frozen
@@ -354,60 +324,6 @@ class EmbeddedResource(Marker):
         return {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
 
 
-@attrs.frozen(kw_only=True)
-class Rule(Marker):
-    """A CEL rule that is true of every valid value; ``self`` is the value, ``oldSelf`` the one it replaces (L-01)."""
-
-    rule: str = attrs.field(kw_only=False)
-    message: str = ""
-    message_expression: str = ""
-    reason: str = ""
-    field_path: str = ""
-    optional_old_self: bool = False
-
-    def _keywords(self) -> Mapping[str, Any]:
-        stated = {
-            "rule": self.rule,
-            "message": self.message,
-            "messageExpression": self.message_expression,
-            "reason": self.reason,
-            "fieldPath": self.field_path,
-            "optionalOldSelf": self.optional_old_self,
-        }
-        return {"x-kubernetes-validations": [{name: value for name, value in stated.items() if value}]}
-
-    def _fault(self) -> str | None:
-        if not self.rule.strip():
-            return "a rule that is not blank (L-01)"
-        if _many_lines(self.message) or _many_lines(self.field_path):
-            return "a message and a field path of one line (L-01)"
-        if any(text and not text.strip() for text in (self.message, self.message_expression, self.field_path)):
-            return "a message, message expression and field path that are absent or not blank (L-01)"
-        if _many_lines(self.rule) and not self.message:
-            return "a message, because the rule has several lines (L-01)"
-        if self.reason and self.reason not in _REASONS:
-            return f"a reason out of {', '.join(_REASONS)} (L-01)"
-        return None
-
-    def clash(self, node: Mapping[str, Any]) -> str | None:
-        """The field path leads to a field."""
-        for name in filter(None, self.field_path.split(".")):
-            fields = node.get("properties", {})
-            if name not in fields:
-                known = ", ".join(f".{each}" for each in sorted(fields)) or "none, as there are no fields"
-                return f"a field path that begins with one of {known} (L-01)"
-            node = fields[name]
-        return None
-
-
-@attrs.frozen
-class Immutable(Marker):
-    """The value cannot change once it is set; whether it may be set later or removed is for a rule on the parent."""
-
-    def _keywords(self) -> Mapping[str, Any]:
-        return Rule("self == oldSelf", message="the field is immutable")._keywords()
-
-
 def marked(*markers: Marker) -> Callable[[_T], _T]:
     """Class decorator: markers for every value of the class, such as ``Rule``, ``Atomic`` or ``PreserveUnknownFields``.
 
@@ -428,7 +344,3 @@ def markers_of(cls: type) -> tuple[Marker, ...]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _many_lines(text: str) -> bool:
-    return "\n" in text or "\r" in text

@@ -34,8 +34,16 @@ from windlass.manifests.docstrings import class_docstring, field_docstrings
 from windlass.manifests.durations import DURATION_PATTERN
 from windlass.manifests.errors import InvalidKind
 from windlass.manifests.keywords import Place, apply_markers, check_list
-from windlass.manifests.markers import Atomic, Description, ListMap, Nullable, PreserveUnknownFields, Rule, markers_of
+from windlass.manifests.markers import (
+    Atomic,
+    Description,
+    ListMap,
+    Nullable,
+    PreserveUnknownFields,
+    markers_of,
+)
 from windlass.manifests.quantities import QUANTITY_PATTERN, Quantity
+from windlass.manifests.rules import Immutable, Rule
 from windlass.manifests.validation import JsonSchema, faults
 from windlass.statemachine import conditions
 
@@ -152,8 +160,13 @@ def _object(cls: type, place: Place) -> JsonSchema:
         schema["properties"] = properties
     if required:
         schema["required"] = sorted(required)
+    kept = [
+        Immutable.kept(name)
+        for field, name in _fields(cls)
+        if peel(field.type).optional and any(isinstance(one, Immutable) for one in peel(field.type).markers)
+    ]
     # A root's `oldSelf` is always there on update: it has no list above it.
-    apply_markers(schema, markers, attrs.evolve(place, where=cls.__name__))
+    apply_markers(schema, (*markers, *kept), attrs.evolve(place, where=cls.__name__))
     return schema
 
 

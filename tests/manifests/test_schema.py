@@ -676,3 +676,20 @@ def test_one_class_may_stand_in_several_places():
         right: Inner
 
     assert schema_of(Pair)["properties"]["left"] == schema_of(Pair)["properties"]["right"]
+
+
+@attrs.frozen
+class Sealed:
+    seal: Annotated[str | None, Immutable()] = None
+    must: Annotated[str, Immutable()] = "x"
+    in_: Annotated[str | None, Immutable(), JsonName("in")] = None
+
+
+def test_an_immutable_field_that_may_be_absent_cannot_be_removed_either():
+    schema = schema_of(Sealed)
+
+    assert schema["properties"]["must"]["x-kubernetes-validations"][0]["rule"] == "self == oldSelf"
+    assert [rule["rule"] for rule in schema["x-kubernetes-validations"]] == [
+        "!has(oldSelf.seal) || has(self.seal)",
+        "!has(oldSelf.__in__) || has(self.__in__)",
+    ]
