@@ -102,7 +102,7 @@ class ConversionServer:
                     stamp = self._load(context)  # new connections are shown the new certificate
         finally:
             self._ready.clear()
-            await runner.cleanup()
+            await _close(runner)
 
     async def _listen(self, runner: web.AppRunner, context: ssl.SSLContext) -> None:
         site = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=context)
@@ -127,3 +127,13 @@ class ConversionServer:
             return tuple(file.stat().st_mtime for file in (self._settings.certificate, self._settings.key))
         except OSError as error:
             raise WebhookError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """Let requests finish, then drop the connections: TLS would wait for each peer to say goodbye."""
+    connections = runner.server.connections if runner.server is not None else []
+    transports = [each.transport for each in connections if each.transport is not None]
+    await runner.cleanup()
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)  # they are closed in the loop's next round
