@@ -12,8 +12,8 @@ from typing import Final
 
 import attrs
 
-from windlass.controller.controller import ControllerSpec
 from windlass.controller.manager import Manager
+from windlass.controller.spec import ControllerSpec
 from windlass.informers.builtins import ConfigMap, Event, Lease, Secret, ServiceAccount
 from windlass.informers.resources import Resource
 from windlass.manifests.rbac import READ, Need, needs_of
