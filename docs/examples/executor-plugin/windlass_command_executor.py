@@ -15,6 +15,8 @@ import attrs
 
 __all__ = ("COMMAND", "Command", "CommandExecutor", "Observation", "Plan")
 
+_START_SECONDS_MAX = 30.0
+
 
 @attrs.frozen
 class Command:
@@ -56,16 +58,15 @@ class CommandExecutor:
         plan.folder.mkdir(parents=True, exist_ok=True)
         if (await self.observe(plan.folder)).state != "absent":
             return plan.folder
-        # Of two starts at one moment one shell makes the folder and the other ends. All that is to be remembered the
-        # shell writes itself, so nothing depends on our being there when it ends.
-        script = (
-            "mkdir claimed 2>/dev/null || exit 0; echo $$ > pid.new; mv pid.new pid; "
-            f"({plan.shell}); echo $? > exit.new; mv exit.new exit; rm pid"
-        )
-        shell = await asyncio.create_subprocess_exec("/bin/sh", "-c", script, cwd=plan.folder, start_new_session=True)
-        known = ("running", "done")
-        while shell.returncode is None and (await self.observe(plan.folder)).state not in known:  # noqa: ASYNC110  # a file
-            await asyncio.sleep(0.005)
+        # Of two starts at one moment one makes the folder and the other ends. The shell that does the work is nobody's
+        # child, in a session of its own, and all that is to be remembered it writes itself: we need not stay.
+        work = f"echo $$ > pid.new; mv pid.new pid; ({plan.shell}); echo $? > exit.new; mv exit.new exit; rm pid"
+        script = 'mkdir claimed 2>/dev/null || exit 0; setsid /bin/sh -c "$0" &'
+        starter = await asyncio.create_subprocess_exec("/bin/sh", "-c", script, work, cwd=plan.folder)
+        await starter.wait()
+        async with asyncio.timeout(_START_SECONDS_MAX):
+            while (await self.observe(plan.folder)).state not in ("running", "done"):  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.005)
         return plan.folder
 
     async def observe(self, handle: Path) -> Observation:
