@@ -6,7 +6,9 @@
 Rooms: `storage` (one counter, memory and SQLite), `watchcache` (history), `operations` (verbs), `objects` (metadata
 rules), `patches`, `strategic`, `managedfields` (patches and apply), `schemas`, `pruning`, `validation`, `crds`
 (custom kinds), `garbage`, `housekeeping` (controllers), `listing`, `queries`, `selectors`, `watching`, `tables`,
-`rendering`, `discovery`, `openapi`, `routing`, `handlers`, `server` (HTTP). Before them all stands the `gate`:
+`rendering`, `discovery`, `openapi`, `routing`, `handlers`, `server` (HTTP). What extends the server: `webhooks`,
+`registrations`, `admission`, `admissionreview`, `conversion` (what is asked and what an answer does), `decisions`,
+`calling` (how it is asked), `rules`, `expressions`, `celtypes`, `celfunctions` (CEL). Before all stands the `gate`:
 `authentication` (who), `authorization` (may they, by `rbac`'s rules), `escalation` (what a write gives away); `reviews`
 ask the same.
 
@@ -14,9 +16,8 @@ What is NOT simulated:
 
 What follows is kept in docs/reference/embedded-server.md too.
 
-- CEL rules (`x-kubernetes-validations`) are accepted and not evaluated. Conversion between versions changes apiVersion
-  only. Webhooks and admission policies are not called. A CRD schema's rules for
-  `metadata.name` are not checked.
+- CEL rules (`x-kubernetes-validations`) are evaluated with the extra `cel` alone, and their costs are not limited.
+  Admission policies are not called, webhooks not for reviews. A CRD schema's rules for `metadata.name` are not checked.
 - Built-in kinds have few checks and are never pruned; their unknown fields are not reported. Pods are deleted at once,
   without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec, eviction or binding. Their
   merge keys are one table by field name.

@@ -78,7 +78,9 @@ def impersonated(user: User, headers: Iterable[tuple[str, str]], authorizer: Aut
         return user
     name, uid = (given.get(field, [""])[0] for field in ("user", "uid"))
     if not name:
-        raise ApiError(500, "", "Internal Server Error: impersonation was requested without impersonating a user")
+        raise ApiError(
+            500, "", "Internal Server Error: impersonation was requested without impersonating a user", plain=True
+        )
     groups = tuple(given.get("group", ()))
     extra = {key.removeprefix("extra-"): tuple(values) for key, values in given.items() if key.startswith("extra-")}
     wanted = User(name, groups, uid, extra)

@@ -12,7 +12,9 @@ from windlass.envtest.apiserver.accesskinds import RBAC_GROUP, access_faults, pr
 from windlass.envtest.apiserver.defaulting import default_kind
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.pods import pod_faults, pod_update_faults, service_class
+from windlass.envtest.apiserver.registrations import complete_hooks, registration_faults
 from windlass.envtest.apiserver.values import Json, same
+from windlass.envtest.apiserver.webhooks import REGISTRATIONS
 
 __all__ = ("PROTECTED_NAMESPACES", "SYSTEM_NAMESPACES", "built_in_faults", "prepare_create", "prepare_write")
 
@@ -21,7 +23,7 @@ PROTECTED_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})  # N
 
 
 def prepare_create(qualified: str, obj: Json) -> None:
-    """What a create sets in a kind besides metadata. Changes `obj`."""
+    """What a create sets in a kind whatever the client says. Changes `obj`."""
     prepare = _CREATE.get(qualified)
     if prepare is not None:
         prepare(obj)
@@ -37,13 +39,17 @@ def prepare_write(qualified: str, obj: Json) -> None:
         obj.setdefault("type", "Opaque")
     elif qualified.endswith(RBAC_GROUP):
         prepare_access(qualified, obj)
+    elif qualified in REGISTRATIONS:
+        complete_hooks(qualified, obj)
+    elif qualified == "namespaces":
+        metadata = obj["metadata"]
+        own = {"kubernetes.io/metadata.name": metadata.get("name") or ""}
+        metadata["labels"] = (metadata.get("labels") or {}) | own
     else:
         default_kind(qualified, obj)
 
 
 def _namespace(obj: Json) -> None:
-    metadata = obj["metadata"]
-    metadata["labels"] = (metadata.get("labels") or {}) | {"kubernetes.io/metadata.name": metadata.get("name") or ""}
     obj["spec"] = (obj.get("spec") or {}) | {"finalizers": ["kubernetes"]}
     obj["status"] = {"phase": "Active"}
 
@@ -94,6 +100,8 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
     if qualified.endswith(RBAC_GROUP):
         return access_faults(qualified, obj, old)
     spec = obj.get("spec")
+    if qualified in REGISTRATIONS:
+        return registration_faults(obj)
     if qualified in _NEEDS and not isinstance(spec, dict):
         return [Fault.required("spec")]
     faults = []

@@ -10,11 +10,15 @@ from typing import Any
 
 import attrs
 
+from windlass.envtest.apiserver.conversion import Conversion
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.kinds import Column, Resource, Scale
 from windlass.envtest.apiserver.pruning import has_defaults
+from windlass.envtest.apiserver.registrations import REVIEW_VERSIONS, client_faults, complete_client
+from windlass.envtest.apiserver.rules import UNEVALUATED, Rules, rule_faults, unevaluated
 from windlass.envtest.apiserver.schemas import schema_faults
 from windlass.envtest.apiserver.values import Json, encode, json_type, same
+from windlass.envtest.apiserver.webhooks import endpoint_of
 
 __all__ = (
     "CLEANUP_FINALIZER",
@@ -25,6 +29,7 @@ __all__ = (
     "established",
     "resources_of",
     "set_condition",
+    "warnings",
     "with_status",
 )
 
@@ -44,7 +49,13 @@ def complete(crd: Json) -> None:
     if isinstance(spec, dict) and isinstance(names, dict) and isinstance(names.get("kind"), str):
         names.setdefault("singular", names["kind"].lower())
         names.setdefault("listKind", f"{names['kind']}List")
-        spec.setdefault("conversion", {"strategy": "None"})
+        conversion = spec.setdefault("conversion", {"strategy": "None"})
+        complete_client(((conversion or {}).get("webhook") or {}).get("clientConfig"))
+
+
+def warnings(crd: Json) -> list[str]:
+    """What its author should know of a definition that is stored all the same."""
+    return [UNEVALUATED] if unevaluated(crd.get("spec")) else []
 
 
 def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
@@ -57,7 +68,7 @@ def crd_faults(crd: Json, old: Json | None = None) -> list[Fault]:
         return [Fault.required("spec.names")]
     if not isinstance(versions, list) or not all(isinstance(version, dict) for version in versions):
         return [Fault.required("spec.versions")]
-    faults = _identity(crd, spec, names) + _versions(versions)
+    faults = _identity(crd, spec, names) + _versions(versions) + _conversion(spec)
     for index, version in enumerate(versions):
         faults += _version(version, _Places.of(versions, index))
     if old is not None:
@@ -113,6 +124,31 @@ def _versions(versions: list[Json]) -> list[Fault]:
     return faults
 
 
+def _conversion(spec: Json) -> list[Fault]:
+    """R-09."""
+    conversion, path = spec.get("conversion") or {}, "spec.conversion"
+    webhook, strategy = conversion.get("webhook") or {}, conversion.get("strategy")
+    client, versions = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or []
+    faults = []
+    if strategy not in ("None", "Webhook"):
+        missing = Fault.required(f"{path}.strategy")
+        faults.append(Fault.unsupported(f"{path}.strategy", strategy, ("None", "Webhook")) if strategy else missing)
+    if strategy != "Webhook":
+        detail = "should not be set when strategy is not set to Webhook"
+        given = {"webhookClientConfig": client, "conversionReviewVersions": versions}
+        return faults + [Fault.forbidden(f"{path}.{field}", detail) for field, value in given.items() if value]
+    if client is None:
+        faults.append(Fault.required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook"))
+    else:
+        faults += client_faults(client, f"{path}.webhookClientConfig")
+    if not versions:
+        faults.append(Fault.required(f"{path}.conversionReviewVersions"))
+    elif not any(version in REVIEW_VERSIONS for version in versions):
+        detail = f"must include at least one of {', '.join(REVIEW_VERSIONS)}"
+        faults.append(Fault.invalid(f"{path}.conversionReviewVersions", versions, detail))
+    return faults
+
+
 @attrs.frozen
 class _Places:
     """Where the parts of a version stand in messages: what all versions have alike counts as the definition's own.
@@ -146,6 +182,8 @@ def _version(version: Json, places: _Places) -> list[Fault]:
     holder = version.get("schema")
     schema = holder.get("openAPIV3Schema") if isinstance(holder, dict) else None
     faults = schema_faults(schema, f"{places.schema}.openAPIV3Schema") if places.schema else []
+    if isinstance(schema, dict) and places.schema and not faults:
+        faults += rule_faults(schema, f"{places.schema}.openAPIV3Schema")
     for flag in ("served", "storage"):
         if not isinstance(version.get(flag), bool):
             faults.append(Fault.required(f"{places.version}.{flag}"))
@@ -260,6 +298,7 @@ def resources_of(crd: Json, revision: int) -> list[Resource]:
         return []
     spec, names = crd["spec"], crd["spec"]["names"]
     storage = next(version["name"] for version in spec["versions"] if version["storage"])
+    schemas = {f"{spec['group']}/{one['name']}": one["schema"]["openAPIV3Schema"] for one in spec["versions"]}
     return [
         Resource(
             spec["group"],
@@ -277,8 +316,11 @@ def resources_of(crd: Json, revision: int) -> list[Resource]:
             conditional=True,
             custom=True,
             schema=version["schema"]["openAPIV3Schema"],
+            rules=Rules.of(version["schema"]["openAPIV3Schema"]),
             embeds=b"x-kubernetes-embedded-resource" in encode(version["schema"]),
             storage_version=storage,
+            schemas=schemas,
+            conversion=_conversion_of(spec),
             defined_at=revision if has_defaults(version["schema"]) else 0,
             terminating=bool(crd["metadata"].get("deletionTimestamp")),
             warning=_warning(version, spec, names),
@@ -287,6 +329,15 @@ def resources_of(crd: Json, revision: int) -> list[Resource]:
         for version in spec["versions"]
         if version["served"]
     ]
+
+
+def _conversion_of(spec: Json) -> Conversion | None:
+    found = spec.get("conversion") or {}
+    if found.get("strategy") != "Webhook":
+        return None
+    versions = found["webhook"]["conversionReviewVersions"]
+    version = next(one for one in versions if one in REVIEW_VERSIONS)
+    return Conversion(endpoint_of(found["webhook"]["clientConfig"]), f"apiextensions.k8s.io/{version}")
 
 
 def _warning(version: Json, spec: Json, names: Json) -> str:

@@ -41,7 +41,10 @@ class ServerError(Exception):
 
 
 class ApiError(Exception):
-    """A refused request: `code` is the HTTP status, `reason` the machine-readable word of Kubernetes."""
+    """A refused request: `code` is the HTTP status, `reason` the machine-readable word of Kubernetes.
+
+    A `plain` one is no Status, but text.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class ApiError(Exception):
         *,
         details: Mapping[str, Any] | None = None,
         continue_token: str = "",
+        plain: bool = False,
     ) -> None:
+        self.plain = plain
         self.code = code
         self.reason = reason
         self.message = message

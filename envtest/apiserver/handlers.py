@@ -1,8 +1,8 @@
 """The HTTP room: a request is read, handed to the rooms that decide, and answered; nothing is decided here.
 
 `Handlers.handle` is one aiohttp handler for every path, because the set of paths changes while the server runs.
-Middlewares of aiohttp may be put around it (the seam for fault injection). Writes run to their end without an await,
-so a client that goes away cannot cut one in half.
+Middlewares of aiohttp may be put around it (the seam for fault injection). Writes run to their end without an await
+(`decisions` asks webhooks between two runs of one), so a client that goes away cannot cut one in half.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
@@ -21,6 +21,7 @@ from aiohttp import web
 from windlass.envtest.apiserver import discovery, openapi, openapi_v2, scaling
 from windlass.envtest.apiserver.accounts import Accounts
 from windlass.envtest.apiserver.binding import bind
+from windlass.envtest.apiserver.decisions import Call, Enquiry, Reply
 from windlass.envtest.apiserver.errors import (
     ApiError,
     Fault,
@@ -35,7 +36,7 @@ from windlass.envtest.apiserver.gate import Gate, Knock
 from windlass.envtest.apiserver.groupdiscovery import aggregated_media_type, group_discovery
 from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.listing import list_page
-from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions, checked_body
+from windlass.envtest.apiserver.operations import DeleteOptions, Operations, Target, WriteOptions, checked_body, viewed
 from windlass.envtest.apiserver.patching import apply_patch, patch_types
 from windlass.envtest.apiserver.protobuf import PROTOBUF, decode_protobuf
 from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
@@ -44,7 +45,7 @@ from windlass.envtest.apiserver.reviews import Question, review
 from windlass.envtest.apiserver.routing import find_target, missing_path
 from windlass.envtest.apiserver.shapes import delete_options_fault
 from windlass.envtest.apiserver.storage import Stored
-from windlass.envtest.apiserver.values import Json, decode, duplicate_field, encode
+from windlass.envtest.apiserver.values import Json, copied, decode, duplicate_field, encode
 from windlass.envtest.apiserver.watchcache import WatchCache
 from windlass.envtest.apiserver.watching import Watch, WatchTimes, error_line, length_of, stream
 
@@ -55,7 +56,10 @@ GZIP_MIN = 128 * 1024  # bytes (L-09)
 FUTURE_WAIT_SECONDS = 3.0  # L-06
 BODY_TYPES = ("application/json", "application/yaml")
 
+ENQUIRY = web.RequestKey("enquiry", Enquiry)  # the place in a request
+
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 Act = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
@@ -69,6 +73,7 @@ class Surroundings:
     times: WatchTimes
     clock: Callable[[], datetime]
     rng: random.Random
+    call: Callable[[Call], Awaitable[Reply]]  # asks webhooks
 
 
 class Handlers:
@@ -93,9 +98,18 @@ class Handlers:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; every refusal becomes a Status document here."""
+        enquiry = request[ENQUIRY] = Enquiry(self._around.call)
+        response = await self._answered(request)
+        for text in enquiry.warnings if not response.prepared else ():
+            response.headers.add("Warning", _warning(text))
+        return response
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         try:
             knock = Knock(request.method, request.path, request.query, request.headers)
-            return await self._dispatch(request, self._around.gate.admit(knock))
+            user = self._around.gate.admit(knock)
+            request[ENQUIRY].user = user.info()
+            return await self._dispatch(request, user)
         except ApiError as error:
             return _refusal(error)
         except web.HTTPRequestEntityTooLarge:
@@ -205,10 +219,9 @@ class Handlers:
         if flag(request.query, "watch") and not target.subresource:
             return await self._watch(request, target)
         await self._reached(parse_version(request.query.get("resourceVersion", "")))
-        stored = self._operations.get(target)
         if target.subresource == "scale":
-            return _raw(encode(scaling.get_scale(self._operations, target)))
-        return _raw(renderer.one(stored))
+            return await _decided(request, lambda: _raw(encode(scaling.get_scale(self._operations, target))))
+        return await _decided(request, lambda: _raw(renderer.one(self._operations.stored(target))))
 
     async def _list(self, request: web.Request, target: Target) -> web.StreamResponse:
         query = parse_query(request.query, target.resource)
@@ -222,7 +235,7 @@ class Handlers:
             metadata["continue"] = page.continue_token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
-        response = _raw(renderer.many(page.items, metadata))
+        response = await _decided(request, lambda: _raw(renderer.many(page.items, metadata)))
         if "gzip" in request.headers.get("Accept-Encoding", "") and (response.content_length or 0) > GZIP_MIN:
             response.enable_compression(web.ContentCoding.gzip)
         return response
@@ -247,9 +260,10 @@ class Handlers:
         if self._closing:
             subscription.end()
         try:
-            watch = Watch(self._store, self._cache, target, query, renderer=self._renderer(request, target))
+            renderer = self._renderer(request, target)
+            watch = Watch(self._store, self._cache, target, query, renderer=renderer, enquiry=request[ENQUIRY])
             try:
-                first, failed = watch.start(), False
+                first, failed = await watch.started(), False
             except ApiError as error:
                 first, failed = error_line(error), True
             response = web.StreamResponse(
@@ -273,7 +287,8 @@ class Handlers:
         options = _write_options(request, user)
         body = await _body(request, options)
         renderer = self._renderer(request, target)
-        return _written(renderer, self._operations.create(target, body, options), options, code=201)
+        stored = await _decided(request, lambda: self._operations.create(target, copied(body), options))
+        return await _decided(request, lambda: _written(renderer, stored, options, code=201))
 
     async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
         dry_run = _dry_run(request.query.getall("dryRun", []))
@@ -293,9 +308,11 @@ class Handlers:
         options = _write_options(request, user)
         body = await _body(request, options)
         if target.subresource == "scale":
-            return _raw(encode(scaling.put_scale(self._operations, target, body, options)))
-        stored, created = self._operations.update(target, body, options)
-        return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
+            scaled = await _decided(request, lambda: scaling.put_scale(self._operations, target, body, options))
+            return await _decided(request, lambda: _scaled(target, scaled))
+        renderer = self._renderer(request, target)
+        stored, created = await _decided(request, lambda: self._operations.update(target, copied(body), options))
+        return await _decided(request, lambda: _written(renderer, stored, options, code=201 if created else 200))
 
     async def _patch(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
         supported = patch_types(target.resource)
@@ -303,16 +320,21 @@ class Handlers:
             raise unsupported_media_type(supported)
         options, raw = _write_options(request, user), await request.read()
         patch = _parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
+        kind, operations, renderer = request.content_type, self._operations, self._renderer(request, target)
         if target.subresource == "scale":
-            return _raw(encode(scaling.patch_scale(self._operations, target, patch, (request.content_type, options))))
-        stored, created = apply_patch(self._operations, target, patch, request.content_type, options=options)
-        return _written(self._renderer(request, target), stored, options, code=201 if created else 200)
+            scaled = await _decided(request, lambda: scaling.patch_scale(operations, target, patch, (kind, options)))
+            return await _decided(request, lambda: _scaled(target, scaled))
+        stored, created = await _decided(
+            request, lambda: apply_patch(operations, target, copied(patch), kind, options=options)
+        )
+        return await _decided(request, lambda: _written(renderer, stored, options, code=201 if created else 200))
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = _delete_options(request, await _optional_body(request))
-        stored, gone = self._operations.delete(target, options)
+        stored, gone = await _decided(request, lambda: self._operations.delete(target, options))
         if not gone:
-            return _raw(self._renderer(request, target).one(stored))
+            renderer = self._renderer(request, target)
+            return await _decided(request, lambda: _raw(renderer.one(stored)))
         resource = target.resource
         details: Json = {"name": target.name, "kind": resource.plural, "uid": stored.metadata["uid"]}
         if resource.group:
@@ -324,17 +346,31 @@ class Handlers:
         options = _delete_options(request, await _optional_body(request))
         query = parse_query(request.query, target.resource)
         renderer = self._renderer(request, target)
-        deleted = self._delete_selected(target, query, options)
-        return _raw(renderer.many(deleted, {"resourceVersion": str(self._store.revision)}))
+        deleted = await self._delete_selected(request, target, query, options=attrs.evolve(options, name=""))
+        metadata = {"resourceVersion": str(self._store.revision)}
+        return await _decided(request, lambda: _raw(renderer.many(deleted, metadata)))
 
-    def _delete_selected(self, target: Target, query: ListQuery, options: DeleteOptions) -> list[Stored]:
-        """D-08."""
+    async def _delete_selected(
+        self, request: web.Request, target: Target, query: ListQuery, *, options: DeleteOptions
+    ) -> list[Stored]:
+        """D-08; what somebody else deletes while a webhook is asked is left out."""
         selects, deleted = selector(query, target.namespace), []
         for stored in self._store.items(target.resource.qualified, target.namespace):
-            if selects(stored):
+            if selects(stored) and self._store.get(stored.key) is not None:
                 one = attrs.evolve(target, namespace=stored.key.namespace, name=stored.key.name)
-                deleted.append(self._operations.delete(one, options)[0])
+                deleted.append((await _decided(request, partial(self._operations.delete, one, options)))[0])
         return deleted
+
+
+async def _decided(request: web.Request, decide: Callable[[], T]) -> T:
+    enquiry: Enquiry = request[ENQUIRY]
+    return await enquiry.decided(decide)
+
+
+def _scaled(target: Target, stored: Stored) -> web.Response:
+    if target.resource.scale is None:
+        raise missing_path()
+    return _json(scaling.scale_of(viewed(stored, target.resource).obj, target.resource.scale))
 
 
 def _abort(request: web.Request) -> None:
@@ -351,7 +387,7 @@ def _json(document: Json, code: int = 200) -> web.Response:
 
 
 def _refusal(error: ApiError) -> web.Response:
-    if not error.reason:
+    if error.plain:
         return web.Response(text=error.message + "\n", status=error.code)
     response = _json(error.status(), error.code)
     retry = error.details.get("retryAfterSeconds")
@@ -367,7 +403,7 @@ def _warning(text: str) -> str:
 
 def _written(renderer: Renderer, stored: Stored, options: WriteOptions, *, code: int = 200) -> web.Response:
     response = _raw(renderer.one(stored), code)
-    for warning in options.warnings:
+    for warning in dict.fromkeys(options.warnings):
         response.headers.add("Warning", _warning(warning))
     return response
 
@@ -398,7 +434,9 @@ def _write_options(request: web.Request, user: User) -> WriteOptions:
         raise invalid(
             "PatchOptions", "meta.k8s.io", "", [Fault.required("fieldManager", "is required for apply patch")]
         )
+    sent: Json = {name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)}
     return WriteOptions(
+        sent=sent | ({"dryRun": query.getall("dryRun")} if "dryRun" in query else {}),
         dry_run=_dry_run(query.getall("dryRun", [])),
         manager=manager or agent or "unknown",
         validation=validation,
@@ -458,7 +496,14 @@ def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
     if policy not in ("", "Foreground", "Background", "Orphan"):
         fault = Fault.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))
         raise invalid("DeleteOptions", "meta.k8s.io", "", [fault])
+    sent = {name: value for name, value in body.items() if name not in ("kind", "apiVersion")}
+    for name in ("propagationPolicy", "gracePeriodSeconds"):
+        if name in query:
+            sent.setdefault(name, int(query[name]) if query[name].isdecimal() else query[name])
+    if "dryRun" in query:
+        sent.setdefault("dryRun", request.query.getall("dryRun"))
     return DeleteOptions(
+        sent=sent,
         dry_run=_dry_run(_strings(body.get("dryRun")) if body else request.query.getall("dryRun", [])),
         policy=policy,
         uid=preconditions.get("uid"),

@@ -6,10 +6,11 @@ through the same operations as any client. A start looks at every object once, s
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from windlass.envtest.apiserver import crds
 from windlass.envtest.apiserver.aggregation import CLUSTER_ROLES, aggregated, aggregates
+from windlass.envtest.apiserver.decisions import Call, Enquiry, Reply
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.garbage import Action, Delete, DropOwners, OwnerState, decide, owner_uids
 from windlass.envtest.apiserver.kinds import Resource
@@ -22,14 +23,22 @@ from windlass.envtest.apiserver.values import Json, copied, same
 __all__ = ("Housekeeping",)
 
 BATCH_MAX = 100  # objects looked at before requests get their turn
+RETRY_SECONDS = 1.0  # after a webhook has denied or failed
+# Who the controllers are, as webhooks are told.
+_COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
+_ACCOUNTS = {"namespaces": "system:serviceaccount:kube-system:namespace-controller", crds.CRD: "system:apiserver"}
+_GROUPS = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
 logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
     """Observes the store, remembers who depends on whom, and works in `run`."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, call: Callable[[Call], Awaitable[Reply]]) -> None:
         self._operations = operations
+        self._call = call
+        self._asking: dict[Key, asyncio.Task[None]] = {}
+        self._again: set[Key] = set()
         self._store = operations.store
         self._by_uid: dict[str, Key] = {}
         self._dependents: dict[str, set[Key]] = {}
@@ -60,14 +69,42 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._due:
-                for key in list(self._due)[:BATCH_MAX]:
-                    del self._due[key]
-                    self._look(key)
-                await asyncio.sleep(0)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._due:
+                    for key in list(self._due)[:BATCH_MAX]:
+                        del self._due[key]
+                        self._begin(key)
+                    await asyncio.sleep(0)
+        finally:
+            for task in self._asking.values():
+                task.cancel()
+            await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    def _begin(self, key: Key) -> None:
+        """Look at an object, in a task of its own if a webhook must be asked: one that hangs holds up nobody else."""
+        if key in self._asking:  # the task looks again when it is done
+            self._again.add(key)
+            return
+        enquiry = Enquiry(self._call, {"username": _ACCOUNTS.get(key.resource, _COLLECTOR), "groups": _GROUPS})
+        if not enquiry.tried(lambda: self._look(key)):
+            task = asyncio.create_task(self._ask(key, enquiry), name=f"apiserver housekeeping of {key.place}")
+            self._asking[key] = task
+
+    async def _ask(self, key: Key, enquiry: Enquiry) -> None:
+        try:
+            done = await enquiry.decided(lambda: self._look(key))
+        except ApiError as error:
+            logger.warning("housekeeping of %s %s/%s: %s", *key, error)
+            done = False
+        if not done:
+            await asyncio.sleep(RETRY_SECONDS)
+        del self._asking[key]
+        if not done or key in self._again:
+            self._again.discard(key)
+            self._add(key)
 
     def start(self) -> None:
         """Have the objects that were there from the beginning looked at."""
@@ -113,10 +150,11 @@ class Housekeeping:
         if not keys:
             self._dependents.pop(uid, None)
 
-    def _look(self, key: Key) -> None:
+    def _look(self, key: Key) -> bool:
+        """Do what is to be done about an object; says whether nothing stood in the way."""
         stored = self._store.get(key)
         if stored is None:
-            return
+            return True
         try:
             if key.resource == "namespaces" and stored.metadata.get("deletionTimestamp"):
                 self._empty_namespace(stored)
@@ -129,8 +167,10 @@ class Housekeeping:
                 self._perform(action)
         except ApiError as error:
             logger.warning("housekeeping of %s %s/%s: %s", *key, error)
+            return False
         except Exception:  # one odd object must not end the collection of all others
             logger.exception("housekeeping of %s %s/%s failed", *key)
+        return True
 
     def _aggregate(self, role: Stored) -> None:
         rules = aggregated(role.obj, (stored.obj for stored in self._store.items(CLUSTER_ROLES)))

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from windlass.envtest.apiserver.conversion import Conversion
+from windlass.envtest.apiserver.rules import Rules
 from windlass.envtest.apiserver.values import Json
 
 __all__ = ("BUILT_IN", "VERBS", "Column", "Registry", "Resource", "Scale", "version_order")
@@ -63,8 +65,11 @@ class Resource:
     create_on_update: bool = False
     custom: bool = False
     schema: Json | None = None  # of a custom kind
+    rules: Rules | None = None  # the CEL rules of the schema
     embeds: bool = False  # the schema has embedded resources somewhere
     storage_version: str = ""
+    schemas: Json = attrs.field(factory=dict, repr=False)  # of all versions, by apiVersion
+    conversion: Conversion | None = None  # between the versions, by a webhook
     defined_at: int = 0  # the revision at which this definition took effect; older objects are defaulted when read
     review: bool = False  # a question: a POST answers it, nothing is stored
     terminating: bool = False
@@ -307,6 +312,14 @@ BUILT_IN: tuple[Resource, ...] = (
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
         short_names=("crd", "crds"), categories=("api-extensions",), status=True, conditional=True,
         columns=(Column("Created At", "string", ".metadata.creationTimestamp"),),
+    ),
+    *(
+        Resource(
+            "admissionregistration.k8s.io", "v1", kind, f"{kind.lower()}s", namespaced=False,
+            categories=("api-extensions",),
+            columns=_columns(Column("Webhooks", "integer", compute=_size("webhooks"))),
+        )
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     ),
 )  # fmt: skip
 

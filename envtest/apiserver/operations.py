@@ -8,14 +8,17 @@ watches.
 import datetime as dt
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 
 from windlass.envtest.apiserver import crds, managedfields, objects
 from windlass.envtest.apiserver.addresses import assign_addresses
+from windlass.envtest.apiserver.admission import Admission
 from windlass.envtest.apiserver.builtins import PROTECTED_NAMESPACES, built_in_faults, prepare_create, prepare_write
+from windlass.envtest.apiserver.conversion import converted
+from windlass.envtest.apiserver.decisions import recall
 from windlass.envtest.apiserver.embedding import coerce_embedded, embedded_faults
 from windlass.envtest.apiserver.errors import (
     ApiError,
@@ -39,8 +42,9 @@ from windlass.envtest.apiserver.shapes import schema_shape_fault, shape_fault
 from windlass.envtest.apiserver.storage import Key, Store, Stored, versioned
 from windlass.envtest.apiserver.validation import ratcheted, validate
 from windlass.envtest.apiserver.values import Json, copied, encode, same
+from windlass.envtest.apiserver.webhooks import Write
 
-__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "checked_body", "viewed")
+__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "checked_body", "viewed", "views", "write_of")
 
 GENERATED_TRIES = 8  # CR-03
 
@@ -72,6 +76,7 @@ class WriteOptions:
     validation: str = "Warn"  # fieldValidation: Strict, Warn or Ignore
     force: bool = False
     managed: list[Json] | None = None  # the managedFields of an apply, which knows them before the write
+    sent: Json = attrs.field(factory=dict)  # the options as webhooks are shown them
     warnings: list[str] = attrs.field(factory=list)
     user: User | None = None
 
@@ -84,15 +89,38 @@ class DeleteOptions:
     policy: str = ""
     uid: str | None = None
     resource_version: str | None = None
+    sent: Json = attrs.field(factory=dict)  # the options as webhooks are shown them
+    name: str | None = None  # the name in the URL, if it is not that of the object: a collection has none
 
 
 def viewed(stored: Stored, resource: Resource) -> Stored:
-    """The object as a version of its kind shows it: under that apiVersion, with the defaults of today (K-02, K-09)."""
-    if stored.raw.startswith(resource.header()) and stored.revision >= resource.defined_at:
-        return stored
-    obj = stored.obj | {"apiVersion": resource.api_version}
-    if resource.schema is not None:
-        obj = defaulted(obj, resource.schema)
+    """The object as a version of its kind shows it: converted, with the defaults of today (K-02, K-09)."""
+    return views([stored], resource)[0]
+
+
+def views(items: Sequence[Stored], resource: Resource) -> list[Stored]:
+    """Objects as a version of their kind shows them; a conversion webhook is asked about all of them at once.
+
+    Defaults are those of the version in which an object is stored, fields those of the version that is shown.
+    """
+    header, since = resource.header(), resource.defined_at
+    due = [stored for stored in items if not stored.raw.startswith(header) or stored.revision < since]
+    if not due:
+        return list(items)
+    shown = converted([_current(stored.obj, resource) for stored in due], resource.api_version, resource.conversion)
+    new = iter(_view(stored, obj, resource) for stored, obj in zip(due, shown, strict=True))
+    waiting = {id(stored) for stored in due}  # of one key there may be several, in a watch
+    return [next(new) if id(stored) in waiting else stored for stored in items]
+
+
+def _current(obj: Json, resource: Resource) -> Json:
+    schema = resource.schemas.get(obj["apiVersion"])
+    return obj if schema is None else defaulted(obj, schema)
+
+
+def _view(stored: Stored, obj: Json, resource: Resource) -> Stored:
+    if resource.schema is not None and obj["apiVersion"] != stored.obj["apiVersion"]:
+        obj = pruned(obj, resource.schema, [])
     return Stored(stored.key, stored.revision, obj, encode(obj))
 
 
@@ -104,6 +132,7 @@ class Operations:
     ) -> None:
         self.store = store
         self.registry = registry
+        self.admission = Admission(store, registry)
         self.escalation: Escalation | None = None  # asked about what a write needs beside its verb
         self._clock = clock
         self._rng = rng
@@ -112,8 +141,8 @@ class Operations:
         return f"<Operations {self.store!r}>"
 
     def now(self) -> str:
-        """The wall clock in seconds."""
-        return objects.timestamp(self._clock())
+        """The wall clock in seconds; stands still while one decision is taken."""
+        return recall("now", lambda: objects.timestamp(self._clock()))
 
     def stored(self, target: Target) -> Stored:
         """The object as it is stored, or 404 (E-01)."""
@@ -127,7 +156,7 @@ class Operations:
         return viewed(self.stored(target), target.resource)
 
     def create(self, target: Target, body: Json, options: WriteOptions) -> Stored:
-        """Store a new object (5.2)."""
+        """Store a new object (5.2); what comes back is the stored form."""
         resource, metadata = target.resource, checked_body(body, target, options)
         self._check_namespace(target, metadata.get("name") or metadata.get("generateName") or "")
         if resource.terminating:
@@ -135,27 +164,40 @@ class Operations:
             raise forbidden(resource.qualified, metadata.get("name") or "", message)
         if metadata.get("resourceVersion"):
             raise internal_error("resourceVersion should not be set on objects to be created")  # CR-02
-        key = self._new_key(target, metadata)
-        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"):
-            metadata.pop(field, None)  # CR-06
-        metadata["uid"] = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        metadata["creationTimestamp"] = self.now()
         if resource.namespaced:
             metadata["namespace"] = target.namespace
-        if resource.generation:
-            metadata["generation"] = 1
-        if resource.status:
-            body.pop("status", None)  # CR-01
+        if resource.status and not resource.custom:
+            body.pop("status", None)  # CR-01; that of a custom kind is shown to mutating webhooks first
         _deduplicate_owners(metadata, options)
-        prepare_create(resource.qualified, body)
-        obj = self._admitted(body, None, resource, options)
-        self._manage(target, obj, None, options)
-        obj["apiVersion"] = _storage_version(resource)
+        obj, name = self._prepared(body, None, resource, options), metadata.get("name") or ""
+        _strip(obj["metadata"], resource)
+        tracked = {name: part for name, part in obj.items() if name != "status" or not resource.status}
+        self._manage(target, tracked, None, options)  # in the metadata, which both share
+        obj = self._mutated(attrs.evolve(target, name=name), obj, None, options)
+        obj["metadata"] = self._identified(target, obj["metadata"])
+        if resource.status and resource.custom:
+            obj.pop("status", None)
+        prepare_create(resource.qualified, obj)
+        if resource.schema is None:
+            prepare_write(resource.qualified, obj)  # defaults of what was just set
+        self._check(attrs.evolve(target, name=obj["metadata"]["name"]), obj, None, options)
+        key = Key(resource.qualified, target.namespace, obj["metadata"]["name"])
         existing = self.store.get(key)
         if existing is not None:
             raise already_exists(resource.qualified, key.name, deleting="deletionTimestamp" in existing.metadata)
-        stored = Stored(key, 0, obj, encode(obj)) if options.dry_run else self.store.put(key, obj)
-        return viewed(stored, resource)
+        obj = _stored_form(obj, resource)
+        return Stored(key, 0, obj, encode(obj)) if options.dry_run else self.store.put(key, obj)
+
+    def _identified(self, target: Target, metadata: Json) -> Json:
+        """The metadata of a new object, with all that the server gives it."""
+        resource = target.resource
+        metadata = metadata | {"name": self._new_name(target, metadata)}
+        _strip(metadata, resource)
+        metadata["uid"] = recall("uid", lambda: str(uuid.UUID(int=self._rng.getrandbits(128), version=4)))
+        metadata["creationTimestamp"] = self.now()
+        if resource.generation:
+            metadata["generation"] = 1
+        return metadata
 
     def update(self, target: Target, body: Json, options: WriteOptions) -> tuple[Stored, bool]:
         """Replace an object, or its subresource (5.3, SS-01); says whether it was created."""
@@ -189,15 +231,16 @@ class Operations:
             if resource.status:
                 _keep_status(body, old)
         _deduplicate_owners(body["metadata"], options)
-        obj = self._admitted(body, old, resource, options)
-        if objects.spec_changed(old, obj, resource):
-            obj["metadata"]["generation"] = obj["metadata"].get("generation", 0) + 1
+        obj = self._prepared(body, old, resource, options)
         obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         self._manage(target, obj, old, options)
+        obj = self._mutated(target, obj, old, options)
+        if objects.spec_changed(old, obj, resource):
+            obj["metadata"]["generation"] = obj["metadata"].get("generation", 0) + 1
+        self._check(target, obj, old, options)
         if _unchanged(old, obj):
-            return viewed(stored, resource)  # U-08
-        obj["apiVersion"] = _storage_version(resource)
-        return viewed(self._stored(stored, obj, dry_run=options.dry_run), resource)
+            return stored  # U-08
+        return self._stored(stored, _stored_form(obj, resource), dry_run=options.dry_run)
 
     def check_create(self, target: Target, options: WriteOptions) -> None:
         """Raise 403 unless the writer may also create what it meant to change (A-04)."""
@@ -211,11 +254,13 @@ class Operations:
 
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Stored, bool]:
         """Delete an object, or begin to (5.5); says whether it is gone."""
-        stored, resource = self.get(target), target.resource
+        stored, resource = self.stored(target), target.resource
+        old = viewed(stored, resource).obj  # what cannot be converted cannot be deleted either
         _check_preconditions(target, stored, options)
         qualified = resource.qualified
         if qualified == "namespaces" and target.name in PROTECTED_NAMESPACES:
             raise forbidden(qualified, target.name, "this namespace may not be deleted")  # N-03
+        self._admit_deletion(target, old, options)
         obj = copied(stored.obj)
         metadata = obj["metadata"]
         if qualified == crds.CRD and crds.CLEANUP_FINALIZER not in (metadata.get("finalizers") or []):
@@ -224,11 +269,20 @@ class Operations:
         if _held_namespace(qualified, obj):
             changed = self._terminate_namespace(obj) or changed
         elif not metadata.get("finalizers"):
-            return (stored if options.dry_run else viewed(self.store.remove(target.key), resource)), True
+            return stored if options.dry_run else self.store.remove(target.key), True
         if not changed:
             return stored, False  # D-03
-        obj["apiVersion"] = _storage_version(resource)
-        return viewed(self._stored(stored, obj, dry_run=options.dry_run), resource), False
+        return self._stored(stored, obj, dry_run=options.dry_run), False
+
+    def _admit_deletion(self, target: Target, old: Json, options: DeleteOptions) -> None:
+        if not self.admission.concerns(target.resource):
+            return
+        resource, name = target.resource, target.name if options.name is None else options.name
+        sent = _sent("Delete", options.sent)
+        place = (target.namespace, name, "")
+        write = Write.of(resource, "DELETE", place, obj=None, old=old, options=sent, dry_run=options.dry_run)
+        self.admission.mutated(write)
+        self.admission.validate(write)
 
     def finish(self, stored: Stored, obj: Json) -> Stored:
         """Write a state that the server itself made, without admission; may end a deletion."""
@@ -264,17 +318,16 @@ class Operations:
         if namespace.metadata.get("deletionTimestamp"):
             raise namespace_terminating(target.resource.qualified, name, target.namespace)
 
-    def _new_key(self, target: Target, metadata: Json) -> Key:
-        base = metadata.get("generateName")
-        if not metadata.get("name") and base:
-            for _ in range(GENERATED_TRIES):
-                metadata["name"] = objects.generated_name(base, self._rng)
-                if self.store.get(Key(target.resource.qualified, target.namespace, metadata["name"])) is None:
-                    break
-        return Key(target.resource.qualified, target.namespace, metadata.get("name") or "")
+    def _new_name(self, target: Target, metadata: Json) -> str:
+        name, base = metadata.get("name") or "", metadata.get("generateName") or ""
+        for attempt in range(GENERATED_TRIES if base and not name else 0):
+            name = recall(f"name {attempt}", lambda: objects.generated_name(base, self._rng))
+            if self.store.get(Key(target.resource.qualified, target.namespace, name)) is None:
+                break
+        return name
 
-    def _admitted(self, body: Json, old: Json | None, resource: Resource, options: WriteOptions) -> Json:
-        """Prune, default and validate."""
+    def _prepared(self, body: Json, old: Json | None, resource: Resource, options: WriteOptions) -> Json:
+        """Prune and default."""
         obj = body
         if resource.schema is not None:
             unknown: list[str] = []
@@ -286,15 +339,43 @@ class Operations:
         else:
             prepare_write(resource.qualified, obj)
             if resource.qualified == "services":
-                assign_addresses(obj, old, (one.obj for one in self.store.items("services")), self._rng)
+                chance = random.Random(recall("chance", lambda: self._rng.getrandbits(64)))  # noqa: S311
+                assign_addresses(obj, old, (one.obj for one in self.store.items("services")), chance)
             if self.escalation is not None and options.user is not None:
                 self.escalation.check_write(options.user, resource, obj, old)
         if resource.qualified == crds.CRD:
             crds.complete(obj)
+            options.warnings.extend(crds.warnings(obj))
+        return obj
+
+    def _mutated(self, target: Target, obj: Json, old: Json | None, options: WriteOptions) -> Json:
+        """What the mutating webhooks make of an object, in the form that every write has."""
+        if target.subresource == "scale" or not self.admission.concerns(target.resource):
+            return obj
+        write = write_of(target, obj, old, options)
+        found = copied(self.admission.mutated(write))
+        if same(found, obj):
+            return obj
+        checked_body(found, target)
+        if old is not None:
+            faults = objects.restore_on_update(found["metadata"], old["metadata"])
+            if faults:
+                raise invalid(target.resource.kind, target.resource.group, target.name, faults)
+            _check_version(target, found["metadata"], old["metadata"])
+            if target.subresource == "status":
+                found = _with_status_of(copied(old), found)
+            elif target.resource.status:
+                _keep_status(found, old)
+        return self._prepared(found, old, target.resource, attrs.evolve(options, validation="Ignore"))
+
+    def _check(self, target: Target, obj: Json, old: Json | None, options: WriteOptions) -> None:
+        """Validate, and ask the validating webhooks."""
+        resource = target.resource
         faults = objects.metadata_faults(obj["metadata"], resource) + self._kind_faults(obj, old, resource)
         if faults:
             raise invalid(resource.kind, resource.group, obj["metadata"].get("name") or "", faults)
-        return obj
+        if target.subresource != "scale" and self.admission.concerns(resource):
+            self.admission.validate(write_of(target, obj, old, options))
 
     def _kind_faults(self, obj: Json, old: Json | None, resource: Resource) -> list[Fault]:
         if resource.schema is not None:
@@ -304,7 +385,8 @@ class Operations:
             faults += replicas_faults(obj, resource.scale)
             if resource.embeds:
                 faults += embedded_faults(obj, resource.schema)
-            return faults if old is None or not faults else ratcheted(faults, old, obj)
+            kept = faults if old is None or not faults else ratcheted(faults, old, obj)
+            return kept + resource.rules.faults(obj, old, kept) if resource.rules is not None else kept
         if resource.qualified == crds.CRD:
             if old is not None and same(old.get("spec"), obj.get("spec")):
                 return []
@@ -331,10 +413,32 @@ def _schema_problem(obj: Json, resource: Resource) -> str:
     return ""
 
 
-def _storage_version(resource: Resource) -> str:
-    if not resource.storage_version:
-        return resource.api_version
-    return f"{resource.group}/{resource.storage_version}"
+def _stored_form(obj: Json, resource: Resource) -> Json:
+    """The object in the version in which its kind is stored."""
+    version = f"{resource.group}/{resource.storage_version}" if resource.storage_version else resource.api_version
+    return obj if obj["apiVersion"] == version else converted([obj], version, resource.conversion)[0]
+
+
+def _strip(metadata: Json, resource: Resource) -> None:
+    """CR-06: what a client cannot say of a new object."""
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"):
+        metadata.pop(field, None)
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+    metadata.pop("uid", None)
+    metadata.pop("creationTimestamp", None)
+
+
+def _sent(kind: str, options: Json) -> Json:
+    return {"kind": f"{kind}Options", "apiVersion": "meta.k8s.io/v1"} | options
+
+
+def write_of(target: Target, obj: Json, old: Json | None, options: WriteOptions) -> Write:
+    """A create or an update as admission sees it."""
+    operation = "CREATE" if old is None else "UPDATE"
+    place = (target.namespace, target.name, target.subresource)
+    sent = _sent(operation.capitalize(), options.sent)
+    return Write.of(target.resource, operation, place, obj=obj, old=old, options=sent, dry_run=options.dry_run)
 
 
 def checked_body(body: Any, target: Target, options: WriteOptions | None = None) -> Json:

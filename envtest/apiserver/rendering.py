@@ -12,7 +12,7 @@ import attrs
 
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.kinds import Resource
-from windlass.envtest.apiserver.operations import viewed
+from windlass.envtest.apiserver.operations import viewed, views
 from windlass.envtest.apiserver.storage import Stored
 from windlass.envtest.apiserver.tables import columns_of, partial, row
 from windlass.envtest.apiserver.values import Json, encode
@@ -73,19 +73,19 @@ class Renderer:
     def many(self, items: Sequence[Stored], metadata: Json) -> bytes:
         """A list."""
         resource = self._resource
-        views = [viewed(stored, resource) for stored in items]
+        shown = views(items, resource)
         match self._representation.form:
             case "Table":
-                return encode(self._table(views, metadata))
+                return encode(self._table(shown, metadata))
             case "PartialObjectMetadata":
                 version = self._representation.version
                 kind = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{version}"}
-                return encode(kind | {"metadata": metadata, "items": [partial(view, version) for view in views]})
+                return encode(kind | {"metadata": metadata, "items": [partial(view, version) for view in shown]})
         head = encode({"kind": resource.listing, "apiVersion": resource.api_version, "metadata": metadata})
         if resource.custom:
-            return b"%b,%b[%b]}" % (head[:-1], b'"items":', b",".join([view.raw for view in views]))
+            return b"%b,%b[%b]}" % (head[:-1], b'"items":', b",".join([view.raw for view in shown]))
         cut = len(resource.header())  # L-01: items of built-in lists carry no apiVersion and kind
-        return b"%b,%b[%b]}" % (head[:-1], b'"items":', b",".join([b"{" + view.raw[cut:] for view in views]))
+        return b"%b,%b[%b]}" % (head[:-1], b'"items":', b",".join([b"{" + view.raw[cut:] for view in shown]))
 
     def event(self, kind: str, stored: Stored) -> bytes:
         """One line of a watch."""
@@ -120,12 +120,12 @@ class Renderer:
             obj |= {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self._representation.version}"}
         return b'{"type":"BOOKMARK","object":%b}\n' % encode(obj)
 
-    def _table(self, views: Sequence[Stored], metadata: Json) -> Json:
+    def _table(self, shown: Sequence[Stored], metadata: Json) -> Json:
         now, include = self._clock(), self._representation.include
         return {
             "kind": "Table",
             "apiVersion": f"meta.k8s.io/{self._representation.version}",
             "metadata": metadata,
             "columnDefinitions": columns_of(self._resource),
-            "rows": [row(view, self._resource, now, include) for view in views],
+            "rows": [row(view, self._resource, now, include) for view in shown],
         }

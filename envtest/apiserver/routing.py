@@ -9,7 +9,7 @@ __all__ = ("find_target", "missing_path")
 
 def missing_path() -> ApiError:
     """E-02: nothing is there. The text is plain in Kubernetes; `handlers` sends it so."""
-    return ApiError(404, "", "404 page not found")
+    return ApiError(404, "", "404 page not found", plain=True)
 
 
 def find_target(path: str, registry: Registry) -> Target:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import attrs
+
 from windlass.envtest.apiserver.errors import ApiError, bad_request, internal_error
 from windlass.envtest.apiserver.kinds import Scale
-from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions
+from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions, viewed, write_of
 from windlass.envtest.apiserver.patching import patched
+from windlass.envtest.apiserver.storage import Stored
 from windlass.envtest.apiserver.tables import json_path
 from windlass.envtest.apiserver.values import Json, copied
 
@@ -36,13 +39,15 @@ def get_scale(operations: Operations, target: Target) -> Json:
     return scale_of(operations.get(target).obj, _scale(target))
 
 
-def put_scale(operations: Operations, target: Target, body: Any, options: WriteOptions) -> Json:
-    """PUT …/scale; a resource version in the body is a precondition."""
-    stored = operations.get(target)
+def put_scale(operations: Operations, target: Target, body: Any, options: WriteOptions) -> Stored:
+    """PUT …/scale: the parent, written; a resource version in the body is a precondition."""
+    before = operations.stored(target)
+    stored = viewed(before, target.resource)
     spec = body.get("spec") if isinstance(body, dict) else None
     replicas = spec.get("replicas") if isinstance(spec, dict) else None
     if replicas is None:
         raise bad_request(f'the spec replicas field "{_scale(target).spec_replicas}" cannot be empty')
+    replicas = _admitted(operations, target, stored.obj, replicas, options=options)
     obj = copied(stored.obj)
     holder = obj
     *parents, last = _scale(target).spec_replicas.strip(".").split(".")
@@ -53,12 +58,11 @@ def put_scale(operations: Operations, target: Target, body: Any, options: WriteO
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     if isinstance(version, str) and version:
         obj["metadata"]["resourceVersion"] = version
-    written = operations.update_patched(target, obj, operations.stored(target), options)
-    return scale_of(written.obj, _scale(target))
+    return operations.update_patched(target, obj, before, options)
 
 
-def patch_scale(operations: Operations, target: Target, patch: Any, options: tuple[str, WriteOptions]) -> Json:
-    """PATCH …/scale with a JSON, merge or strategic patch (content type and options)."""
+def patch_scale(operations: Operations, target: Target, patch: Any, options: tuple[str, WriteOptions]) -> Stored:
+    """PATCH …/scale with a JSON, merge or strategic patch (content type and options): the parent, written."""
     content_type, write = options
     old = get_scale(operations, target)
     body = patched(old, patch, content_type)
@@ -67,9 +71,21 @@ def patch_scale(operations: Operations, target: Target, patch: Any, options: tup
     return put_scale(operations, target, body, write)
 
 
+def _admitted(operations: Operations, target: Target, parent: Json, replicas: Any, *, options: WriteOptions) -> Any:
+    """The replicas after admission, which sees the Scale and not its parent."""
+    if not operations.admission.concerns(target.resource):
+        return replicas
+    old = scale_of(parent, _scale(target))
+    write = write_of(target, old | {"spec": {"replicas": replicas}}, old, options)
+    obj = operations.admission.mutated(write)
+    operations.admission.validate(attrs.evolve(write, obj=obj))
+    spec = (obj or {}).get("spec")
+    return spec.get("replicas") if isinstance(spec, dict) else replicas
+
+
 def _scale(target: Target) -> Scale:
     if target.resource.scale is None:
-        raise ApiError(404, "", "404 page not found")
+        raise ApiError(404, "", "404 page not found", plain=True)
     return target.resource.scale
 
 

@@ -7,17 +7,29 @@ backslash escapes. Which fields exist is the caller's knowledge (L-08).
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
-from windlass.envtest.apiserver.errors import ApiError, bad_request
+from windlass.envtest.apiserver.errors import ApiError, Fault, bad_request
+from windlass.envtest.apiserver.values import json_type
 
-__all__ = ("FieldRequirement", "LabelRequirement", "matches_labels", "parse_fields", "parse_labels")
+__all__ = (
+    "FieldRequirement",
+    "LabelRequirement",
+    "matches_labels",
+    "parse_fields",
+    "parse_labels",
+    "selector_faults",
+    "selector_of",
+)
 
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEY = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}\Z")
 _VALUE = re.compile(rf"(?:{_NAME})?\Z")
 _TOKEN = re.compile(r"\s*(?:(?P<symbol>==|!=|=|!|\(|\)|,|<|>)|(?P<word>[^\s=!(),<>]+))")
+
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
 @attrs.frozen
@@ -77,6 +89,46 @@ class FieldRequirement:
 def matches_labels(requirements: tuple[LabelRequirement, ...], labels: Mapping[str, str]) -> bool:
     """Whether all clauses hold; no clauses hold for everything."""
     return all(requirement.matches(labels) for requirement in requirements)
+
+
+def selector_of(selector: Mapping[str, Any] | None) -> tuple[LabelRequirement, ...]:
+    """The clauses of a LabelSelector object that is known to be sound; none or an empty one selects everything."""
+    found = dict(selector or {})
+    labels, expressions = found.get("matchLabels") or {}, found.get("matchExpressions") or []
+    clauses = [LabelRequirement(key, "in", frozenset({value})) for key, value in labels.items()]
+    clauses += [
+        LabelRequirement(one["key"], _OPERATORS[one["operator"]], frozenset(one.get("values") or ()))
+        for one in expressions
+    ]
+    return tuple(clauses)
+
+
+def selector_faults(selector: Any, path: str) -> list[Fault]:
+    """What is wrong with a LabelSelector object."""
+    if selector is None:
+        return []
+    if not isinstance(selector, dict):
+        return [Fault.wrong_type(path, json_type(selector), "object")]
+    faults = []
+    labels = selector.get("matchLabels") or {}
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        if not _KEY.match(key) or not isinstance(value, str) or not _VALUE.match(value):
+            faults.append(Fault.invalid(f"{path}.matchLabels", key, "must be a label key with a label value"))
+    for index, one in enumerate(selector.get("matchExpressions") or []):
+        place = f"{path}.matchExpressions[{index}]"
+        operator, values = (one.get("operator"), one.get("values") or []) if isinstance(one, dict) else (None, [])
+        if operator not in _OPERATORS:
+            faults.append(Fault.invalid(f"{place}.operator", operator, "not a valid selector operator"))
+            continue
+        if not isinstance(one.get("key"), str) or not _KEY.match(one["key"]):
+            faults.append(Fault.invalid(f"{place}.key", one.get("key"), "must be a label key"))
+        if operator in ("In", "NotIn") and not values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            faults.append(Fault.required(f"{place}.values", detail))
+        if operator in ("Exists", "DoesNotExist") and values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            faults.append(Fault.forbidden(f"{place}.values", detail))
+    return faults
 
 
 def parse_labels(text: str) -> tuple[LabelRequirement, ...]:

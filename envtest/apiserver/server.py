@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from windlass.envtest.apiserver.accounts import Accounts
 from windlass.envtest.apiserver.authentication import Authenticator
 from windlass.envtest.apiserver.authorization import Authorizer
 from windlass.envtest.apiserver.builtins import SYSTEM_NAMESPACES
+from windlass.envtest.apiserver.calling import Caller
 from windlass.envtest.apiserver.defaultroles import default_roles
 from windlass.envtest.apiserver.definitions import Definitions
 from windlass.envtest.apiserver.errors import ServerError
@@ -195,6 +197,7 @@ class _Running:
     cache: WatchCache
     tasks: tuple[asyncio.Task[None], ...]
     database: Database | None
+    caller: Caller
 
     async def stop(self) -> None:
         self.handlers.close()
@@ -204,6 +207,7 @@ class _Running:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
+            await self.caller.close()
             if self.database is not None:
                 self.database.close()
 
@@ -221,7 +225,8 @@ async def _run(database: Database | None, address: tuple[str, int], known: _Know
     cache = WatchCache(store.oldest, history_max=settings.history_max, pending_max=settings.pending_max)
     operations = Operations(store, Registry((*BUILT_IN, *ACCESS_KINDS)), clock=settings.clock, rng=settings.rng)
     definitions = Definitions(operations, cache)
-    housekeeping = Housekeeping(operations)
+    caller = Caller(partial(_service, store))
+    housekeeping = Housekeeping(operations, caller)
     # The order is deliberate: watches hear of a change before what it causes.
     authorizer = Authorizer(store, enabled=settings.authorization)
     store.listeners += [authorizer.observe, cache.record, housekeeping.observe, definitions.observe]
@@ -231,13 +236,19 @@ async def _run(database: Database | None, address: tuple[str, int], known: _Know
     accounts = Accounts(store, secrets.token_bytes(32), settings.clock)
     without_token = _WITHOUT_TOKEN[settings.without_token]
     gate = Gate(Authenticator(known.users, accounts, without_token, known.anybody), authorizer)
-    handlers = Handlers(operations, cache, Surroundings(gate, accounts, settings.times, settings.clock, settings.rng))
+    around = Surroundings(gate, accounts, settings.times, settings.clock, settings.rng, caller)
+    handlers = Handlers(operations, cache, around)
     runner, port = await _bind(handlers, address, settings)
     tasks = [asyncio.create_task(housekeeping.run(), name="apiserver housekeeping")]
     housekeeping.start()
     if database is not None:
         tasks.append(asyncio.create_task(_checkpoints(database), name="apiserver checkpoints"))
-    return _Running(port, runner, handlers, store, cache, tuple(tasks), database)
+    return _Running(port, runner, handlers, store, cache, tuple(tasks), database, caller)
+
+
+def _service(store: Store, namespace: str, name: str) -> dict[str, Any] | None:
+    stored = store.get(Key("services", namespace, name))
+    return stored.obj if stored is not None else None
 
 
 async def _bind(handlers: Handlers, address: tuple[str, int], settings: Settings) -> tuple[web.AppRunner, int]:

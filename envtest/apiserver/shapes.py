@@ -70,10 +70,35 @@ _VERSION = _object(
 _NAMES = _object(
     plural=_TEXT, singular=_TEXT, kind=_TEXT, listKind=_TEXT, shortNames=_list(_TEXT), categories=_list(_TEXT)
 )
+_TEXTS = _list(_TEXT)
+_SELECTOR = _object(matchLabels=_map(_TEXT), matchExpressions=_list(_object(key=_TEXT, operator=_TEXT, values=_TEXTS)))
+_CLIENT = _object(
+    url=_TEXT,
+    caBundle=_TEXT | {"format": "byte"},
+    service=_object(name=_TEXT, namespace=_TEXT, path=_TEXT, port=_COUNT),
+)
+_CONVERSION = _object(strategy=_TEXT, webhook=_object(clientConfig=_CLIENT, conversionReviewVersions=_TEXTS))
 _CRD_STATUS = _object(conditions=_CONDITIONS, acceptedNames=_NAMES, storedVersions=_list(_TEXT))
-_CRD_SPEC = _object(group=_TEXT, scope=_TEXT, names=_NAMES, versions=_list(_VERSION), conversion=_object())
+_CRD_SPEC = _object(group=_TEXT, scope=_TEXT, names=_NAMES, versions=_list(_VERSION), conversion=_CONVERSION)
+
+_RULES = _list(_object(apiGroups=_TEXTS, apiVersions=_TEXTS, operations=_TEXTS, resources=_TEXTS, scope=_TEXT))
+_WEBHOOKS = _object(
+    webhooks=_list(
+        _object(
+            clientConfig=_CLIENT,
+            rules=_RULES,
+            namespaceSelector=_SELECTOR,
+            objectSelector=_SELECTOR,
+            admissionReviewVersions=_TEXTS,
+            timeoutSeconds=_COUNT,
+            **dict.fromkeys(("name", "failurePolicy", "matchPolicy", "sideEffects", "reinvocationPolicy"), _TEXT),
+        )
+    )
+)
 
 _SHAPES: dict[str, Json] = {
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
     "configmaps": _object(data=_map(_TEXT), binaryData=_map(_TEXT), immutable=_FLAG),
     "secrets": _object(data=_map(_TEXT | {"format": "byte"}), stringData=_map(_TEXT), type=_TEXT, immutable=_FLAG),
     "services": _object(

@@ -28,6 +28,7 @@ MERGE_KEYS: dict[str, str] = {
     "addresses": "type",
     "secrets": "name",
     "podIPs": "ip",
+    "webhooks": "name",
 }
 MERGED_SETS = frozenset({"finalizers", "podCIDRs"})
 _PORT_KEYS = ("containerPort", "port")

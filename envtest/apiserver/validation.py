@@ -1,9 +1,9 @@
 """A value is checked against a structural schema; every fault is reported with its field, in the words of Kubernetes.
 
 Covers types, nullable, int-or-string, enum, bounds, lengths, pattern, formats, required, allOf/anyOf/oneOf/not, list-
-type set and map (K-03, K-04, E-06). Ratcheting: on update a fault is tolerated where the value is what it was. CEL
-rules (`x-kubernetes-validations`) are accepted and NOT evaluated. Patterns are run by Python's `re`, which knows more
-than RE2; what RE2 refuses is refused when the CRD is made.
+type set and map (K-03, K-04, E-06). Ratcheting: on update a fault is tolerated where the value is what it was. Rules in
+CEL belong to `rules`. Patterns are run by Python's `re`, which knows more than RE2; what RE2 refuses is refused when
+the CRD is made.
 """
 
 import datetime as dt

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import attrs
 from aiohttp import web
 
+from windlass.envtest.apiserver.decisions import Enquiry
 from windlass.envtest.apiserver.errors import ApiError
-from windlass.envtest.apiserver.operations import Target
+from windlass.envtest.apiserver.operations import Target, views
 from windlass.envtest.apiserver.queries import ListQuery, parse_version, selector
 from windlass.envtest.apiserver.rendering import Renderer
 from windlass.envtest.apiserver.storage import ADDED, Change, Store
@@ -42,7 +43,14 @@ class Watch:
     """One watch request: the decisions."""
 
     def __init__(
-        self, store: Store, cache: WatchCache, target: Target, query: ListQuery, *, renderer: Renderer
+        self,
+        store: Store,
+        cache: WatchCache,
+        target: Target,
+        query: ListQuery,
+        *,
+        renderer: Renderer,
+        enquiry: Enquiry,
     ) -> None:
         self.revision = store.revision
         self._store = store
@@ -50,34 +58,45 @@ class Watch:
         self._target = target
         self._query = query
         self._renderer = renderer
+        self._enquiry = enquiry
         self._selects = selector(query, target.namespace, target.name)
+        self._told = 0  # the revision up to which the start says everything
 
     def __repr__(self) -> str:
         return f"<Watch {self._target.resource.qualified} revision={self.revision}>"
 
-    def start(self) -> bytes:
-        """What is sent before anything new happens; raises 410 as `ApiError`."""
+    async def started(self) -> bytes:
+        """What is sent before anything new happens; raises 410 as `ApiError`, and what a conversion raises."""
+        return await self._enquiry.decided(self._start)
+
+    async def told(self, changes: list[Change]) -> bytes:
+        """The changes as this watch sees them; raises what a conversion raises."""
+        new = [change for change in changes if change.current.revision > self._told]
+        return await self._enquiry.decided(lambda: self._lines(new))
+
+    def _start(self) -> bytes:
+        # A webhook may have been asked since the subscription began: what is in this start is not told again.
+        self._told = self._store.revision
         version = parse_version(self._query.version)
         initial = self._query.initial_events
         if initial or (initial is None and not version):  # W-03, W-10
             items = self._store.items(self._target.resource.qualified, self._target.namespace)
-            lines = [self._renderer.event(ADDED, stored) for stored in items if self._selects(stored)]
+            shown = views([stored for stored in items if self._selects(stored)], self._target.resource)
+            lines = [self._renderer.event(ADDED, stored) for stored in shown]
             if initial and self._query.bookmarks:
                 lines.append(self._renderer.bookmark(self._store.revision, initial_end=True))
             return b"".join(lines)
         if not version:
             return b""  # sendInitialEvents=false without a version: from now on
-        return self.lines(self._cache.since(self._target.resource.qualified, version))
+        return self._lines(self._cache.since(self._target.resource.qualified, version))
 
-    def lines(self, changes: list[Change]) -> bytes:
-        """The changes as this watch sees them."""
-        lines = []
-        for change in changes:
-            self.revision = change.current.revision
-            visible = seen(change, self._selects)
-            if visible is not None:
-                lines.append(self._renderer.event(*visible))
-        return b"".join(lines)
+    def _lines(self, changes: list[Change]) -> bytes:
+        visible = [found for found in (seen(change, self._selects) for change in changes) if found is not None]
+        shown = views([stored for _, stored in visible], self._target.resource)
+        if changes:
+            self.revision = changes[-1].current.revision
+        pairs = zip(visible, shown, strict=True)
+        return b"".join([self._renderer.event(kind, stored) for (kind, _), stored in pairs])
 
     def bookmark(self) -> bytes:
         """A bookmark at the present revision, if the client wants any. Only for an empty queue."""
@@ -102,7 +121,11 @@ async def stream(
         batch = [subscription.pending.popleft() for _ in range(min(BATCH_MAX, len(subscription.pending)))]
         now = loop.time()
         if batch:
-            data = watch.lines(batch)
+            try:
+                data = await watch.told(batch)
+            except ApiError as error:
+                await response.write(error_line(error))
+                return
         elif now >= due:
             data = watch.bookmark()
             due = min(now + settings.bookmark_seconds, final) if now < final else end + settings.bookmark_seconds

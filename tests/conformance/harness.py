@@ -452,16 +452,17 @@ BENCH = Bench()
 share = BENCH.share
 
 
-def _servers(name: str, row: str) -> tuple[str, ...]:
+def _servers(name: str, row: str, *, local: bool) -> tuple[str, ...]:
     """Where a case runs. Which ones run in the container as well does not change from run to run."""
-    chosen = zlib.crc32(f"{name}[{row}]".encode()) % CONTAINER_SHARE == 0
+    chosen = not local and zlib.crc32(f"{name}[{row}]".encode()) % CONTAINER_SHARE == 0
     return SERVERS if chosen else tuple(server for server in SERVERS if server != "container")
 
 
-def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None) -> Callable[[Any], Any]:
+def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None, local: bool = False) -> Callable[[Any], Any]:
     """Make a test of a coroutine `(api, *row)`: one on each server, for each row.
 
-    `statements` name what it holds, by the ids of the reference. `rows` maps a sentence to the arguments.
+    `statements` name what it holds, by the ids of the reference. `rows` maps a sentence to the arguments. The server of
+    a `local` case calls back on loopback, where a container finds nobody.
     """
 
     def decorate(function: Callable[..., Awaitable[None]]) -> Any:
@@ -475,8 +476,8 @@ def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None) -> Ca
 
         run.__name__ = run.__qualname__ = function.__name__
         run.__doc__, run.__module__ = function.__doc__, function.__module__
-        run.statements, run.rows = statements, tuple(named)
-        arguments = [(server, name) for name in named for server in _servers(function.__name__, name)]
+        run.statements, run.rows, run.local = statements, tuple(named), local
+        arguments = [(server, name) for name in named for server in _servers(function.__name__, name, local=local)]
         ids = [f"{name}-{server}" if name else server for server, name in arguments]
         return pytest.mark.parametrize(("server", "row"), arguments, ids=ids)(run)
 

@@ -9,6 +9,13 @@ import pytest
 
 from windlass.envtest.apiserver import ApiServer, Settings
 
+RULE = {
+    "rule": "self.n >= oldSelf.n || has(self.s)",
+    "message": "m",
+    "messageExpression": "'n is ' + string(self.n)",
+    "reason": "FieldValueForbidden",
+    "fieldPath": ".n",
+}
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -34,6 +41,7 @@ DEFINITION = {
                             "spec": {
                                 "type": "object",
                                 "required": ["n"],
+                                "x-kubernetes-validations": [RULE],
                                 "properties": {
                                     "n": {"type": "integer", "minimum": 0, "default": 1},
                                     "s": {"type": "string", "pattern": "^a", "enum": ["a", "ab"]},
@@ -76,6 +84,25 @@ POD = {
     "metadata": {"name": "a"},
     "spec": {"containers": [{"name": "c"}]},
     "status": {},
+}
+WEBHOOKS = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "MutatingWebhookConfiguration",
+    "metadata": {"name": "w"},
+    "webhooks": [
+        {
+            "name": "a.b.c",
+            "clientConfig": {"service": {"name": "s", "namespace": "n", "path": "/p", "port": 1}, "caBundle": "YQ=="},
+            "rules": [
+                {"apiGroups": ["no.dev"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nos/*"]}
+            ],
+            "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]},
+            "objectSelector": {"matchLabels": {"a": "b"}},
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 1,
+        }
+    ],
 }
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}, "spec": {"finalizers": ["x"]}}
 EVENT = {
@@ -188,7 +215,11 @@ REVIEWS = [
     "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews",
 ]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 REQUESTS = [
+    ("POST", HOOKS, WEBHOOKS, "application/json"),
+    ("PATCH", f"{HOOKS}/w", WEBHOOKS, "application/merge-patch+json"),
+    ("DELETE", f"{HOOKS}/w", DELETION, "application/json"),
     ("POST", CRDS, DEFINITION, "application/json"),
     ("PATCH", f"{CRDS}/ts.f.dev", DEFINITION, "application/merge-patch+json"),
     ("POST", OBJECTS, OBJECT, "application/json"),
@@ -292,7 +323,8 @@ async def test_malformed_requests_are_refused_and_never_fail():
                 known = known or "the spec replicas field" in text  # and so is SS-04
                 seen[method, path, response.status < 300] += 1
                 assert response.status < 500 or known, (seed, method, path, params, body, text)
-            url = server.url + rng.choice([OBJECTS, PODS, CRDS, ROLES, BINDINGS, "/api/v1/services", "/api/v1/events"])
+            listed = [OBJECTS, PODS, CRDS, HOOKS, ROLES, BINDINGS, "/api/v1/services", "/api/v1/events"]
+            url = server.url + rng.choice(listed)
             async with session.get(url, params=params, headers={"Accept": rng.choice([TABLE, "*/*"])}) as response:
                 assert response.status < 500, (seed, url, params, await response.text())
     reached = {place[:2] for place in seen if place[2]}
