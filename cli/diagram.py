@@ -26,7 +26,14 @@ _FORMATS: Final[dict[str, _Draw]] = {"mermaid": mermaid, "graphviz": graphviz, "
 
 @click.command()
 @click.argument("reference", metavar="[MODULE:MACHINE]", default=MACHINE)
-@click.option("--format", "drawn_as", type=click.Choice(list(_FORMATS)), default="mermaid", show_default=True)
+@click.option(
+    "--format",
+    "drawn_as",
+    type=click.Choice(list(_FORMATS)),
+    default="mermaid",
+    show_default=True,
+    help="How to draw it.",
+)
 @click.option("--journal", type=FILE, help="Show the way of an object that this journal or audit log tells of.")
 @click.option("--only", metavar="[NAMESPACE/]NAME", help="Which object, if the journal tells of several.")
 @click.option("--kind", default=KIND, metavar="MODULE:CLASS", help="The class of the object.")

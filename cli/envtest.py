@@ -14,8 +14,8 @@ import yaml
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, FOLDER, PORT
 from windlass.envtest.apiserver import ApiServer, ServerError
-from windlass.envtest.binaries import INDEX_URL, install
 from windlass.envtest.controlplane import ControlPlane, find_binaries, has_scheduler
+from windlass.envtest.controlplane.binaries import INDEX_URL, install
 from windlass.envtest.errors import EnvtestError
 from windlass.statemachine.errors import WindlassError
 
@@ -142,7 +142,7 @@ async def _opened(options: _Options) -> AsyncIterator[tuple[_Server, bool]]:
         async with ApiServer(database, port=options.port) as embedded:
             yield embedded, True
     elif options.server == "container":
-        from windlass.envtest.containers import K3S_IMAGE, ClusterContainer  # noqa: PLC0415 - as below
+        from windlass.envtest.controlplane.containers import K3S_IMAGE, ClusterContainer  # noqa: PLC0415 - as below
 
         async with ClusterContainer(options.image or K3S_IMAGE) as container:
             yield container, False

@@ -14,8 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from windlass.controller.manager import Manager
-    from windlass.envtest.faults import Faults
-    from windlass.envtest.sharedplane import SharedPlane
+    from windlass.envtest.controlplane.shared import SharedPlane
+    from windlass.envtest.kit.faults import Faults
     from windlass.informers.cluster import Cluster
 
 __all__ = (
@@ -69,8 +69,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def control_plane(pytestconfig: pytest.Config) -> "Iterator[SharedPlane]":
-    """The control plane of the session (`windlass.envtest.sharedplane.SharedPlane`), embedded unless said otherwise."""
-    from windlass.envtest.sharedplane import SharedPlane  # noqa: PLC0415  # see the module's first sentence
+    """The session's control plane (`windlass.envtest.controlplane.shared.SharedPlane`), embedded by default."""
+    from windlass.envtest.controlplane.shared import SharedPlane  # noqa: PLC0415  # see the module's first sentence
 
     with SharedPlane(_kind(pytestconfig)) as plane:
         yield plane
@@ -97,7 +97,7 @@ def namespace(control_plane: "SharedPlane", request: pytest.FixtureRequest) -> I
 @pytest.fixture
 def faults() -> "Faults":
     """Faults to plant between `manager` and its server; none at first."""
-    from windlass.envtest.faults import Faults  # noqa: PLC0415  # see the module's first sentence
+    from windlass.envtest.kit.faults import Faults  # noqa: PLC0415  # see the module's first sentence
 
     return Faults()
 

@@ -42,7 +42,7 @@ _CREDENTIAL = msgspec.json.Decoder(_Credential)
 class Cluster:
     """One API server. `server` is its URL without a trailing slash; `namespace` is the context's, "" when unnamed.
 
-    `wire` is what tests put between its clients and the server (`windlass.envtest.faults`).
+    `wire` is what tests put between its clients and the server (`windlass.envtest.kit.faults`).
     """
 
     server: str

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import yaml
 from aiohttp import web
 
-from windlass.envtest.binaries import machine_platform
+from windlass.envtest.controlplane.binaries import machine_platform
 
 __all__ = ("GOOD", "HERE", "Mirror", "mirror", "tar")
 

@@ -7,12 +7,17 @@ import asyncio
 import inspect
 
 import pytest
+from hypothesis import HealthCheck, settings
 from servers import end_shared
 
 from windlass.envtest.virtualtime import run_virtual
 
 REALTIME_LIMIT_SECONDS = 60
 VIRTUAL_LIMIT_SECONDS = 30 * 24 * 3600
+
+# How fast a busy machine generates examples says nothing about the code.
+settings.register_profile("windlass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("windlass")
 
 
 @pytest.hookimpl(tryfirst=True)

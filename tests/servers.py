@@ -17,8 +17,8 @@ from typing import Any, NoReturn, Protocol
 import aiohttp
 import pytest
 
-from windlass.envtest.containers import ClusterContainer
 from windlass.envtest.controlplane import ControlPlane, find_binaries
+from windlass.envtest.controlplane.containers import ClusterContainer
 from windlass.informers.api import Api
 from windlass.informers.keys import Key
 from windlass.informers.requests import ListOptions, list_page

@@ -5,8 +5,8 @@ import sys
 from contextlib import AsyncExitStack
 
 from windlass.envtest.apiserver import ApiServer
-from windlass.envtest.containers import ClusterContainer
 from windlass.envtest.controlplane import ControlPlane, find_binaries
+from windlass.envtest.controlplane.containers import ClusterContainer
 from windlass.envtest.workloads import NodeSpec, Workloads
 from windlass.informers import Api, Client, Cluster, Job, Key
 

@@ -3,35 +3,18 @@
     async with ApiServer() as server:
         server.write_kubeconfig(Path("kubeconfig"))     # an unmodified kubectl works with it
 
-Rooms: `storage` (one counter, memory and SQLite), `watchcache` (history), `operations` (verbs), `objects` (metadata
-rules), `patches`, `strategic`, `managedfields` (patches and apply), `schemas`, `pruning`, `validation`, `crds`
-(custom kinds), `garbage`, `housekeeping` (controllers), `listing`, `queries`, `selectors`, `watching`, `tables`,
-`rendering`, `discovery`, `openapi`, `routing`, `handlers`, `server` (HTTP). What extends the server: `webhooks`,
-`registrations`, `admission`, `admissionreview`, `conversion` (what is asked and what an answer does), `decisions`,
-`calling` (how it is asked), `rules`, `expressions`, `celtypes`, `celfunctions` (CEL). Before all stands the `gate`:
-`authentication` (who), `authorization` (may they, by `rbac`'s rules), `escalation` (what a write gives away); `reviews`
-ask the same.
+The way of a request leads through the rooms in this order: `http` (path, body), `access` (who, and may they),
+`extension` (webhooks), `verbs` (the decision, on `store`, by the rules of `schema`, `builtin` and `patch`), `views`
+(how it is shown). `collector` does what controllers do behind a real one. What all rooms speak of lies beside them:
+`values`, `errors`, `kinds`, `objects` (the rules of metadata), `selectors`, `queries`, `identity`, `decisions` (how a
+synchronous decision waits for somebody's answer). `server` owns the store, the socket and the tasks.
 
-What is NOT simulated:
-
-What follows is kept in docs/reference/embedded-server.md too.
-
-- CEL rules (`x-kubernetes-validations`) are evaluated with the extra `cel` alone, and their costs are not limited.
-  Admission policies are not called, webhooks not for reviews. A CRD schema's rules for `metadata.name` are not checked.
-- Built-in kinds have few checks and are never pruned; their unknown fields are not reported. Pods are deleted at once,
-  without a grace period. Nothing runs, schedules or becomes ready. There are no logs, exec, eviction or binding. Their
-  merge keys are one table by field name.
-- events.k8s.io/v1 and whatever else neither `kinds.BUILT_IN` nor `accesskinds` lists; the roles of the system's own
-  components. Priority and fairness, audit, TLS: requests without a token are the administrator's, since kubectl sends
-  its token over TLS only (`Settings.without_token`). Patterns run in Python's `re`, not RE2. Protobuf is read for the
-  kinds that `kubectl create` sends so (`protobuf`) and never written.
-- Events of the garbage collector.
-- Watches from before the last start expire (410): history is in memory, `Settings.history_max` changes a resource.
+What is not simulated is listed in docs/reference/embedded-server.md.
 """
 
 from windlass.envtest.apiserver.errors import ServerError
 from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.server import ApiServer, Settings
-from windlass.envtest.apiserver.watching import WatchTimes
+from windlass.envtest.apiserver.verbs.watching import WatchTimes
 
 __all__ = ("ApiServer", "ServerError", "Settings", "User", "WatchTimes")

@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from windlass.envtest.apiserver.conversion import Conversion
-from windlass.envtest.apiserver.rules import Rules
+from windlass.envtest.apiserver.extension.conversion import Conversion
+from windlass.envtest.apiserver.schema.rules import Rules
 from windlass.envtest.apiserver.values import Json
 
 __all__ = ("BUILT_IN", "VERBS", "Column", "Registry", "Resource", "Scale", "version_order")

@@ -17,7 +17,7 @@ from windlass.envtest.apiserver.selectors import (
     parse_fields,
     parse_labels,
 )
-from windlass.envtest.apiserver.storage import Stored
+from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.values import Json
 
 __all__ = ("ListQuery", "flag", "parse_query", "parse_version", "selector")

@@ -21,25 +21,25 @@ import attrs
 import yaml
 from aiohttp import web
 
-from windlass.envtest.apiserver.accesskinds import ACCESS_KINDS
-from windlass.envtest.apiserver.accounts import Accounts
-from windlass.envtest.apiserver.authentication import Authenticator
-from windlass.envtest.apiserver.authorization import Authorizer
-from windlass.envtest.apiserver.builtins import SYSTEM_NAMESPACES
-from windlass.envtest.apiserver.calling import Caller
-from windlass.envtest.apiserver.defaultroles import default_roles
-from windlass.envtest.apiserver.definitions import Definitions
+from windlass.envtest.apiserver.access.accounts import Accounts
+from windlass.envtest.apiserver.access.authentication import Authenticator
+from windlass.envtest.apiserver.access.authorization import Authorizer
+from windlass.envtest.apiserver.access.defaultroles import default_roles
+from windlass.envtest.apiserver.access.escalation import Escalation
+from windlass.envtest.apiserver.access.gate import Gate
+from windlass.envtest.apiserver.builtin.accesskinds import ACCESS_KINDS
+from windlass.envtest.apiserver.builtin.builtins import SYSTEM_NAMESPACES
+from windlass.envtest.apiserver.collector.definitions import Definitions
+from windlass.envtest.apiserver.collector.housekeeping import Housekeeping
 from windlass.envtest.apiserver.errors import ServerError
-from windlass.envtest.apiserver.escalation import Escalation
-from windlass.envtest.apiserver.gate import Gate
-from windlass.envtest.apiserver.handlers import BODY_MAX, Handlers, Surroundings
-from windlass.envtest.apiserver.housekeeping import Housekeeping
+from windlass.envtest.apiserver.extension.calling import Caller
+from windlass.envtest.apiserver.http.handlers import BODY_MAX, Handlers, Surroundings
 from windlass.envtest.apiserver.identity import ADMINISTRATOR, ANONYMOUS, User
 from windlass.envtest.apiserver.kinds import BUILT_IN, Registry
-from windlass.envtest.apiserver.operations import Operations, Target, WriteOptions
-from windlass.envtest.apiserver.storage import Database, Key, Store
-from windlass.envtest.apiserver.watchcache import WatchCache
-from windlass.envtest.apiserver.watching import WatchTimes
+from windlass.envtest.apiserver.store.storage import Database, Key, Store
+from windlass.envtest.apiserver.store.watchcache import WatchCache
+from windlass.envtest.apiserver.verbs.operations import Operations, Target, WriteOptions
+from windlass.envtest.apiserver.verbs.watching import WatchTimes
 
 __all__ = ("ApiServer", "Settings")
 

@@ -91,7 +91,7 @@ def test_the_times_of_a_lease_are_those_of_election_and_sharding(option):
 
 def test_what_a_manager_can_be_told_can_be_told_on_the_command_line():
     """All but the clock: a new setting needs an option, or a line here."""
-    told = {path for _, path, _ in OPTIONS.values()} | {"dry_run", "event_series"}
+    told = {path for _, path, _ in OPTIONS.values()} | {"dry_run", "event_series", "journal"}
     told |= {f"{part}.{name.replace('-', '_')}" for name in TIMES for part in ("leader_election", "sharding")}
     parts = {"leader_election": LeaderElection, "sharding": Sharding, "supported_versions": SupportedVersions}
     own = {one.name for one in attrs.fields(Settings)} - set(parts)

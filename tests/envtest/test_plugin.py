@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from windlass.envtest.sharedplane import SharedPlane
+from windlass.envtest.controlplane.shared import SharedPlane
 from windlass.informers.errors import AlreadyExists
 
 pytest_plugins = ["pytester"]

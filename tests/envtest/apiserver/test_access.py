@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.envtest.apiserver import ApiServer, ServerError, Settings, User
-from windlass.envtest.apiserver.accounts import Accounts
-from windlass.envtest.apiserver.storage import Key, Store
-from windlass.envtest.apiserver.tokens import read_token, signed_token
+from windlass.envtest.apiserver.access.accounts import Accounts
+from windlass.envtest.apiserver.access.tokens import read_token, signed_token
+from windlass.envtest.apiserver.store.storage import Key, Store
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"

@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.envtest.apiserver.applying import applied, first_applied
 from windlass.envtest.apiserver.errors import ApiError
-from windlass.envtest.apiserver.fieldsets import from_fields, leaves, shape_of, shown, to_fields
 from windlass.envtest.apiserver.kinds import BUILT_IN, Resource
-from windlass.envtest.apiserver.managedfields import Writer, read_entries, record_update, without_times
+from windlass.envtest.apiserver.patch.applying import applied, first_applied
+from windlass.envtest.apiserver.patch.fieldsets import from_fields, leaves, shape_of, shown, to_fields
+from windlass.envtest.apiserver.patch.managedfields import Writer, read_entries, record_update, without_times
 
 POD = next(resource for resource in BUILT_IN if resource.kind == "Pod")
 SCHEMA = {

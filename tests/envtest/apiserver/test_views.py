@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.envtest.apiserver.errors import ApiError
+from windlass.envtest.apiserver.http.protobuf import decode_protobuf
+from windlass.envtest.apiserver.http.routing import find_target
 from windlass.envtest.apiserver.kinds import BUILT_IN, Registry, version_order
-from windlass.envtest.apiserver.listing import decode_token, encode_token
 from windlass.envtest.apiserver.objects import generated_name, metadata_faults
-from windlass.envtest.apiserver.protobuf import decode_protobuf
-from windlass.envtest.apiserver.rendering import accepted
-from windlass.envtest.apiserver.routing import find_target
-from windlass.envtest.apiserver.storage import Key, versioned
-from windlass.envtest.apiserver.tables import age, json_path, row
+from windlass.envtest.apiserver.store.storage import Key, versioned
 from windlass.envtest.apiserver.values import same
+from windlass.envtest.apiserver.verbs.listing import decode_token, encode_token
+from windlass.envtest.apiserver.views.rendering import accepted
+from windlass.envtest.apiserver.views.tables import age, json_path, row
 
 NOW = dt.datetime(2024, 1, 10, tzinfo=dt.UTC)
 NAMES = st.text("abcxyz-.09", min_size=1, max_size=20)

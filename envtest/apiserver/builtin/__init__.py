@@ -1,0 +1,3 @@
+"""What built-in kinds have beyond their rows in `kinds`: defaults, checks, addresses, conditions."""
+
+__all__ = ()

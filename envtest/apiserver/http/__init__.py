@@ -1,0 +1,3 @@
+"""Where requests come in: paths, bodies and answers."""
+
+__all__ = ()

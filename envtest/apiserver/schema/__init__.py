@@ -1,0 +1,3 @@
+"""What custom kinds promise: structural schemas, their pruning, defaults, validation and rules."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""How the server shows what it has: representations, tables, discovery, OpenAPI documents."""
+
+__all__ = ()
