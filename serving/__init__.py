@@ -8,11 +8,13 @@ from windlass.serving.errors import (
     ModelFailed,
     NotAllowed,
     NotFound,
+    NotInJson,
     NotReady,
     Overloaded,
     RuntimeMissing,
     ServingError,
     TooLarge,
+    Unreadable,
     UnsupportedMedia,
 )
 from windlass.serving.model import LoadedModel, Model
@@ -36,6 +38,7 @@ __all__ = (
     "ModelRepository",
     "NotAllowed",
     "NotFound",
+    "NotInJson",
     "NotReady",
     "OnnxRuntime",
     "Overloaded",
@@ -45,5 +48,6 @@ __all__ = (
     "Source",
     "TensorSpec",
     "TooLarge",
+    "Unreadable",
     "UnsupportedMedia",
 )

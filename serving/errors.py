@@ -4,6 +4,7 @@ WindlassError
 └── ServingError              500
     ├── EndpointError         the endpoint itself: its address, its life cycle
     ├── BadRequest            400  the message names the input and says what was expected (R9)
+    │   ├── Unreadable        400  the body broke off, or is not in the encoding that it names
     │   └── UnsupportedMedia  415
     ├── NotFound              404  no such model, version or path
     ├── NotAllowed            405  with the methods that are allowed
@@ -11,6 +12,7 @@ WindlassError
     ├── Overloaded            429  with Retry-After
     ├── NotReady              503  known, but it cannot answer now; with Retry-After
     ├── ModelFailed           500  the model raised, or what it returned breaks its own description
+    │   └── NotInJson         500  a result that JSON cannot carry, in a protocol that has nothing else
     └── ModelError            loading: the folder, its description, its digest, the runtime
         └── RuntimeMissing    the runtime's library is not installed
 """
@@ -26,11 +28,13 @@ __all__ = (
     "ModelFailed",
     "NotAllowed",
     "NotFound",
+    "NotInJson",
     "NotReady",
     "Overloaded",
     "RuntimeMissing",
     "ServingError",
     "TooLarge",
+    "Unreadable",
     "UnsupportedMedia",
 )
 
@@ -57,6 +61,15 @@ class BadRequest(ServingError):
     """The request is wrong; sending it again unchanged will fail again."""
 
     status = 400
+
+
+class Unreadable(BadRequest):
+    """The body broke off, or is not in the encoding that it names."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Connection: close`: where the next request would begin is not known."""
+        return {"Connection": "close"}
 
 
 class UnsupportedMedia(BadRequest):
@@ -95,6 +108,11 @@ class TooLarge(ServingError):
         self.limit = limit
         super().__init__(f"the body is larger than the limit of {limit} bytes")
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Connection: close`, because the rest of the body is not read."""
+        return {"Connection": "close"}
+
 
 class _RetryLater(ServingError):
     def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
@@ -121,6 +139,10 @@ class NotReady(_RetryLater):
 
 class ModelFailed(ServingError):
     """The model raised, or returned something that its own description forbids."""
+
+
+class NotInJson(ModelFailed):
+    """JSON has no word for this result: NaN, infinity, half precision, bytes that are not UTF-8."""
 
 
 class ModelError(ServingError):

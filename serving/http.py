@@ -12,7 +12,15 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 
-from windlass.serving.errors import BadRequest, NotAllowed, NotFound, ServingError, TooLarge, UnsupportedMedia
+from windlass.serving.errors import (
+    BadRequest,
+    NotAllowed,
+    NotFound,
+    ServingError,
+    TooLarge,
+    Unreadable,
+    UnsupportedMedia,
+)
 
 __all__ = ("JSON", "Handler", "answer", "error_answer", "middleware", "read_body")
 
@@ -73,7 +81,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body, decompressed.
 
-    Raises TooLarge over `limit` bytes, UnsupportedMedia for a content type that was chosen and is not JSON.
+    Raises TooLarge over `limit` bytes, Unreadable for a body that breaks off, UnsupportedMedia for a content type that
+    was chosen and is not JSON.
     """
     _check_content_type(request)
     if request.content_length is not None and request.content_length > limit:
@@ -90,7 +99,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                 raise TooLarge(limit)
             chunks.append(chunk)
     except (web.RequestPayloadError, ConnectionError) as error:
-        raise BadRequest(f"the body cannot be read: {error}") from error
+        raise Unreadable(f"the body cannot be read: {' '.join(str(error).split())}") from error
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -3,7 +3,8 @@
 It is the Open Inference Protocol over HTTP.
 
 Decisions the specification leaves open: `id` is always answered, echoed or made up (D3); `null` for an optional field
-counts as absent; a requested output of a kind we do not have (`classification`) is refused rather than ignored.
+counts as absent; a requested output of a kind we do not have (`classification`) is refused rather than ignored; a
+result that JSON cannot carry is a 400 that asks for `binary_data`, since another request for the same result succeeds.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +13,19 @@ from uuid import uuid4
 import attrs
 import msgspec
 
-from windlass.serving.errors import BadRequest
+from windlass.serving.errors import BadRequest, NotInJson
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import binary
+from windlass.serving.protocols.request import (
+    InferRequest,
+    check_inputs,
+    choose_outputs,
+    input_spec,
+    refuse_classification,
+)
 from windlass.serving.tensors import Array, TensorSpec, decode_json, encode_json, parse_json
 
-__all__ = ("HEADER_LENGTH", "InferRequest", "Rendered", "metadata", "parse", "render")
+__all__ = ("HEADER_LENGTH", "Rendered", "metadata", "parse", "render")
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -45,18 +53,6 @@ class _Request(msgspec.Struct):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
-
-
-@attrs.frozen
-class InferRequest:
-    """A checked request.
-
-    `outputs` are what to answer, each with whether it travels as raw bytes; `id` is None when the client gave none.
-    """
-
-    inputs: Mapping[str, Array] = attrs.field(repr=False)
-    outputs: tuple[tuple[TensorSpec, bool], ...]
-    id: str | None = None
 
 
 @attrs.frozen
@@ -88,7 +84,7 @@ def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> 
 def render(
     model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = uuid4
 ) -> Rendered:
-    """The response. Raises ModelFailed for what JSON cannot carry."""
+    """The response. Raises BadRequest for what JSON cannot carry, because asking for raw bytes mends it."""
     tensors: list[dict[str, object]] = []
     blobs: list[bytes] = []
     for spec, raw in request.outputs:
@@ -98,7 +94,7 @@ def render(
             blobs.append(binary.encode(array, spec))
             tensor["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
-            tensor["data"] = encode_json(array, spec)
+            tensor["data"] = _in_json(array, spec)
         tensors.append(tensor)
     identifier = request.id if request.id is not None else str(new_id())
     header = msgspec.json.encode(
@@ -125,18 +121,11 @@ def metadata(model: LoadedModel) -> dict[str, object]:
 
 
 def _inputs(tensors: list[_Input], model: LoadedModel, blobs: memoryview) -> dict[str, Array]:
-    specs = {spec.name: spec for spec in model.inputs}
     inputs: dict[str, Array] = {}
     position = 0
     for tensor in tensors:
         where = f"input {tensor.name!r}"
-        spec = specs.get(tensor.name)
-        if spec is None:
-            raise BadRequest(f"{where}: unknown; model {model.name!r} takes {', '.join(map(repr, specs))}")
-        if tensor.name in inputs:
-            raise BadRequest(f"{where}: given twice")
-        if tensor.datatype != spec.datatype:
-            raise BadRequest(f"{where}: datatype {tensor.datatype!r}, expected {spec.datatype!r}")
+        spec = input_spec(model, tensor.name, datatype=tensor.datatype, taken=inputs)
         size = _blob_size(tensor, where)
         shape = tuple(tensor.shape)
         if size is None:
@@ -147,20 +136,17 @@ def _inputs(tensors: list[_Input], model: LoadedModel, blobs: memoryview) -> dic
         else:
             inputs[tensor.name] = binary.decode(blobs[position : position + size], spec, shape, where=where)
             position += size
-    missing = [name for name in specs if name not in inputs]
-    if missing:
-        raise BadRequest(f"input {missing[0]!r}: missing")
+    check_inputs(model, inputs)
     if position != len(blobs):
         raise BadRequest(f"{len(blobs) - position} bytes of the body belong to no input")
-    _check_rows(inputs, model)
     return inputs
 
 
-def _check_rows(inputs: Mapping[str, Array], model: LoadedModel) -> None:
-    counts = {spec.name: inputs[spec.name].shape[0] for spec in model.inputs if spec.batched}
-    if len(counts) > 1 and len(set(counts.values())) > 1:
-        described = ", ".join(f"{name!r} has {count}" for name, count in counts.items())
-        raise BadRequest(f"the inputs have different numbers of rows: {described}")
+def _in_json(array: Array, spec: TensorSpec) -> list[object] | msgspec.Raw:
+    try:
+        return encode_json(array, spec)
+    except NotInJson as error:
+        raise BadRequest(f"{error}; ask for binary_data") from error
 
 
 def _blob_size(tensor: _Input, where: str) -> int | None:
@@ -180,21 +166,18 @@ def _blob_size(tensor: _Input, where: str) -> int | None:
 
 def _outputs(request: _Request, model: LoadedModel) -> tuple[tuple[TensorSpec, bool], ...]:
     all_raw = _flag(request.parameters, "binary_data_output", "parameters") or False
-    if not request.outputs:
-        return tuple((spec, all_raw) for spec in model.outputs)
-    specs = {spec.name: spec for spec in model.outputs}
-    chosen: dict[str, tuple[TensorSpec, bool]] = {}
-    for output in request.outputs:
-        where = f"output {output.name!r}"
-        if output.name not in specs:
-            raise BadRequest(f"{where}: unknown; model {model.name!r} returns {', '.join(map(repr, specs))}")
-        if output.name in chosen:
-            raise BadRequest(f"{where}: asked for twice")
-        if output.parameters and "classification" in output.parameters:
-            raise BadRequest(f"{where}: the classification extension is not supported")
-        raw = _flag(output.parameters, "binary_data", where)
-        chosen[output.name] = (specs[output.name], all_raw if raw is None else raw)
-    return tuple(chosen.values())
+    raws: dict[str, bool] = {}
+    for output in request.outputs or ():
+        refuse_classification(output.name, output.parameters or ())
+        raw = _flag(output.parameters, "binary_data", f"output {output.name!r}")
+        raws[output.name] = all_raw if raw is None else raw
+    outputs: list[tuple[TensorSpec, bool]] = []
+    for spec in choose_outputs(model, [output.name for output in request.outputs or ()]):
+        raw = raws.get(spec.name, all_raw)
+        if not raw and not spec.in_json:
+            raise BadRequest(f"output {spec.name!r}: {spec.datatype} does not travel as JSON; ask for binary_data")
+        outputs.append((spec, raw))
+    return tuple(outputs)
 
 
 def _flag(parameters: _Parameters, name: str, where: str) -> bool | None:

@@ -48,7 +48,7 @@ def tensor(spec, shape, size):
 
 @given(st.sampled_from([name for name in DATATYPES if name != "BYTES"]), st.integers(1, 20), st.randoms())
 def test_every_fixed_datatype_survives_the_way_out_and_back(datatype, count, random):
-    """B2, and FP16, which only travels so (R12)."""
+    """B2, and FP16 and BF16, which only travel so (R12, D5)."""
     dtype = DATATYPES[datatype]
     raw = random.randbytes(count * dtype.itemsize)
     raw = bytes(byte & 1 for byte in raw) if datatype == "BOOL" else raw
@@ -85,6 +85,7 @@ def test_raw_and_json_inputs_may_be_mixed_and_outputs_chosen_one_by_one():
 
 
 def test_a_response_without_raw_outputs_is_plain_json():
+    """B6."""
     body, header = request(tensor(X, [1, 2], 8), blobs=BLOB_X)
     parsed = v2.parse(body, echo(X), header)
     assert v2.render(echo(X), parsed, parsed.inputs).header_length is None
@@ -113,6 +114,7 @@ def test_a_response_without_raw_outputs_is_plain_json():
         pytest.param(*request(header="9999"), "expected a number from 0", id="header beyond the body"),
         pytest.param(*request(header="1.5"), "expected a number from 0", id="fraction in header"),
         pytest.param(*request(header="²"), "expected a number from 0", id="superscript two"),
+        pytest.param(*request(header="9" * 5000), "expected a number from 0", id="header too long to be a number"),
         pytest.param(*request(header=""), "expected a number from 0", id="empty header"),
     ],
 )

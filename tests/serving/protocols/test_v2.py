@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.serving.errors import BadRequest, ModelFailed
+from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import v2
 from windlass.serving.runtimes.linear import LinearModel
@@ -128,6 +128,7 @@ BAD = [
     pytest.param({"inputs": [{**GOOD_X, "shape": [2, 3]}]}, "does not fit", id="fixed dimension"),
     pytest.param({"inputs": [{**GOOD_X, "shape": [3, 2]}]}, "data has 4 elements", id="count"),
     pytest.param({"inputs": [{**GOOD_X, "shape": [10**15, 2]}]}, "data has 4 elements", id="huge"),
+    pytest.param({"inputs": [{**GOOD_X, "shape": [10**4000, 2]}]}, "shape", id="too long to print"),
     pytest.param({"inputs": [{**GOOD_X, "shape": [2.5, 2]}]}, r"shape\[0\]: expected integer", id="fraction in shape"),
     pytest.param({"inputs": [{**GOOD_X, "shape": "2,2"}]}, "shape: expected array", id="shape a string"),
     pytest.param({"inputs": [{**GOOD_X, "data": [[1, 2], [3]]}]}, "input 'x': data: row 1", id="ragged"),
@@ -161,7 +162,7 @@ BAD = [
 
 @pytest.mark.parametrize(("content", "why"), BAD)
 def test_a_bad_request_is_refused_with_the_input_and_the_reason(content, why):
-    """R9, R14, D4."""
+    """R8, R9, R14, D4."""
     with pytest.raises(BadRequest, match=why):
         parse(content)
 
@@ -214,8 +215,29 @@ def test_metadata_describes_the_model_and_its_folder():
     assert "properties" not in v2.metadata(PAIR)
 
 
-def test_a_result_that_is_not_finite_is_an_error_of_the_model():
+def test_a_result_that_json_cannot_carry_asks_for_raw_bytes():
+    """Asking again with binary_data succeeds, so the request is to blame and not the model."""
     request = parse({"inputs": [GOOD_X, GOOD_Y]})
     outputs = {**request.inputs, "x": np.full((2, 2), np.nan, dtype=np.float32)}
-    with pytest.raises(ModelFailed, match="output 'x'"):
+    with pytest.raises(BadRequest, match=r"output 'x': holds NaN or infinity.*; ask for binary_data"):
         v2.render(PAIR, request, outputs)
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "BF16"])
+def test_half_precision_is_neither_read_from_json_nor_written_to_it(datatype):
+    """R12, D5."""
+    model = echo(TensorSpec("h", datatype, (-1,)))
+    tensor = {"name": "h", "datatype": datatype, "shape": [1]}
+    with pytest.raises(BadRequest, match=f"input 'h': {datatype} does not travel as JSON"):
+        parse({"inputs": [{**tensor, "data": [1]}]}, model)
+    head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": 2}}]}).encode()
+    with pytest.raises(BadRequest, match=f"output 'h': {datatype} does not travel as JSON; ask for binary_data"):
+        v2.parse(head + b"\x00\x3c", model, str(len(head)))
+
+
+def test_batch_mates_get_the_outputs_that_each_asked_for():
+    """R8: what is answered belongs to the request, so no request can change it for another."""
+    first = parse({"inputs": [GOOD_X, GOOD_Y], "outputs": [{"name": "x"}]})
+    second = parse({"inputs": [GOOD_X, GOOD_Y], "outputs": [{"name": "y"}]})
+    assert [spec.name for spec, _ in first.outputs] == ["x"]
+    assert [spec.name for spec, _ in second.outputs] == ["y"]
