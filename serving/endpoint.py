@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 from aiohttp import web
@@ -22,6 +23,9 @@ from windlass.serving.http import middleware
 from windlass.serving.metrics import Metrics
 from windlass.serving.repository import ModelRepository
 from windlass.serving.routes import Routes
+
+if TYPE_CHECKING:
+    from windlass.serving.grpc import GrpcServer
 
 __all__ = ("Endpoint", "EndpointOptions")
 
@@ -41,6 +45,8 @@ class EndpointOptions:
 
     `drain_seconds` limits the wait for requests under way. `lame_duck_seconds` is the time during which a stopping
     endpoint still accepts; 0 suits an endpoint inside another program, 5 to 15 one behind a Kubernetes Service.
+
+    `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
     """
 
     plain_model: str = "linear"
@@ -49,6 +55,7 @@ class EndpointOptions:
     lame_duck_seconds: float = 0.0
     threads: int = 4
     waiting_max: int = 256
+    grpc_port: int | None = None
 
 
 class Endpoint:
@@ -79,6 +86,8 @@ class Endpoint:
         self._draining = False
         self._runner: web.AppRunner | None = None
         self._address: tuple[str, int] | None = None
+        self._grpc_port: int | None = None
+        self._grpc_server: GrpcServer | None = None
         self._stopping = asyncio.Lock()
         self.app = self._application()
 
@@ -96,6 +105,17 @@ class Endpoint:
             raise EndpointError("the endpoint has no address before it is started")
         host, port = self._address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def grpc_address(self) -> str:
+        """`host:port` of the gRPC service, with the real port when 0 was asked for.
+
+        Raises EndpointError before `start`, and when `EndpointOptions.grpc_port` is None.
+        """
+        if self._grpc_port is None:
+            raise EndpointError("there is no gRPC service: it has a port of its own, and only while the endpoint runs")
+        host = _REACHABLE.get(self.host, self.host)
+        return f"[{host}]:{self._grpc_port}" if ":" in host else f"{host}:{self._grpc_port}"
 
     def not_ready_because(self) -> str | None:
         """None when requests should be sent here, otherwise the reason (R2)."""
@@ -115,12 +135,15 @@ class Endpoint:
             keepalive_timeout=_KEEPALIVE_SECONDS,
             access_log=None,
         )
-        await self._runner.setup()
         try:
+            await self._runner.setup()
             await web.TCPSite(self._runner, self.host, self.port).start()
         except OSError as error:
             await self.stop()
             raise EndpointError(f"cannot listen on {self.host}:{self.port}: {_why(error)}") from error
+        except EndpointError:
+            await self.stop()
+            raise
         host, port = self._runner.addresses[0][:2]
         self._address = (_REACHABLE.get(host, host), port)
 
@@ -176,10 +199,34 @@ class Endpoint:
                 execution.close()
 
         app.cleanup_ctx.append(background)
+        if self.options.grpc_port is not None:
+            app.cleanup_ctx.append(partial(self._grpc, execution))
         return app
+
+    async def _grpc(self, execution: Execution, _: web.Application) -> AsyncIterator[None]:
+        try:
+            from windlass.serving.grpc import GrpcServer, Service  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise EndpointError(
+                f"gRPC needs a library that is missing ({error}): pip install 'windlass[grpc]'"
+            ) from error
+        service = Service(self.repository, execution, self.metrics, self.not_ready_because)
+        assert self.options.grpc_port is not None
+        server = GrpcServer(
+            service, host=self.host, port=self.options.grpc_port, max_message_bytes=self.options.max_body_bytes
+        )
+        self._grpc_port = await server.start()
+        self._grpc_server = server
+        try:
+            yield
+        finally:
+            self._grpc_port = None
+            await server.stop()
 
     async def _drain(self, _: web.Application) -> None:
         self._draining = True
+        if self._grpc_server is not None:
+            self._grpc_server.drain(self.options.drain_seconds)
 
 
 def _why(error: OSError) -> str:

@@ -6,8 +6,6 @@ A model is taken from the repository once per request, so that no request sees t
 """
 
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as distribution_version
 from urllib.parse import unquote
 
 import attrs
@@ -24,10 +22,7 @@ from windlass.serving.protocols import predict, v1, v2
 from windlass.serving.repository import ModelRepository
 from windlass.serving.tensors import parse_json
 
-__all__ = ("EXTENSIONS", "Routes")
-
-# Exactly what is implemented, in Triton's spelling, which clients look for (R5).
-EXTENSIONS = ("binary_tensor_data",)
+__all__ = ("Routes",)
 
 
 class _IndexRequest(msgspec.Struct):
@@ -99,7 +94,7 @@ class Routes:
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""
-        return answer({"name": "windlass", "version": _version(), "extensions": EXTENSIONS})
+        return answer(v2.server_metadata())
 
     async def list_models(self, _: web.Request) -> web.Response:
         """The names of the models that serve (V1-1; under /v2 not part of the specification)."""
@@ -181,10 +176,3 @@ def _target(request: web.Request) -> tuple[str, str | None, str | None]:
     name = request.match_info.get("model")
     target = (head, None) if name is None else (name, head)
     return *target, (verb if colon else None)
-
-
-def _version() -> str:
-    try:
-        return distribution_version("windlass")
-    except PackageNotFoundError:
-        return "unknown"

@@ -8,6 +8,9 @@ result that JSON cannot carry is a 400 that asks for `binary_data`, since anothe
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
 from uuid import uuid4
 
 import attrs
@@ -25,7 +28,10 @@ from windlass.serving.protocols.request import (
 )
 from windlass.serving.tensors import Array, TensorSpec, decode_json, encode_json, parse_json
 
-__all__ = ("HEADER_LENGTH", "Rendered", "metadata", "parse", "render")
+__all__ = ("EXTENSIONS", "HEADER_LENGTH", "Rendered", "metadata", "parse", "render", "server_metadata")
+
+# Exactly what is implemented, in Triton's spelling, which clients look for (R5).
+EXTENSIONS = ("binary_tensor_data",)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -105,6 +111,11 @@ def render(
     return Rendered(b"".join((header, *blobs)), len(header))
 
 
+def server_metadata() -> dict[str, object]:
+    """The server's metadata (R5)."""
+    return {"name": "windlass", "version": _version(), "extensions": list(EXTENSIONS)}
+
+
 def metadata(model: LoadedModel) -> dict[str, object]:
     """The model's metadata (R6). Labels and the metadata of its folder are `properties`."""
     properties = dict(model.metadata)
@@ -118,6 +129,14 @@ def metadata(model: LoadedModel) -> dict[str, object]:
         "outputs": [spec.to_dict() for spec in model.outputs],
     }
     return {**answer, "properties": properties} if properties else answer
+
+
+@cache
+def _version() -> str:
+    try:
+        return distribution_version("windlass")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _inputs(tensors: list[_Input], model: LoadedModel, blobs: memoryview) -> dict[str, Array]:

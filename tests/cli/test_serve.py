@@ -5,6 +5,7 @@ import aiohttp
 import numpy as np
 import pytest
 from programs import WINDLASS, run, running
+from tritonclient.grpc.aio import InferenceServerClient
 
 from windlass.operators.training.export import Linear, as_onnx
 from windlass.operators.training.publish import Artefact, publish
@@ -72,3 +73,10 @@ async def test_what_cannot_be_served_is_one_line(options, code, says, tmp_path):
 
     assert (ended.code, ended.err.count("\n")) == (code, 1)
     assert ended.err.startswith(f"windlass: {says}")
+
+
+async def test_the_models_are_there_over_grpc_when_a_port_is_given(tmp_path):
+    async with running(*SERVE, "--grpc-port", "0", cwd=tmp_path) as program:
+        address = (await program.line("gRPC")).split()[-1]
+        async with InferenceServerClient(address) as client:
+            assert await client.is_model_ready("linear")

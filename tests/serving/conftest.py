@@ -4,10 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
+import attrs
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from windlass.serving.tensors import TensorSpec
 
 
 def _publish(root: Path, name: str, version: int, content: bytes = b'{"bias": 1.5, "weight": -0.8}', **changes) -> Path:
@@ -39,6 +42,29 @@ def _classifier(seed: int = 1, features: int = 64, classes: int = 10) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+@attrs.frozen
+class _Echo:
+    """Answers its inputs as outputs."""
+
+    inputs: tuple[TensorSpec, ...]
+    name: str = "echo"
+    version: str = "7"
+    platform: str = "test_test"
+
+    @property
+    def outputs(self):
+        return self.inputs
+
+    def predict(self, inputs, /):
+        return inputs
+
+
+@pytest.fixture(scope="session")
+def echo():
+    """A model of the given tensors that answers what it is sent."""
+    return lambda *specs: _Echo(specs)
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+"""Every call is answered by a message or by one gRPC code with one sentence, the same sentence as over HTTP (G5).
+
+Requests are parsed here and not by the library, which would answer bytes that are no message with INTERNAL. A client
+that cancels, or whose deadline passes, cancels the coroutine, which withdraws work that no thread has begun (G6).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import grpc
+
+from windlass.serving.errors import BadRequest, NotReady, ServingError
+from windlass.serving.execution import Execution
+from windlass.serving.grpc import inference
+from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
+from windlass.serving.metrics import Metrics
+from windlass.serving.protocols import v2
+from windlass.serving.repository import ModelRepository
+
+__all__ = ("SERVICE", "Service", "code_of", "details_of")
+
+SERVICE = f"{PACKAGE}.GRPCInferenceService"
+
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+# Details travel in a header, three bytes for each byte that is not ASCII; clients take 8 KiB of headers by default.
+_DETAILS_MAX_BYTES = 2000
+
+_log = logging.getLogger(__name__)
+
+
+def code_of(error: ServingError) -> grpc.StatusCode:
+    """The gRPC code of an error, from its HTTP status; INTERNAL for what has no other."""
+    return _CODES.get(error.status, grpc.StatusCode.INTERNAL)
+
+
+def details_of(error: ServingError) -> str:
+    """The error's sentence, cut to what fits into a header."""
+    return str(error).encode(errors="replace")[:_DETAILS_MAX_BYTES].decode(errors="ignore")
+
+
+@attrs.frozen(eq=False)
+class Service:
+    """The methods of the service. `not_ready_because` gives the reason why the server is not ready, or None."""
+
+    repository: ModelRepository
+    execution: Execution
+    metrics: Metrics
+    not_ready_because: Callable[[], str | None]
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a server registers."""
+        methods = {
+            "ServerLive": self.server_live,
+            "ServerReady": self.server_ready,
+            "ModelReady": self.model_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelMetadata": self.model_metadata,
+            "ModelInfer": self.model_infer,
+            "RepositoryIndex": self.repository_index,
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(_answering(name, method)) for name, method in methods.items()
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    async def server_live(self, _: Any) -> dict[str, object]:
+        """R1."""
+        return {"live": True}
+
+    async def server_ready(self, _: Any) -> dict[str, object]:
+        """R2: not an error but `ready: false` while the server is not ready."""
+        return {"ready": self.not_ready_because() is None}
+
+    async def model_ready(self, request: Any) -> dict[str, object]:
+        """R3: false for a model that is known and not loaded; NOT_FOUND for one that is not known."""
+        try:
+            self.repository.get(request.name, request.version or None)
+        except NotReady:
+            return {"ready": False}
+        return {"ready": True}
+
+    async def server_metadata(self, _: Any) -> dict[str, object]:
+        """R5."""
+        return v2.server_metadata()
+
+    async def model_metadata(self, request: Any) -> dict[str, object]:
+        """R6."""
+        return v2.metadata(self.repository.get(request.name, request.version or None))
+
+    async def model_infer(self, request: Any) -> Any:
+        """The prediction."""
+        label = request.model_name if self.repository.knows(request.model_name) else ""
+        with self.metrics.request(label, "grpc"):
+            model = self.repository.get(request.model_name, request.model_version or None)
+            parsed = inference.parse(request, model)
+            return inference.render(model, parsed, await self.execution.run(model, parsed.inputs))
+
+    async def repository_index(self, request: Any) -> dict[str, object]:
+        """Every version known, with its state and the reason; `ready` keeps those that serve."""
+        entries = [entry for entry in self.repository.index() if not request.ready or entry.state == "READY"]
+        return {"models": [attrs.asdict(entry) for entry in entries]}
+
+
+def _answering(name: str, method: Callable[[Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    request_type, response_type = message(f"{name}Request"), message(f"{name}Response")
+
+    async def answer(raw: bytes, context: Any) -> bytes:
+        try:
+            response = await method(_parsed(request_type, raw))
+            serialized: bytes = (
+                response_type(**response) if isinstance(response, dict) else response
+            ).SerializeToString()
+        except ServingError as error:
+            code, details = code_of(error), details_of(error)
+            if error.status == 500:
+                _log.error("%s: %s", name, error, exc_info=error)
+        except Exception:
+            _log.exception("%s failed", name)
+            code, details = grpc.StatusCode.INTERNAL, "internal error; the server's log has the details"
+        else:
+            return serialized
+        await context.abort(code, details)
+        raise AssertionError("abort raises")
+
+    return answer
+
+
+def _parsed(request_type: Any, raw: bytes) -> Any:
+    try:
+        return request_type.FromString(raw)
+    except DecodeError as error:
+        raise BadRequest(f"the bytes are not a {request_type.DESCRIPTOR.full_name}: {error}") from error
