@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
+from windlass.serving import openapi
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
 from windlass.serving.execution import Execution
 from windlass.serving.http import JSON, answer, read_body
@@ -51,6 +52,7 @@ class Routes:
             get("/healthz", self.live),
             get("/readyz", self.ready),
             get("/metrics", self.scrape),
+            get("/openapi.json", self.openapi),
             post("/predict", self.predict),
             get("/v1/models", self.list_models),
             get("/v1/models/{target}", self.v1_model),
@@ -91,6 +93,10 @@ class Routes:
         """The metrics, as text or OpenMetrics, whichever the scraper accepts."""
         encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encoder(self.metrics.registry), headers={"Content-Type": content_type})
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        """The description of all of these paths, for tools."""
+        return web.Response(body=openapi.rendered(), headers=JSON)
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""

@@ -1,0 +1,135 @@
+"""The endpoint's OpenAPI 3.1 document: every path that is routed, and no other.
+
+Server-relative, so that it is right wherever the endpoint is mounted. The tests hold it against the routes and hold
+live answers against its schemas.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from http import HTTPStatus
+
+import msgspec
+
+from windlass.serving.protocols import v2
+from windlass.serving.schemas import SCHEMAS, Schema, reference
+
+__all__ = ("document", "rendered")
+
+# Whatever reads a body can answer these; 429, 500 and 503 are for what computes.
+_READING = (400, 413, 415)
+_COMPUTING = (404, 429, 500, 503)
+
+_HEADER_LENGTH: Schema = {
+    "name": v2.HEADER_LENGTH,
+    "in": "header",
+    "description": "The length of the body's JSON part, when raw tensors follow it; 0 for a body of one raw tensor.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+def document() -> Schema:
+    """The document, as JSON-shaped values."""
+    about = v2.server_metadata()
+    paths: dict[str, Schema] = {}
+    for method, path, operation in _operations():
+        paths.setdefault(path, {})[method] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Windlass inference endpoint", "version": about["version"]},
+        "servers": [{"url": "./"}],
+        "paths": paths,
+        "components": {"schemas": SCHEMAS},
+    }
+
+
+@cache
+def rendered() -> bytes:
+    """The document, as JSON."""
+    return msgspec.json.encode(document())
+
+
+def _operations() -> Iterator[tuple[str, str, Schema]]:
+    yield _get("/", "Whether the process lives", "Alive")
+    for path in ("/healthz", "/v2/health/live"):
+        yield _get(path, "Whether the process lives", "Live")
+    for path in ("/readyz", "/v2/health/ready"):
+        yield _ready(path)
+    yield _text("/metrics", "Metrics for Prometheus")
+    yield "get", "/openapi.json", _operation("This document", {"200": _json({"type": "object"})})
+    for path in ("/v2", "/v2/"):
+        yield _get(path, "Name, version and extensions of the server", "ServerMetadata")
+    for path in ("/v1/models", "/v2/models"):
+        yield _get(path, "The names of the models that serve", "ModelList")
+    yield _post("/predict", "One row for the model that answers here", ("PlainRequest", "PlainResponse"))
+    index = _post("/v2/repository/index", "Every version that is known, with its state", ("IndexRequest", "Index"))
+    index[2]["requestBody"] = {**_body("IndexRequest"), "required": False}
+    yield index
+    for version in ("", "/versions/{version}"):
+        model = f"/v1/models/{{model}}{version}"
+        yield _get(model, "Whether the model serves", "ModelReady", errors=(404, 503))
+        yield _post(f"{model}:predict", "As many predictions as instances", ("PredictRequest", "PredictResponse"))
+        model = f"/v2/models/{{model}}{version}"
+        yield _get(model, "Inputs, outputs and versions of the model", "ModelMetadata", errors=(404, 503))
+        yield _get(f"{model}/ready", "Whether the model serves", "ModelReady", errors=(404, 503))
+        yield _infer(f"{model}/infer")
+
+
+def _get(path: str, summary: str, schema: str, errors: tuple[int, ...] = ()) -> tuple[str, str, Schema]:
+    responses = {"200": _json(reference(schema)), **_errors(errors)}
+    return "get", path, _operation(summary, responses, _path_parameters(path))
+
+
+def _ready(path: str) -> tuple[str, str, Schema]:
+    ready = _json(reference("Ready"))
+    responses: Schema = {"200": ready, "503": {**ready, "description": "Not ready, and why"}}
+    return "get", path, _operation("Whether requests should be sent here", responses)
+
+
+def _text(path: str, summary: str) -> tuple[str, str, Schema]:
+    content = {"text/plain": {"schema": {"type": "string"}}, "application/openmetrics-text": {"schema": {}}}
+    return "get", path, _operation(summary, {"200": {"description": "OK", "content": content}})
+
+
+def _post(path: str, summary: str, schemas: tuple[str, str]) -> tuple[str, str, Schema]:
+    asked, answered = schemas
+    responses = {"200": _json(reference(answered)), **_errors((*_READING, *_COMPUTING))}
+    operation = _operation(summary, responses, _path_parameters(path))
+    return "post", path, {**operation, "requestBody": _body(asked)}
+
+
+def _infer(path: str) -> tuple[str, str, Schema]:
+    method, path, operation = _post(path, "A prediction, protocol v2", ("InferRequest", "InferResponse"))
+    raw: Schema = {"schema": {"type": "string", "format": "binary"}}
+    content: Schema = {"application/json": {"schema": reference("InferRequest")}, "application/octet-stream": raw}
+    answered: Schema = {"application/json": {"schema": reference("InferResponse")}, "application/octet-stream": raw}
+    header = {v2.HEADER_LENGTH: {"description": "Only when raw tensors follow.", "schema": {"type": "integer"}}}
+    ok: Schema = {"description": "OK", "content": answered, "headers": header}
+    responses: Schema = {"200": ok, **_errors((*_READING, *_COMPUTING))}
+    parameters = [*_path_parameters(path), _HEADER_LENGTH]
+    body: Schema = {"required": True, "content": content}
+    return method, path, {**operation, "responses": responses, "parameters": parameters, "requestBody": body}
+
+
+def _operation(summary: str, responses: Schema, parameters: list[Schema] | None = None) -> Schema:
+    operation: Schema = {"summary": summary, "responses": responses}
+    return {**operation, "parameters": parameters} if parameters else operation
+
+
+def _path_parameters(path: str) -> list[Schema]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in ("model", "version")
+        if f"{{{name}}}" in path
+    ]
+
+
+def _body(schema: str) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": reference(schema)}}}
+
+
+def _json(schema: Schema) -> Schema:
+    return {"description": "OK", "content": {"application/json": {"schema": schema}}}
+
+
+def _errors(codes: tuple[int, ...]) -> Schema:
+    return {str(code): {**_json(reference("Error")), "description": HTTPStatus(code).phrase} for code in codes}
