@@ -23,6 +23,7 @@ from windlass.serving.http import middleware
 from windlass.serving.metrics import Metrics
 from windlass.serving.repository import ModelRepository
 from windlass.serving.routes import Routes
+from windlass.serving.runner import Runner
 
 if TYPE_CHECKING:
     from windlass.serving.grpc import GrpcServer
@@ -128,7 +129,7 @@ class Endpoint:
         """
         if self._runner is not None or self._draining:
             raise EndpointError("an endpoint starts once")
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             self.app,
             handler_cancellation=True,  # a client that hung up must not be computed for (DB21)
             shutdown_timeout=self.options.drain_seconds,

@@ -57,7 +57,8 @@ def middleware(draining: Callable[[], bool]) -> Middleware:
     @web.middleware
     async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await _answered(request, handler)
-        if draining():
+        # After a body that could not be decoded, and that nobody read, aiohttp closes without having said so.
+        if draining() or request.content.exception() is not None:
             response.force_close()
         return response
 

@@ -1,0 +1,39 @@
+"""Bytes that are not quite HTTP."""
+
+import asyncio
+import json
+import zlib
+
+import pytest
+
+from windlass.serving import Endpoint, ModelRepository
+
+pytestmark = pytest.mark.realtime
+
+POST = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\n"
+CUT = zlib.compress(b"{}")[:-2]
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        pytest.param(b"\x16\x03\x01 nonsense\r\n\r\n", "", id="not HTTP"),
+        pytest.param(POST + b"Content-Length: -1\r\n\r\n", "Content-Length", id="length"),
+        pytest.param(POST + b"X: " + b"a" * 9000 + b"\r\n\r\n", "more than 8190 bytes", id="long header"),
+        pytest.param(
+            POST + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(CUT) + CUT, "deflate", id="cut off"
+        ),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_in_json_and_the_connection_closed(sent, why):
+    """R10, B7."""
+    async with Endpoint(ModelRepository(), port=0) as endpoint:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(endpoint.url.rpartition(":")[2]))
+        writer.write(sent)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.split()[1] in (b"400", b"404")
+        assert b"Content-Type: application/json" in head
+        error = json.loads(body)["error"]
+        assert why in error or "there is no model 'm'" in error
+        assert "\n" not in error
