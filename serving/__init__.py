@@ -17,7 +17,7 @@ from windlass.serving.errors import (
     Unreadable,
     UnsupportedMedia,
 )
-from windlass.serving.model import LoadedModel, Model
+from windlass.serving.model import Explainer, LoadedModel, Model
 from windlass.serving.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
 from windlass.serving.tensors import DATATYPES, TensorSpec
@@ -29,6 +29,7 @@ __all__ = (
     "Endpoint",
     "EndpointError",
     "EndpointOptions",
+    "Explainer",
     "IndexEntry",
     "LinearModel",
     "LoadedModel",

@@ -10,10 +10,10 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-from windlass.serving.errors import ModelFailed
+from windlass.serving.errors import ModelFailed, NotFound
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
-__all__ = ("LoadedModel", "Model", "checked", "size")
+__all__ = ("Explainer", "LoadedModel", "Model", "checked", "explaining", "size")
 
 
 @runtime_checkable
@@ -49,6 +49,21 @@ class Model(Protocol):
         """Compute. Any exception becomes a 500 of this request alone."""
 
 
+@runtime_checkable
+class Explainer(Protocol):
+    """What a model has besides, when it can say why (v1's `:explain`).
+
+    Both are as `outputs` and `predict` are, for the same inputs.
+    """
+
+    @property
+    def explanations(self) -> tuple[TensorSpec, ...]:
+        """What an explanation consists of."""
+
+    def explain(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
+        """Explain the prediction for these inputs."""
+
+
 @attrs.frozen
 class LoadedModel:
     """A model that was warmed up and may serve.
@@ -79,6 +94,45 @@ class LoadedModel:
     def platform(self) -> str:
         """The model's platform."""
         return self.model.platform
+
+
+def explaining(loaded: LoadedModel) -> LoadedModel:
+    """The model whose predictions are the explanations of this one's; it always runs in a thread, for nobody measured.
+
+    Raises NotFound when the model offers none.
+    """
+    if not isinstance(loaded.model, Explainer):
+        raise NotFound(f"model {loaded.name!r} offers no 'explain'; it offers 'predict'")
+    return attrs.evolve(loaded, model=_Explaining(loaded.model, loaded.model), inline_elements=-1)
+
+
+@attrs.frozen
+class _Explaining:
+    _model: Model
+    _explainer: Explainer
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def version(self) -> str:
+        return self._model.version
+
+    @property
+    def platform(self) -> str:
+        return self._model.platform
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        return self._model.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return self._explainer.explanations
+
+    def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
+        return self._explainer.explain(inputs)
 
 
 def size(inputs: Mapping[str, Array]) -> int:

@@ -68,6 +68,7 @@ def _operations() -> Iterator[tuple[str, str, Schema]]:
         model = f"/v1/models/{{model}}{version}"
         yield _get(model, "Whether the model serves", "ModelReady", errors=(404, 503))
         yield _post(f"{model}:predict", "As many predictions as instances", ("PredictRequest", "PredictResponse"))
+        yield _post(f"{model}:explain", "As many explanations as instances", ("PredictRequest", "ExplainResponse"))
         model = f"/v2/models/{{model}}{version}"
         yield _get(model, "Inputs, outputs and versions of the model", "ModelMetadata", errors=(404, 503))
         yield _get(f"{model}/ready", "Whether the model serves", "ModelReady", errors=(404, 503))

@@ -18,7 +18,7 @@ from windlass.serving.errors import NotAllowed, NotFound, NotReady
 from windlass.serving.execution import Execution
 from windlass.serving.http import JSON, answer, read_body
 from windlass.serving.metrics import Metrics
-from windlass.serving.model import LoadedModel
+from windlass.serving.model import LoadedModel, explaining
 from windlass.serving.protocols import predict, v1, v2
 from windlass.serving.repository import ModelRepository
 from windlass.serving.tensors import parse_json
@@ -144,16 +144,19 @@ class Routes:
         return answer({"name": self.repository.get(name, version).name, "ready": True})
 
     async def v1_predict(self, request: web.Request) -> web.Response:
-        """The v1 prediction: `{m}:predict` (V1-2, V1-4)."""
+        """The v1 prediction, `{m}:predict`, and the explanation of one, `{m}:explain` (V1-2, V1-4)."""
         name, version, verb = _target(request)
         if verb is None:
             raise NotAllowed("POST", request.path, allowed=("GET", "HEAD"))
-        if verb != "predict":
-            raise NotFound(f"model {name!r} offers no {verb!r}; it offers 'predict'")
+        if verb not in ("predict", "explain"):
+            raise NotFound(f"there is no {verb!r}; models offer 'predict', some 'explain'")
         with self.metrics.request(self._label(name), "v1"):
             model = self.repository.get(name, version)
+            key = "predictions"
+            if verb == "explain":
+                model, key = explaining(model), "explanations"
             inputs = v1.parse(await read_body(request, self.max_body_bytes), model)
-            body = v1.render(model, inputs, await self.execution.run(model, inputs))
+            body = v1.render(model, inputs, outputs=await self.execution.run(model, inputs), key=key)
         return web.Response(body=body, headers=JSON)
 
     async def predict(self, request: web.Request) -> web.Response:

@@ -106,6 +106,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "PredictRequest": _object({"instances": _list({}, minItems=1)}, required=("instances",)),
     "PredictResponse": _object({"predictions": _list({})}, required=("predictions",)),
+    "ExplainResponse": _object({"explanations": _list({})}, required=("explanations",)),
     "PlainRequest": {"type": "object", "description": "One value for each input of the model."},
     "PlainResponse": {"type": "object", "description": "One value for each output of the model."},
     "IndexRequest": _object({"ready": {"type": ["boolean", "null"]}}),

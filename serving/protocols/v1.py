@@ -43,8 +43,10 @@ def parse(body: bytes, model: LoadedModel) -> dict[str, Array]:
     return {model.inputs[0].name: decode_rows(instances, model.inputs[0], "instances")}
 
 
-def render(model: LoadedModel, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> bytes:
-    """`{"predictions": [...]}`.
+def render(
+    model: LoadedModel, inputs: Mapping[str, Array], *, outputs: Mapping[str, Array], key: str = "predictions"
+) -> bytes:
+    """`{"predictions": [...]}`, or another `key`.
 
     Raises ModelFailed when an output has another number of rows, or for what JSON cannot carry.
     """
@@ -56,11 +58,9 @@ def render(model: LoadedModel, inputs: Mapping[str, Array], outputs: Mapping[str
                 f"model {model.name!r}: output {spec.name!r} has {len(column)} rows for {instances} instances"
             )
     if len(columns) == 1:
-        return msgspec.json.encode({"predictions": columns[0]})
+        return msgspec.json.encode({key: columns[0]})
     names = [spec.name for spec in model.outputs]
-    return msgspec.json.encode(
-        {"predictions": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]}
-    )
+    return msgspec.json.encode({key: [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]})
 
 
 def _columns(instances: list[dict[str, msgspec.Raw]], model: LoadedModel) -> dict[str, Array]:

@@ -31,12 +31,17 @@ class LinearModel:
     platform: str = attrs.field(default="numpy_linear", init=False)
     inputs: tuple[TensorSpec, ...] = attrs.field(init=False)
     outputs: tuple[TensorSpec, ...] = attrs.field(default=(TensorSpec("prediction", "FP64", (-1,)),), init=False)
+    explanations: tuple[TensorSpec, ...] = attrs.field(init=False)
     _weight: Array | float = attrs.field(init=False, repr=False, eq=False)
 
     @inputs.default
     def _inputs(self) -> tuple[TensorSpec, ...]:
         shape = (-1,) if isinstance(self.weight, (int, float)) else (-1, len(self.weight))
         return (TensorSpec("x", "FP64", shape),)
+
+    @explanations.default
+    def _explanations(self) -> tuple[TensorSpec, ...]:
+        return (TensorSpec("contribution", "FP64", self.inputs[0].shape), TensorSpec("bias", "FP64", (-1,)))
 
     @_weight.default
     def _weight_as_used(self) -> Array | float:
@@ -47,6 +52,11 @@ class LinearModel:
         x = inputs["x"]
         product = x @ self._weight if isinstance(self._weight, np.ndarray) else x * self._weight
         return {"prediction": product + self.bias}
+
+    def explain(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
+        """What each number adds to the prediction; with the bias, that is all of it."""
+        x = inputs["x"]
+        return {"contribution": x * self._weight, "bias": np.full(len(x), self.bias, dtype=np.float64)}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

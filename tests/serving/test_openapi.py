@@ -15,6 +15,8 @@ from windlass.serving.tensors import DATATYPES
 
 # aiohttp cannot route on the verb after the colon, so one route stands for the model and for its verbs.
 ROUTED = {
+    "/v1/models/{model}:explain": "/v1/models/{target}",
+    "/v1/models/{model}/versions/{version}:explain": "/v1/models/{model}/versions/{target}",
     "/v1/models/{model}:predict": "/v1/models/{target}",
     "/v1/models/{model}": "/v1/models/{target}",
     "/v1/models/{model}/versions/{version}:predict": "/v1/models/{model}/versions/{target}",

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository, TensorSpec
 
 pytestmark = pytest.mark.realtime
 
@@ -105,6 +105,20 @@ async def test_v1_predict_however_the_colon_is_written(path):
             assert (response.status, await response.json()) == (200, {"predictions": [0.7, -0.5]})
 
 
+async def test_v1_explain_where_the_model_offers_it(echo):
+    """V1-2: as many explanations as instances, in their order."""
+    repository = ModelRepository()
+    repository.add("linear", LinearModel())
+    repository.add("echo", echo(TensorSpec("t", "FP64", (-1,))))
+    async with client(repository) as session:
+        async with session.post("/v1/models/linear:explain", json={"instances": [0, 2.5]}) as response:
+            expected = [{"contribution": 0.0, "bias": 1.5}, {"contribution": -2.0, "bias": 1.5}]
+            assert (response.status, await response.json()) == (200, {"explanations": expected})
+        async with session.post("/v1/models/echo:explain", json={"instances": [1]}) as response:
+            assert response.status == 404
+            assert (await response.json())["error"] == "model 'echo' offers no 'explain'; it offers 'predict'"
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -141,7 +155,7 @@ ERRORS = [
     pytest.param("GET", "/v2/models/linear/versions/9", None, 404, "no version '9'", id="no version"),
     pytest.param("POST", "/v2/models/linear/versions/9/infer", b"{}", 404, "no version '9'", id="no version, infer"),
     pytest.param("POST", "/v1/models/nothing:predict", b"{}", 404, "no model 'nothing'", id="v1 no model"),
-    pytest.param("POST", "/v1/models/linear:explain", b"{}", 404, "offers no 'explain'", id="v1 no verb"),
+    pytest.param("POST", "/v1/models/linear:classify", b"{}", 404, "there is no 'classify'", id="v1 no verb"),
     pytest.param("GET", "/v2/models/a/b/c", None, 404, "no path", id="deeper path"),
 ]
 

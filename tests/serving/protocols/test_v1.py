@@ -39,7 +39,7 @@ PAIR = LoadedModel("pair", "1", Pair())
 
 def answer(body, model=LINEAR):
     inputs = parse(body, model)
-    return json.loads(render(model, inputs, model.model.predict(inputs)))["predictions"]
+    return json.loads(render(model, inputs, outputs=model.model.predict(inputs)))["predictions"]
 
 
 def test_one_input_takes_bare_values():

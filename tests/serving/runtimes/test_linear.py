@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from windlass.serving.errors import ModelError
-from windlass.serving.model import Model
+from windlass.serving.model import LoadedModel, Model, checked, explaining
 from windlass.serving.runtimes import RUNTIMES
 from windlass.serving.runtimes.base import Source
 from windlass.serving.runtimes.linear import LinearModel
@@ -47,3 +47,12 @@ def test_a_file_is_loaded():
 def test_a_bad_file_is_refused_by_field(content, why):
     with pytest.raises(ModelError, match=f"weights.json.*{why}"):
         load(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("weight", [-0.8, [2.0, -3.0]])
+def test_an_explanation_adds_up_to_the_prediction(weight):
+    model = LinearModel(weight=weight)
+    x = np.array([1.0, 2.5]) if isinstance(weight, float) else np.array([[1.0, 2.0], [3.0, -4.0]])
+    explanation = checked(explaining(LoadedModel("linear", "1", model)), model.explain({"x": x}))
+    added = explanation["contribution"].reshape(2, -1).sum(axis=1) + explanation["bias"]
+    np.testing.assert_allclose(added, model.predict({"x": x})["prediction"], rtol=1e-12)
