@@ -6,6 +6,7 @@ long, a compressed body that is cut off. Mounted in somebody else's application,
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
 from windlass.serving.http import JSON
@@ -14,6 +15,21 @@ __all__ = ("Runner",)
 
 
 class _Connection(web.RequestHandler):
+    def data_received(self, data: bytes) -> None:
+        """As aiohttp's, but a request whose body turns out to be unreadable learns of it.
+
+        aiohttp queues the refusal behind the request, which then waits for the rest of its body for ever.
+        """
+        super().data_received(data)
+        if not self._messages or isinstance(self._messages[-1][0], RawRequestMessage):
+            return
+        bodies = [payload for _, payload in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError("it is not in the encoding that it names, or is cut off"))
+
     def handle_error(
         self,
         request: BaseRequest,

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from windlass.serving import Endpoint, ModelRepository
+from windlass.serving import Endpoint, LinearModel, ModelRepository
 
 pytestmark = pytest.mark.realtime
 
@@ -37,3 +37,22 @@ async def test_what_cannot_be_read_is_refused_in_json_and_the_connection_closed(
         error = json.loads(body)["error"]
         assert why in error or "there is no model 'm'" in error
         assert "\n" not in error
+
+
+@pytest.mark.parametrize("encoding", [CUT, zlib.compress(b"{}")[:4], b"\x00"])
+async def test_a_body_that_breaks_after_its_request_has_begun_is_refused_and_not_waited_for(encoding):
+    """B7: the handler waits for the body already when the bytes arrive that nobody can read."""
+    repository = ModelRepository()
+    repository.add("linear", LinearModel())
+    async with Endpoint(repository, port=0) as endpoint:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(endpoint.url.rpartition(":")[2]))
+        writer.write(POST.replace(b"/m/", b"/linear/") + b"Content-Encoding: deflate\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n" % len(encoding))
+        in_flight = endpoint.metrics.registry.get_sample_value
+        while not in_flight("windlass_serving_requests_in_flight"):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        writer.write(encoding)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert (head.split()[1], b"Connection: close" in head) == (b"400", True)
+        assert "body" in json.loads(body)["error"]
