@@ -1,6 +1,6 @@
 """Thousands of requests that are wrong in every way, over HTTP and gRPC: no 5xx, no hang, no growing memory.
 
-`WINDLASS_FUZZ_REQUESTS` and `WINDLASS_FUZZ_SEED` make it longer, or repeat what was printed.
+`WINDLASS_FUZZ_REQUESTS` and `WINDLASS_FUZZ_SEED` make it longer, or another one.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from windlass.serving.tensors import DATATYPES
 pytestmark = pytest.mark.realtime(limit=3600)
 
 REQUESTS = int(os.environ.get("WINDLASS_FUZZ_REQUESTS", "4000"))
+# The same in each run, so that a red run is a change's fault; other seeds are for whoever goes looking.
+SEED = int(os.environ.get("WINDLASS_FUZZ_SEED", "7"))
 CLIENTS = 8
 # What one answer may take on a busy machine: far above what any does, far below for ever.
 PATIENCE_SECONDS = 60
@@ -34,9 +36,8 @@ GROWTH_MAX_BYTES = 300 * 2**20
 
 @pytest.fixture
 def rng():
-    seed = int(os.environ.get("WINDLASS_FUZZ_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"WINDLASS_FUZZ_SEED={seed}")
-    return random.Random(seed)
+    print(f"WINDLASS_FUZZ_SEED={SEED}")
+    return random.Random(SEED)
 
 
 def models(echo):
