@@ -230,6 +230,15 @@ async def test_a_body_that_is_not_what_its_encoding_says_is_refused():
         assert "cannot be read" in (await response.json())["error"]
 
 
+async def test_a_body_that_nobody_read_and_nobody_can_ends_the_connection_with_notice():
+    """R10: whoever sends the next request on it would be cut off otherwise."""
+    async with (
+        client() as session,
+        session.post("/nothing", data=b"plain", headers={"Content-Encoding": "gzip"}) as response,
+    ):
+        assert (response.status, response.headers["Connection"]) == (404, "close")
+
+
 async def test_a_tensor_larger_than_aiohttps_own_limit_is_read():
     values = list(range(200_000))
     body = {"inputs": [{**X, "shape": [len(values)], "data": values}]}
@@ -265,7 +274,7 @@ async def test_a_result_that_is_not_finite_is_a_500_that_names_the_output():
 
 
 async def test_without_models_it_lives_but_is_not_ready():
-    """R1, R2: an empty set of models is not ready."""
+    """R1, R2, D2: an empty set of models is not ready, which is a 503."""
     async with client(ModelRepository()) as session:
         async with session.get("/v2/health/live") as response:
             assert response.status == 200

@@ -171,7 +171,8 @@ def test_a_result_that_json_cannot_carry_is_an_error_of_the_model(datatype, valu
         encode_json(array, TensorSpec("t", datatype, (-1,)))
 
 
-def test_bytes_that_are_not_text_are_an_error_of_the_model():
+def test_bytes_that_are_not_text_do_not_travel_as_json():
+    """R13."""
     array = np.array([b"\xff"], dtype=object)
     with pytest.raises(NotInJson, match="not UTF-8"):
         encode_json(array, TensorSpec("t", "BYTES", (-1,)))

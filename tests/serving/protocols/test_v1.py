@@ -82,6 +82,7 @@ def test_there_are_as_many_predictions_as_instances_in_the_same_order(values):
     ],
 )
 def test_a_bad_body_is_refused_by_instance(body, why):
+    """V1-3."""
     with pytest.raises(BadRequest, match=why):
         parse(body, LINEAR)
 
