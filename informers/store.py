@@ -64,6 +64,7 @@ class Deleted:
 
 
 Change = Added | Updated | Deleted
+"""What a handler is told."""
 
 
 class _Index:

@@ -56,6 +56,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype(object),
 }
+"""The datatypes of the Open Inference Protocol that have a numpy type of their own, by name."""
 
 with contextlib.suppress(ImportError):  # numpy has no such type of its own
     import ml_dtypes

@@ -18,6 +18,7 @@ Domains: TypeAlias = Mapping[str, tuple[Value, ...]]
 """For each fact the values that it can have."""
 
 BOOLEAN: Final[tuple[Value, ...]] = (False, True)
+"""The values of a fact that is true or not."""
 
 
 @attrs.frozen

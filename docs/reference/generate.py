@@ -17,9 +17,18 @@ import attrs
 import click
 
 from windlass.cli.run import command
+from windlass.informers.resources import Resource
 
 HERE = Path(__file__).resolve().parent
-ROOMS = {"controller": "Controllers, the manager, and what reconcilers use"}
+ROOMS = {
+    "statemachine": "States, conditions, journals, and checks of them",
+    "informers": "The API server, and copies of what it holds",
+    "manifests": "Kinds and their definitions, roles and bundles",
+    "controller": "Controllers, the manager, and what reconcilers use",
+    "serving": "The inference endpoint",
+    "envtest.kit": "The test kit for operators",
+    "envtest.workloads": "What makes Pods run beside an API server",
+}
 OPTIONS = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end -->)", re.DOTALL)
 MADE = "<!-- Written by docs/reference/generate.py from the docstrings. -->"
 
@@ -66,6 +75,8 @@ def entry(package, name, value):
         return class_entry(name, value)
     if inspect.isroutine(value):
         return f"### `{name}{signature(value)}`\n\n{paragraphs(inspect.getdoc(value))}"
+    if isinstance(value, Resource):
+        return f"### `{name}`\n\nThe kind `{value}`, {'namespaced' if value.namespaced else 'cluster-scoped'}."
     return f"### `{name}`\n\n{paragraphs(documented_value(package, name))}"
 
 

@@ -1,5 +1,6 @@
 """The pages of the reference that follow from the code say what the code says."""
 
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 from windlass import controller
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+ROOMS = sorted(path.stem for path in (REFERENCE / "library").glob("*.md"))
+
+
+def test_every_room_has_a_page(generate):
+    assert sorted(generate["ROOMS"]) == ROOMS
 
 
 @pytest.fixture
@@ -21,13 +27,14 @@ def test_the_pages_are_what_the_code_says(generate, capsys):
     assert generate["main"]() == 0, capsys.readouterr().out
 
 
-def test_every_public_name_has_an_entry_that_says_something(generate):
-    page = (REFERENCE / "library" / "controller.md").read_text()
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_has_an_entry_that_says_something(room):
+    page = (REFERENCE / "library" / f"{room}.md").read_text()
     entries = {
         entry.split("`")[1].partition("(")[0]: entry.partition("\n")[2].strip() for entry in page.split("\n### ")[1:]
     }
 
-    assert sorted(entries) == sorted(controller.__all__)
+    assert sorted(entries) == sorted(importlib.import_module(f"windlass.{room}").__all__)
     assert [name for name, text in entries.items() if not text] == []
 
 
