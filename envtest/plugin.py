@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("windlass", "operators under test (windlass)")
     group.addoption("--control-plane", choices=KINDS, help=f"{what} (default: control_plane in the ini file)")
     parser.addini("control_plane", f"{what} (default: embedded)", default="embedded")
+    image = "the image of the container: K3s, or one that keeps its manners"
+    group.addoption("--control-plane-image", help=f"{image} (default: control_plane_image in the ini file)")
+    parser.addini("control_plane_image", f"{image} (default: a version of K3s)", default="")
+    privileged = "whether the container is privileged, as K3s must be (default: true)"
+    parser.addini("control_plane_privileged", privileged, type="bool", default=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,9 +75,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture(scope="session")
 def control_plane(pytestconfig: pytest.Config) -> "Iterator[SharedPlane]":
     """The session's control plane (`windlass.envtest.controlplane.shared.SharedPlane`), embedded by default."""
-    from windlass.envtest.controlplane.shared import SharedPlane  # noqa: PLC0415  # see the module's first sentence
+    from windlass.envtest.controlplane.shared import (  # noqa: PLC0415  # see the module's first sentence
+        ContainerOptions,
+        SharedPlane,
+    )
 
-    with SharedPlane(_kind(pytestconfig)) as plane:
+    image = str(pytestconfig.getoption("--control-plane-image") or pytestconfig.getini("control_plane_image"))
+    container = ContainerOptions(image, bool(pytestconfig.getini("control_plane_privileged")))
+    with SharedPlane(_kind(pytestconfig), container) as plane:
         yield plane
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+import attrs
 import yaml
 
 from windlass.envtest.errors import ControlPlaneError
@@ -26,7 +27,7 @@ from windlass.informers.keys import Key
 from windlass.informers.typed import CustomResource
 from windlass.manifests.install import install
 
-__all__ = ("Plane", "SharedPlane", "plane_of_kind")
+__all__ = ("K3S", "ContainerOptions", "Plane", "SharedPlane", "plane_of_kind")
 
 T = TypeVar("T")
 
@@ -38,7 +39,18 @@ class Plane(Protocol):
         """The configuration of its administrator."""
 
 
-def plane_of_kind(kind: str) -> AbstractAsyncContextManager[Plane] | None:
+@attrs.frozen
+class ContainerOptions:
+    """What runs as `container`: an image, K3s if "", and whether it is `privileged`, as K3s must be."""
+
+    image: str = ""
+    privileged: bool = True
+
+
+K3S = ContainerOptions()
+
+
+def plane_of_kind(kind: str, container: ContainerOptions = K3S) -> AbstractAsyncContextManager[Plane] | None:
     """A control plane that starts when entered; None for `existing`, which is there already.
 
     Raises ControlPlaneError for one that is not on this machine, saying how to bring it.
@@ -59,27 +71,28 @@ def plane_of_kind(kind: str) -> AbstractAsyncContextManager[Plane] | None:
                 )
             return ControlPlane(binaries, controller_manager=find_binaries(controller_manager=True) is not None)
         case "container":
-            return _container()
+            return _container(container)
         case "existing":
             return None
     raise ControlPlaneError(f"--control-plane: expected embedded, binaries, container or existing, found {kind!r}")
 
 
-def _container() -> AbstractAsyncContextManager[Plane]:
+def _container(options: ContainerOptions) -> AbstractAsyncContextManager[Plane]:
     try:
         containers = importlib.import_module("windlass.envtest.controlplane.containers")
     except ImportError as error:
         raise ControlPlaneError(f"--control-plane=container cannot be used: {error}") from error
-    plane: AbstractAsyncContextManager[Plane] = containers.ClusterContainer()
+    image = options.image or containers.K3S_IMAGE
+    plane: AbstractAsyncContextManager[Plane] = containers.ClusterContainer(image, privileged=options.privileged)
     return plane
 
 
 class SharedPlane:
     """A control plane from `with` to its end. `kind` is embedded, binaries, container or existing."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, container: ContainerOptions = K3S) -> None:
         self.kind = kind
-        self._plane = plane_of_kind(kind)
+        self._plane = plane_of_kind(kind, container)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"control plane {kind}", daemon=True)
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from servers import container_image
 
 from windlass.envtest.controlplane.shared import SharedPlane
 from windlass.informers.errors import AlreadyExists
@@ -33,7 +34,7 @@ async def makes_a_secret(manager, namespace):
     manager.controller(reconcile, for_=ConfigMap, owns=[Secret])
     async with manager:
         await manager.api.create(ConfigMap, {"metadata": {"name": "a"}}, namespace=namespace)
-        while not manager.cache.list(Secret, namespace=namespace):
+        while manager.cache.get(Secret, Key(namespace, "made")) is None:
             await asyncio.sleep(0.01)
         return await manager.api.get(Secret, Key(namespace, "made"))
 """
@@ -116,6 +117,13 @@ def test_without_a_plugin_for_coroutines_the_fixtures_work_and_nobody_elses_test
 
 def test_plugins_for_coroutines_run_their_tests_as_ever(pytester):
     prepared(pytester, "asyncio", "anyio").runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_a_container_serves_as_well(pytester):
+    prepared(pytester, "none", control_plane_privileged="false")
+    arguments = ("--control-plane=container", f"--control-plane-image={container_image()}")
+    result = pytester.runpytest_subprocess(*WITHOUT_PLUGINS, *arguments, "-k", "fixtures_make or namespace_of_its_own")
+    result.assert_outcomes(passed=2, deselected=2)
 
 
 def test_an_existing_cluster_is_that_of_the_current_kubeconfig(control_plane, monkeypatch):
