@@ -2,6 +2,7 @@
 
 import json
 import os
+import itertools
 import re
 import shlex
 import shutil
@@ -268,4 +269,12 @@ def steady(output: str) -> list[str]:
     for pattern, text in _CHANGING:
         output = pattern.sub(text, output)
     lines = (line.rstrip() for line in output.splitlines())
-    return [line for line in lines if not _PASSING.match(line)]
+    found: list[str] = []
+    for causes, group in itertools.groupby((line for line in lines if not _PASSING.match(line)), _is_cause):
+        # A real server walks through the properties of a schema in another order each time.
+        found += sorted(group) if causes else group
+    return found
+
+
+def _is_cause(line: str) -> bool:
+    return line.startswith("* ")
