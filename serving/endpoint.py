@@ -55,7 +55,6 @@ class EndpointOptions:
     drain_seconds: float = 10.0
     lame_duck_seconds: float = 0.0
     threads: int = 4
-    waiting_max: int = 256
     grpc_port: int | None = None
 
 
@@ -177,7 +176,7 @@ class Endpoint:
         await self.stop()
 
     def _application(self) -> web.Application:
-        execution = Execution(threads=self.options.threads, waiting_max=self.options.waiting_max)
+        execution = Execution(threads=self.options.threads, metrics=self.metrics)
         routes = Routes(
             repository=self.repository,
             execution=execution,

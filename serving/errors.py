@@ -10,6 +10,8 @@ WindlassError
     ├── NotAllowed            405  with the methods that are allowed
     ├── TooLarge              413
     ├── Overloaded            429  with Retry-After
+    ├── BodyTooSlow           408  the body did not arrive within the time given
+    ├── DeadlineExceeded      504  the answer was not there within the time given
     ├── NotReady              503  known, but it cannot answer now; with Retry-After
     ├── ModelFailed           500  the model raised, or what it returned breaks its own description
     │   └── NotInJson         500  a result that JSON cannot carry, in a protocol that has nothing else
@@ -23,6 +25,8 @@ from windlass.statemachine.errors import WindlassError
 
 __all__ = (
     "BadRequest",
+    "BodyTooSlow",
+    "DeadlineExceeded",
     "EndpointError",
     "ModelError",
     "ModelFailed",
@@ -112,6 +116,23 @@ class TooLarge(ServingError):
     def headers(self) -> dict[str, str]:
         """`Connection: close`, because the rest of the body is not read."""
         return {"Connection": "close"}
+
+
+class BodyTooSlow(ServingError):
+    """The client did not send its body within the time of the request."""
+
+    status = 408
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Connection: close`: the rest of the body is not waited for."""
+        return {"Connection": "close"}
+
+
+class DeadlineExceeded(ServingError):
+    """No answer was there within the time that the client or the server sets for it."""
+
+    status = 504
 
 
 class _RetryLater(ServingError):

@@ -4,75 +4,120 @@ Everything else runs in a thread.
 
 A hop to a thread costs 60-75 µs, more than a whole small request, so a model that answers within `INLINE_SECONDS` is
 cheaper inline; one that takes longer would hold up every other connection and the liveness probe (R1). Which it is,
-is measured at warm-up by size of input: see `warmup.py`. The number of requests that wait for a thread is bounded;
-beyond it they are refused at once (R11).
+is measured at warm-up by size of input: see `warmup.py`. What waits for a thread waits in the lane of its model, where
+it is bounded and may be put together with others: see `lane.py`.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
-from windlass.serving.errors import ModelFailed, Overloaded, ServingError
-from windlass.serving.model import LoadedModel, checked, size
+from windlass.serving.ask import Ask
+from windlass.serving.lane import Lane, compute
+from windlass.serving.metrics import Metrics
+from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
 from windlass.serving.tensors import Array
 
 __all__ = ("INLINE_SECONDS", "Execution")
 
-INLINE_SECONDS = 300e-6
+T = TypeVar("T")
+
+_UNHURRIED = Ask()
 
 
 class Execution:
-    """Runs models.
+    """Runs models, `threads` executions at once (default 4), shared by all of them in turn.
 
-    `threads` run at once (default 4); `waiting_max` more may wait for one (default 256), then Overloaded.
-
-    Cancelling `run` withdraws work that no thread has begun; work that has begun ends in its thread and its result is
+    Cancelling `run` withdraws work that has not begun; work that has begun ends in its thread and its result is
     dropped (DB21).
     """
 
-    def __init__(self, *, threads: int = 4, waiting_max: int = 256) -> None:
+    def __init__(self, *, threads: int = 4, metrics: Metrics | None = None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="windlass-model")
-        self._limit = threads + waiting_max
-        self._submitted = 0
+        self._threads = threads
+        self._metrics = metrics if metrics is not None else Metrics()
+        self._metrics.watch_queues(self._waiting)
+        # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
+        self._lanes: WeakKeyDictionary[LoadedModel, Lane] = WeakKeyDictionary()
+        self._hungry: dict[Lane, None] = {}
+        self._busy = 0
 
     def __repr__(self) -> str:
-        return f"<Execution in_threads={self._submitted} limit={self._limit}>"
+        waiting = sum(len(lane.state.queue) for lane in self._lanes.values())
+        return f"<Execution in_threads={self._busy} waiting={waiting}>"
 
-    async def run(self, model: LoadedModel, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The model's outputs, checked against its description. Raises ModelFailed or Overloaded."""
-        if size(inputs) <= model.inline_elements:
-            return _predict(model, inputs)
-        if self._submitted >= self._limit:
-            raise Overloaded(f"model {model.name!r}: {self._submitted} requests are computed or wait already")
-        future = self._pool.submit(_predict, model, inputs)
-        self._submitted += 1
+    @property
+    def free(self) -> int:
+        """How many computations would start at once."""
+        return self._threads - self._busy
+
+    async def run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask = _UNHURRIED) -> Mapping[str, Array]:
+        """The model's outputs, checked against its description.
+
+        Raises what `Lane.run` raises.
+        """
+        if model.policy.batching is None and size(inputs) <= model.inline_elements:
+            return compute(model, inputs)
+        return await self._lane(model).run(model, inputs, ask)
+
+    def refuse_if_full(self, model: LoadedModel) -> None:
+        """Raise Overloaded when the model would accept no request at all (DB15)."""
+        lane = self._lanes.get(model)
+        if lane is not None:
+            lane.refuse_if_full()
+
+    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Run the job in a thread, then `done` on the loop. Only while a thread is free."""
         loop = asyncio.get_running_loop()
-        # Counted until the thread is done with it, not until the client is: an abandoned computation still occupies
-        # its thread.
-        future.add_done_callback(lambda _: _call_soon(loop, self._one_less))
-        return await asyncio.wrap_future(future)
+        # Busy until the thread is done with it, not until the client is: an abandoned computation still occupies its
+        # thread.
+        self._busy += 1
+        future = self._pool.submit(job)
+        future.add_done_callback(lambda ended: _call_soon(loop, lambda: self._ended(ended, done)))
+
+    def hungry(self, lane: Lane) -> None:
+        """Call the lane's `turn` once a thread is free, after those that asked before it."""
+        self._hungry[lane] = None
 
     def close(self) -> None:
         """Give up waiting work; a thread that still computes ends on its own."""
+        for lane in list(self._lanes.values()):
+            lane.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _one_less(self) -> None:
-        self._submitted -= 1
+    def _lane(self, model: LoadedModel) -> Lane:
+        lane = self._lanes.get(model)
+        if lane is None:
+            lane = self._lanes[model] = Lane(model, self, metrics=self._metrics)
+        return lane
+
+    def _ended(self, future: Future[T], done: Callable[[T], None]) -> None:
+        self._busy -= 1
+        if not future.cancelled():
+            done(future.result())
+        while self._hungry and self.free:
+            lane = next(iter(self._hungry))
+            del self._hungry[lane]
+            lane.turn()
+
+    def _waiting(self) -> dict[str, tuple[int, int, int]]:
+        """For each model with a lane, what waits: requests, rows, bytes."""
+        waiting: dict[str, tuple[int, int, int]] = {}
+        for lane in self._lanes.values():
+            requests, rows, size_bytes = waiting.get(lane.name, (0, 0, 0))
+            state = lane.state
+            waiting[lane.name] = (
+                requests + len(state.queue),
+                rows + state.queued_rows,
+                size_bytes + state.queued_bytes,
+            )
+        return waiting
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
     # A thread may outlive the loop that asked for it.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)
-
-
-def _predict(model: LoadedModel, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-    try:
-        return checked(model, model.model.predict(inputs))
-    except ServingError:
-        raise
-    except Exception as error:
-        raise ModelFailed(
-            f"model {model.name!r} version {model.version} failed: {type(error).__name__}: {error}"
-        ) from error

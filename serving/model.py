@@ -11,9 +11,12 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 from windlass.serving.errors import ModelFailed, NotFound
+from windlass.serving.policy import Policy
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
-__all__ = ("Explainer", "LoadedModel", "Model", "checked", "explaining", "size")
+__all__ = ("INLINE_SECONDS", "Explainer", "LoadedModel", "Model", "checked", "explaining", "size")
+
+INLINE_SECONDS = 300e-6
 
 
 @runtime_checkable
@@ -64,11 +67,12 @@ class Explainer(Protocol):
         """Explain the prediction for these inputs."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class LoadedModel:
     """A model that was warmed up and may serve.
 
-    Frozen: a request that took it keeps the same instance until its answer is written (W8).
+    Frozen: a request that took it keeps the same instance until its answer is written (W8). Two are never equal, even
+    if they were loaded from the same file.
     """
 
     name: str
@@ -77,6 +81,7 @@ class LoadedModel:
     inline_elements: int = (
         -1
     )  # inputs of up to this many numbers run on the event loop; larger ones, or all at -1, in a thread
+    policy: Policy = attrs.field(factory=Policy)
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

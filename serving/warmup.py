@@ -13,8 +13,7 @@ import attrs
 import numpy as np
 
 from windlass.serving.errors import ModelError
-from windlass.serving.execution import INLINE_SECONDS
-from windlass.serving.model import LoadedModel, Model, checked, size
+from windlass.serving.model import INLINE_SECONDS, LoadedModel, Model, checked, size
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
 __all__ = ("synthetic", "warm_up")

@@ -10,6 +10,7 @@ import pytest
 from windlass.serving.errors import ModelFailed, NotReady, Overloaded
 from windlass.serving.execution import Execution
 from windlass.serving.model import LoadedModel
+from windlass.serving.policy import Limits, Policy
 from windlass.serving.runtimes.linear import LinearModel
 
 X = {"x": np.zeros(2)}
@@ -29,9 +30,9 @@ class Blocking(LinearModel):
         return super().predict(inputs)
 
 
-def blocking():
+def blocking(requests_max=256):
     kind = type("Blocking", (Blocking,), {"started": threading.Event(), "release": threading.Event(), "calls": 0})
-    return LoadedModel("blocking", "1", kind())
+    return LoadedModel("blocking", "1", kind(), policy=Policy(Limits(requests_max=requests_max)))
 
 
 class Where(LinearModel):
@@ -71,14 +72,14 @@ async def test_the_loop_turns_while_a_model_computes():
 @pytest.mark.realtime
 async def test_more_than_may_wait_are_refused_at_once():
     """R11."""
-    execution, model = Execution(threads=1, waiting_max=1), blocking()
+    execution, model = Execution(threads=1), blocking(requests_max=1)
     accepted = [asyncio.create_task(execution.run(model, X)) for _ in range(2)]
     await until(model.model.started.is_set)
-    with pytest.raises(Overloaded, match="2 requests"):
+    with pytest.raises(Overloaded, match="as many requests wait as may"):
         await execution.run(model, X)
     model.model.release.set()
     await asyncio.gather(*accepted)
-    await until(lambda: repr(execution) == "<Execution in_threads=0 limit=2>")
+    await until(lambda: repr(execution) == "<Execution in_threads=0 waiting=0>")
     execution.close()
 
 
@@ -101,14 +102,17 @@ async def test_work_that_nobody_waits_for_any_more_is_not_begun():
 
 @pytest.mark.realtime
 async def test_an_abandoned_computation_still_counts_until_its_thread_is_free():
-    execution, model = Execution(threads=1, waiting_max=0), blocking()
+    execution, model = Execution(threads=1), blocking()
     running = asyncio.create_task(execution.run(model, X))
     await until(model.model.started.is_set)
     running.cancel()
     await asyncio.wait({running})
-    with pytest.raises(Overloaded):
-        await execution.run(model, X)
+    assert execution.free == 0
+    after = asyncio.create_task(execution.run(model, X))
+    await asyncio.sleep(0.02)
+    assert model.model.calls == 1
     model.model.release.set()
+    await after
     await until(lambda: "in_threads=0" in repr(execution))
     execution.close()
 

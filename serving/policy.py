@@ -1,0 +1,76 @@
+"""Whatever waits for a model is bounded: how many requests, how many rows, how many bytes, and for how long.
+
+`Limits` and `Batching` are the fields of the same names in `model.json`, and arguments of `ModelRepository.add`.
+Times are in seconds. A wrong value is refused when it is made, with a ValueError that names the field.
+"""
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ("Batching", "Limits", "Policy")
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    # Written so that NaN is refused, too.
+    if not value >= least:
+        raise ValueError(f"{name}: expected at least {least}, found {value}")
+
+
+class Batching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests are put together into one execution.
+
+    `rows_max` is the most rows of one execution. A request that has more runs alone, or is refused with 400 when
+    `oversized` is "refuse"; it is never split (DB1).
+
+    `rows_preferred` are sizes that need not wait for more (DB4). `delay_seconds` is how long the oldest request of a
+    batch waits for others while a thread is free; at 0 nothing waits, and what arrives during an execution goes out
+    together after it (DB2, DB3, DB5). `executions_max` bounds the executions of the model at once (DB8).
+
+    A batch that fails is tried again, each request by itself and once, so that only the one at fault gets an error;
+    with `retry_alone` off the whole batch gets it (DB12).
+    """
+
+    rows_max: int = 32
+    rows_preferred: tuple[int, ...] = ()
+    delay_seconds: float = 0.0
+    executions_max: int = 1
+    retry_alone: bool = True
+    oversized: Literal["alone", "refuse"] = "alone"
+
+    def __post_init__(self) -> None:
+        _at_least("rows_max", self.rows_max, 1)
+        _at_least("delay_seconds", self.delay_seconds, 0)
+        _at_least("executions_max", self.executions_max, 1)
+        for rows in self.rows_preferred:
+            if not 1 <= rows <= self.rows_max:
+                raise ValueError(f"rows_preferred: expected sizes from 1 to rows_max ({self.rows_max}), found {rows}")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may wait for one model; beyond it requests are refused at once with 429 (DB15).
+
+    Rows and bytes are those of the inputs. Nothing waiting means that any one request may wait, however large.
+    `timeout_seconds` runs from the request's headers to its answer; a client can shorten it, never lengthen it (DB18).
+    `head_start_seconds` is how much earlier a request counts as arrived for each level of its priority.
+    """
+
+    requests_max: int = 256
+    rows_max: int = 65536
+    bytes_max: int = 256 * 1024 * 1024
+    timeout_seconds: float = 60.0
+    head_start_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("requests_max", "rows_max", "bytes_max"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("head_start_seconds", self.head_start_seconds, 0)
+        if not self.timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds: expected more than 0, found {self.timeout_seconds}")
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The limits of a model, and how it batches; each request is executed by itself when `batching` is None."""
+
+    limits: Limits = Limits()
+    batching: Batching | None = None
