@@ -7,7 +7,7 @@ import click
 
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FOLDER, PORT
-from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
 
 __all__ = ("command",)
 
@@ -16,18 +16,37 @@ __all__ = ("command",)
 @click.option("--models", type=FOLDER, help="Model repository to serve and watch; it may appear later.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8080, show_default=True, help="Port to listen on; 0 for a free one.")
+@click.option(
+    "--lame-duck",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Go on serving, though not ready, for so long after SIGTERM; 5 to 15 behind a Kubernetes Service.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="terminationGracePeriodSeconds of the pod; refuse to start if stopping may take longer.",
+)
 @click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one.  [default: none]")
-def command(models: Path | None, host: str, *, port: int, grpc_port: int | None) -> int:
+def command(
+    models: Path | None, host: str, *, port: int, grpc_port: int | None, lame_duck: float, grace: float | None
+) -> int:
     """Serve the models of a repository, and the linear example at /predict, until Ctrl-C."""
-    return run_until_signalled(lambda: _serve(models, host, port=port, grpc_port=grpc_port))
+    try:
+        options = EndpointOptions(lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port)
+    except EndpointError as error:
+        raise click.UsageError(str(error)) from error
+    return run_until_signalled(lambda: _serve(models=models, host=host, port=port, options=options))
 
 
-async def _serve(models: Path | None, host: str, *, port: int, grpc_port: int | None) -> int:
+async def _serve(*, models: Path | None, host: str, port: int, options: EndpointOptions) -> int:
     repository = ModelRepository(models)
     repository.add("linear", LinearModel())
-    options = EndpointOptions(grpc_port=grpc_port)
     async with Endpoint(repository, host=host, port=port, options=options) as endpoint:
-        if grpc_port is not None:
+        if options.grpc_port is not None:
             click.echo(f"gRPC         {endpoint.grpc_address}")
         click.echo(f"endpoint     {endpoint.url}")
         await asyncio.Event().wait()

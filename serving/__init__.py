@@ -3,6 +3,8 @@
 from windlass.serving.endpoint import Endpoint, EndpointOptions
 from windlass.serving.errors import (
     BadRequest,
+    BodyTooSlow,
+    DeadlineExceeded,
     EndpointError,
     ModelError,
     ModelFailed,
@@ -18,6 +20,7 @@ from windlass.serving.errors import (
     UnsupportedMedia,
 )
 from windlass.serving.model import Explainer, LoadedModel, Model
+from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
 from windlass.serving.tensors import DATATYPES, TensorSpec
@@ -26,11 +29,15 @@ __all__ = (
     "DATATYPES",
     "RUNTIMES",
     "BadRequest",
+    "Batching",
+    "BodyTooSlow",
+    "DeadlineExceeded",
     "Endpoint",
     "EndpointError",
     "EndpointOptions",
     "Explainer",
     "IndexEntry",
+    "Limits",
     "LinearModel",
     "LoadedModel",
     "Model",
@@ -43,6 +50,7 @@ __all__ = (
     "NotReady",
     "OnnxRuntime",
     "Overloaded",
+    "Policy",
     "Runtime",
     "RuntimeMissing",
     "ServingError",

@@ -322,8 +322,7 @@ def _finished(state: State, execution: int, *, failed: bool, now: float) -> _Mov
     ended = running.pop(execution)
     cost = (now - ended.started) / ended.rows
     cost = cost if not state.seconds_a_row else (1 - _NEWEST) * state.seconds_a_row + _NEWEST * cost
-    held = now if _is_busy(state) else state.held
-    state = attrs.evolve(state, running=running, seconds_a_row=cost, held=held)
+    state = attrs.evolve(state, running=running, seconds_a_row=cost)
     batching = state.policy.batching
     if failed and ended.shared and ended.tickets and batching is not None and batching.retry_alone:
         # At their old rank, which is before all that arrived since.

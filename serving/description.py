@@ -3,10 +3,11 @@
 A folder is complete when it is there, and its file is used only if its digest agrees.
 
     {"format": "onnx", "file": "model.onnx", "sha256": "<hex>", "labels": ["0", "1"], "metadata": {"job":
-    "default/digits"}}
+    "default/digits"}, "limits": {"requests_max": 64}, "batching": {"rows_max": 32, "delay_seconds": 0.002}}
 
-`labels` and `metadata` may be left out. The writer fills a folder whose name starts with a dot and renames it when it
-is complete.
+All but the first three may be left out. `limits` and `batching` have the fields of the classes of these names in
+`policy.py`; without `batching` each request is executed by itself. The writer fills a folder whose name starts with a
+dot and renames it when it is complete.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from typing import Annotated
 import msgspec
 
 from windlass.serving.errors import BadRequest, ModelError
+from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.tensors import parse_json
 
 __all__ = ("DESCRIPTION_FILE", "Description", "read_description", "read_verified")
@@ -32,6 +34,13 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str | int | float | bool] = {}
+    limits: Limits = Limits()
+    batching: Batching | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """Limits and batching together."""
+        return Policy(self.limits, self.batching)
 
 
 _DESCRIPTION = msgspec.json.Decoder(Description)

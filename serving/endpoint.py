@@ -17,6 +17,7 @@ import attrs
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from windlass.serving.admission import Admission
 from windlass.serving.errors import EndpointError
 from windlass.serving.execution import Execution
 from windlass.serving.http import middleware
@@ -46,6 +47,13 @@ class EndpointOptions:
 
     `drain_seconds` limits the wait for requests under way. `lame_duck_seconds` is the time during which a stopping
     endpoint still accepts; 0 suits an endpoint inside another program, 5 to 15 one behind a Kubernetes Service.
+    `grace_seconds` is the time after which the process is killed (`terminationGracePeriodSeconds`), None if unknown:
+    the two together must be shorter (DB25).
+
+    `requests_max` and `all_bodies_bytes_max` bound what is worked on at once, whichever model is asked; beyond them
+    requests are refused with 429. `threads` is the number of executions at once off the loop.
+
+    Raises EndpointError when a value cannot be meant.
 
     `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
     """
@@ -54,8 +62,22 @@ class EndpointOptions:
     max_body_bytes: int = 64 * 1024 * 1024
     drain_seconds: float = 10.0
     lame_duck_seconds: float = 0.0
+    grace_seconds: float | None = None
     threads: int = 4
     grpc_port: int | None = None
+    requests_max: int = 1024
+    all_bodies_bytes_max: int = 1024 * 1024 * 1024
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
+            if getattr(self, name) < 1:
+                raise EndpointError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        stop = self.lame_duck_seconds + self.drain_seconds
+        if self.grace_seconds is not None and not stop < self.grace_seconds:
+            raise EndpointError(
+                f"grace_seconds: expected more than lame_duck_seconds and drain_seconds together ({stop:g}), "
+                f"found {self.grace_seconds:g}"
+            )
 
 
 class Endpoint:
@@ -180,6 +202,9 @@ class Endpoint:
         routes = Routes(
             repository=self.repository,
             execution=execution,
+            admission=Admission(
+                requests_max=self.options.requests_max, body_bytes_max=self.options.all_bodies_bytes_max
+            ),
             metrics=self.metrics,
             not_ready_because=self.not_ready_because,
             plain_model=self.options.plain_model,

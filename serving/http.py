@@ -4,6 +4,7 @@ The parts of HTTP that all paths share: reading a body within a limit, content t
 errors. It does not know models or protocols.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -12,8 +13,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 
+from windlass.serving.admission import Held
 from windlass.serving.errors import (
     BadRequest,
+    BodyTooSlow,
     NotAllowed,
     NotFound,
     ServingError,
@@ -79,15 +82,30 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return answer({"error": "internal error; the server's log has the details"}, status=500)
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """The whole body, decompressed.
+async def read_body(request: web.Request, limit: int, *, held: Held, deadline: float) -> bytes:
+    """The whole body, decompressed, counted in `held`.
 
     Raises TooLarge over `limit` bytes, Unreadable for a body that breaks off, UnsupportedMedia for a content type that
-    was chosen and is not JSON.
+    was chosen and is not JSON, Overloaded when there is no room for it, BodyTooSlow when it is not complete at the
+    `deadline`.
     """
     _check_content_type(request)
-    if request.content_length is not None and request.content_length > limit:
-        raise TooLarge(limit)
+    announced = request.content_length
+    if announced is not None:
+        if announced > limit:
+            raise TooLarge(limit)
+        # All of it at once: with many bodies half read and no room left, none of them would ever be complete.
+        held.reserve(announced)
+    if request.content.is_eof():
+        return await _read(request, limit, held)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await _read(request, limit, held)
+    except TimeoutError as error:
+        raise BodyTooSlow("the body did not arrive in time") from error
+
+
+async def _read(request: web.Request, limit: int, held: Held) -> bytes:
     # Not request.read(): its limit is that of the application at the root, which is not ours when we are mounted.
     chunks: list[bytes] = []
     size = 0
@@ -98,6 +116,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
             size += len(chunk)
             if size > limit:
                 raise TooLarge(limit)
+            held.reserve(size)
             chunks.append(chunk)
     except (web.RequestPayloadError, ConnectionError) as error:
         raise Unreadable(f"the body cannot be read: {' '.join(str(error).split())}") from error

@@ -111,8 +111,6 @@ class Lane:
         finally:
             if self._members.pop(ticket.number, None) is not None:
                 self._step(Withdrawn(ticket.number), ticket.arrived)
-            elif answer.done() and not answer.cancelled():
-                answer.exception()  # seen, even if a cancellation came between the answer and us
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded when no request at all would be accepted, so that its body need not be read (DB15)."""

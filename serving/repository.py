@@ -17,6 +17,7 @@ from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.model import LoadedModel, Model
 from windlass.serving.plan import Action, Failure, Found, Load, Slot, Unload, plan
+from windlass.serving.policy import Policy
 from windlass.serving.runtimes import RUNTIMES, Source
 from windlass.serving.scan import scan, valid_name
 from windlass.serving.warmup import warm_up
@@ -24,6 +25,7 @@ from windlass.serving.warmup import warm_up
 __all__ = ("IndexEntry", "ModelRepository")
 
 _log = logging.getLogger(__name__)
+_PLAIN = Policy()
 
 
 @attrs.frozen
@@ -70,8 +72,8 @@ class ModelRepository:
         serving = ", ".join(f"{model.name}={model.version}" for model in self.models())
         return f"<ModelRepository {self.path or 'in memory'} serving {serving or 'nothing'}>"
 
-    def add(self, name: str, model: Model) -> LoadedModel:
-        """Serve a model made in code; one that was there under the name is replaced.
+    def add(self, name: str, model: Model, *, policy: Policy = _PLAIN) -> LoadedModel:
+        """Serve a model made in code; one that was there under the name is replaced. `policy` bounds and batches it.
 
         It is warmed up here and now, so a slow one blocks the caller.
 
@@ -80,7 +82,7 @@ class ModelRepository:
         """
         if not valid_name(name):
             raise ModelError(f"a model cannot be called {name!r}: use letters, digits, '-', '_' and '.'")
-        loaded = warm_up(name, model)
+        loaded = warm_up(name, model, policy=policy)
         self._added.add(name)
         self._serve(loaded)
         return loaded
@@ -238,7 +240,8 @@ class ModelRepository:
         content = read_verified(folder, description)
         metadata = {key: str(value) for key, value in description.metadata.items()}
         model = runtime.load(Source(name, str(version), folder / description.file, content, metadata))
-        return attrs.evolve(warm_up(name, model), labels=description.labels, metadata=metadata)
+        loaded = warm_up(name, model, policy=description.policy)
+        return attrs.evolve(loaded, labels=description.labels, metadata=metadata)
 
     def _serve(self, loaded: LoadedModel) -> None:
         self._models[loaded.name] = loaded

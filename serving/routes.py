@@ -5,6 +5,7 @@ Decisions are made elsewhere.
 A model is taken from the repository once per request, so that no request sees two versions (W8).
 """
 
+import asyncio
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -14,6 +15,8 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from windlass.serving import openapi
+from windlass.serving.admission import Admission, Held
+from windlass.serving.ask import Ask, ask
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
 from windlass.serving.execution import Execution
 from windlass.serving.http import JSON, answer, read_body
@@ -24,6 +27,8 @@ from windlass.serving.repository import ModelRepository
 from windlass.serving.tensors import parse_json
 
 __all__ = ("Routes",)
+
+_INDEX_SECONDS = 10.0
 
 
 class _IndexRequest(msgspec.Struct):
@@ -39,6 +44,7 @@ class Routes:
 
     repository: ModelRepository
     execution: Execution
+    admission: Admission
     metrics: Metrics
     not_ready_because: Callable[[], str | None]
     plain_model: str
@@ -108,7 +114,9 @@ class Routes:
 
     async def index(self, request: web.Request) -> web.Response:
         """Every version known, with its state and the reason; `{"ready": true}` keeps those that serve."""
-        body = await read_body(request, self.max_body_bytes)
+        with self.admission.request() as held:
+            deadline = _now() + _INDEX_SECONDS
+            body = await read_body(request, self.max_body_bytes, held=held, deadline=deadline)
         wanted: _IndexRequest = parse_json(body, _INDEX_REQUEST, "") if body.strip() else _IndexRequest()
         entries = self.repository.index()
         if wanted.ready is not None:
@@ -125,12 +133,12 @@ class Routes:
 
     async def infer(self, request: web.Request) -> web.Response:
         """The v2 prediction."""
-        with self.metrics.request(self._label(request.match_info["model"]), "v2"):
+        label = self._label(request.match_info["model"])
+        with self.metrics.request(label, "v2"), self.admission.request() as held:
             model = self._model(request)
-            header_length = request.headers.get(v2.HEADER_LENGTH)
-            body = await read_body(request, self.max_body_bytes)
-            parsed = v2.parse(body, model, header_length)
-            rendered = v2.render(model, parsed, await self.execution.run(model, parsed.inputs))
+            body, wish = await self._accepted(request, model, held)
+            parsed = v2.parse(body, model, request.headers.get(v2.HEADER_LENGTH))
+            rendered = v2.render(model, parsed, await self.execution.run(model, parsed.inputs, wish))
         if rendered.header_length is None:
             return web.Response(body=rendered.body, headers=JSON)
         headers = {"Content-Type": "application/octet-stream", v2.HEADER_LENGTH: str(rendered.header_length)}
@@ -150,30 +158,43 @@ class Routes:
             raise NotAllowed("POST", request.path, allowed=("GET", "HEAD"))
         if verb not in ("predict", "explain"):
             raise NotFound(f"there is no {verb!r}; models offer 'predict', some 'explain'")
-        with self.metrics.request(self._label(name), "v1"):
+        with self.metrics.request(self._label(name), "v1"), self.admission.request() as held:
             model = self.repository.get(name, version)
             key = "predictions"
             if verb == "explain":
                 model, key = explaining(model), "explanations"
-            inputs = v1.parse(await read_body(request, self.max_body_bytes), model)
-            body = v1.render(model, inputs, outputs=await self.execution.run(model, inputs), key=key)
+            body, wish = await self._accepted(request, model, held)
+            inputs = v1.parse(body, model)
+            body = v1.render(model, inputs, outputs=await self.execution.run(model, inputs, wish), key=key)
         return web.Response(body=body, headers=JSON)
 
     async def predict(self, request: web.Request) -> web.Response:
         """The plain prediction of the one model that is configured for it."""
-        with self.metrics.request(self._label(self.plain_model), "predict"):
+        label = self._label(self.plain_model)
+        with self.metrics.request(label, "predict"), self.admission.request() as held:
             if not self.repository.knows(self.plain_model):
                 raise NotReady(f"model {self.plain_model!r}, which answers here, is not loaded")
             model = self.repository.get(self.plain_model)
-            inputs = predict.parse(await read_body(request, self.max_body_bytes), model)
-            body = predict.render(model, await self.execution.run(model, inputs))
+            body, wish = await self._accepted(request, model, held)
+            inputs = predict.parse(body, model)
+            body = predict.render(model, await self.execution.run(model, inputs, wish))
         return web.Response(body=body, headers=JSON)
+
+    async def _accepted(self, request: web.Request, model: LoadedModel, held: Held) -> tuple[bytes, Ask]:
+        """The body and the wishes of a request that the model may accept; one it cannot is refused unread (DB15)."""
+        wish = ask(request.headers, _now(), timeout_seconds=model.policy.limits.timeout_seconds)
+        self.execution.refuse_if_full(model)
+        return await read_body(request, self.max_body_bytes, held=held, deadline=wish.deadline), wish
 
     def _model(self, request: web.Request) -> LoadedModel:
         return self.repository.get(request.match_info["model"], request.match_info.get("version"))
 
     def _label(self, name: str) -> str:
         return name if self.repository.knows(name) else ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _target(request: web.Request) -> tuple[str, str | None, str | None]:

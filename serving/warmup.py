@@ -1,6 +1,6 @@
 """No model serves before it has answered synthetic inputs of every batch size tried here.
 
-The same runs decide where it will run (W2, W3, W4).
+The same runs decide where it will run (W2, W3, W4). A model that batches is tried up to its most rows.
 
 Synthetic inputs are zeros of the declared shapes, with every varying dimension other than the batch set to 1.
 Synchronous: the repository calls it in a thread.
@@ -12,50 +12,78 @@ from collections.abc import Callable, Mapping
 import attrs
 import numpy as np
 
+from windlass.serving.batches import not_batchable_because, rows, split
 from windlass.serving.errors import ModelError
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, Model, checked, size
+from windlass.serving.policy import Policy
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
 __all__ = ("synthetic", "warm_up")
 
 _BATCHES = (1, 16, 256)
 _RUNS = 5
+_PLAIN = Policy()
 
 
-def synthetic(specs: tuple[TensorSpec, ...], rows: int) -> dict[str, Array]:
-    """An input of zeros (empty strings for BYTES) with `rows` rows."""
+def synthetic(specs: tuple[TensorSpec, ...], count: int) -> dict[str, Array]:
+    """An input of zeros (empty strings for BYTES) with `count` rows."""
     inputs: dict[str, Array] = {}
     for spec in specs:
-        shape = tuple((rows if index == 0 else 1) if size == -1 else size for index, size in enumerate(spec.shape))
+        shape = tuple((count if index == 0 else 1) if size == -1 else size for index, size in enumerate(spec.shape))
         fill = b"" if spec.datatype == "BYTES" else 0
         inputs[spec.name] = np.full(shape, fill, dtype=DATATYPES[spec.datatype])
     return inputs
 
 
-def warm_up(name: str, model: Model, *, clock: Callable[[], float] = time.perf_counter) -> LoadedModel:
-    """The model, ready to serve under `name`. Raises ModelError when it fails on zeros or breaks its own description.
+def warm_up(
+    name: str, model: Model, *, policy: Policy = _PLAIN, clock: Callable[[], float] = time.perf_counter
+) -> LoadedModel:
+    """The model, ready to serve under `name`.
+
+    Raises ModelError when it fails on zeros, breaks its own description, or cannot batch though it should.
 
     `inline_elements` becomes the size of the largest batch whose median run stays within `INLINE_SECONDS`; the first
     run of each batch allocates and is many times slower (W3), so it does not count.
     """
-    loaded = LoadedModel(name, model.version, model)
-    batched = any(spec.batched for spec in model.inputs)
-    for rows in _BATCHES if batched else (1,):
-        inputs = synthetic(model.inputs, rows)
-        if _median_seconds(loaded, inputs, clock) > INLINE_SECONDS:
-            break
-        loaded = attrs.evolve(loaded, inline_elements=size(inputs))
+    loaded = LoadedModel(name, model.version, model, policy=policy)
+    slow = False
+    for number in _batches(model, policy):
+        inputs = synthetic(model.inputs, number)
+        if slow:
+            _try(loaded, inputs)
+        elif _median_seconds(loaded, inputs, clock) > INLINE_SECONDS:
+            if policy.batching is None:
+                break
+            slow = True
+        else:
+            loaded = attrs.evolve(loaded, inline_elements=size(inputs))
     return loaded
+
+
+def _batches(model: Model, policy: Policy) -> list[int]:
+    if policy.batching is None:
+        return list(_BATCHES if any(spec.batched for spec in model.inputs) else _BATCHES[:1])
+    reason = not_batchable_because(model.inputs, model.outputs)
+    if reason is not None:
+        raise ModelError(f"batching: {reason}")
+    rows_max = policy.batching.rows_max
+    return [*(number for number in _BATCHES if number < rows_max), rows_max]
+
+
+def _try(loaded: LoadedModel, inputs: Mapping[str, Array]) -> None:
+    try:
+        outputs = checked(loaded, loaded.model.predict(inputs))
+        if loaded.policy.batching is not None:
+            split(loaded, outputs, [rows(loaded, inputs)])
+    except Exception as error:
+        raise ModelError(f"warm-up with zeros failed: {type(error).__name__}: {error}") from error
 
 
 def _median_seconds(loaded: LoadedModel, inputs: Mapping[str, Array], clock: Callable[[], float]) -> float:
     durations: list[float] = []
     for _ in range(1 + _RUNS):
         before = clock()
-        try:
-            checked(loaded, loaded.model.predict(inputs))
-        except Exception as error:
-            raise ModelError(f"warm-up with zeros failed: {type(error).__name__}: {error}") from error
+        _try(loaded, inputs)
         durations.append(clock() - before)
         if durations[0] > 100 * INLINE_SECONDS:
             return durations[0]  # far too slow for the loop: no need to find out how slow

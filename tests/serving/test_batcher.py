@@ -219,6 +219,14 @@ def test_a_failed_execution_is_tried_again_one_by_one_and_before_what_came_later
     assert order == [(1,), (2,), (3,)]
 
 
+def test_what_is_tried_again_does_not_wait_for_the_delay():
+    current = state(rows_preferred=(2,), delay_seconds=9.0, inline_elements=100)
+    current, started, _ = turn(arrive(current, ticket(1), ticket(2)))
+    assert started == [(1, 2)]
+    current, _ = step(current, Finished(1, failed=True), 0.0)
+    assert turn(current)[1] == [(1,)]
+
+
 def test_a_failure_is_everybodys_where_the_model_says_so():
     """DB12."""
     current, _, _ = turn(arrive(state(retry_alone=False), ticket(1), ticket(2)))

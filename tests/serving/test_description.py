@@ -7,6 +7,7 @@ import pytest
 
 from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError
+from windlass.serving.policy import Batching, Limits
 
 GOOD = {"format": "onnx", "file": "model.onnx", "sha256": hashlib.sha256(b"content").hexdigest()}
 
@@ -24,6 +25,15 @@ def test_everything_is_read(tmp_path):
     assert description.metadata == {"job": "default/digits", "accuracy": 0.97}
 
 
+def test_what_may_wait_and_how_it_is_batched_is_read(tmp_path):
+    plain = read_description(write(tmp_path)).policy
+    assert (plain.limits, plain.batching) == (Limits(), None)
+    limits, batching = {"requests_max": 8, "timeout_seconds": 2}, {"rows_max": 16, "rows_preferred": [4, 8]}
+    policy = read_description(write(tmp_path, limits=limits, batching=batching)).policy
+    assert policy.limits == Limits(requests_max=8, timeout_seconds=2.0)
+    assert policy.batching == Batching(rows_max=16, rows_preferred=(4, 8))
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -36,6 +46,9 @@ def test_everything_is_read(tmp_path):
         pytest.param({"file": "/etc/passwd"}, "plain file name", id="absolute file"),
         pytest.param({"file": ".."}, "plain file name", id="the folder above"),
         pytest.param({"file": ""}, "plain file name", id="empty"),
+        pytest.param({"batching": {"rows_max": 0}}, r"batching: rows_max: expected at least 1, found 0", id="no rows"),
+        pytest.param({"batching": {"max_rows": 1}}, "batching: object contains unknown field max_rows", id="unknown"),
+        pytest.param({"limits": {"bytes_max": "1M"}}, r"limits\.bytes_max: expected integer, got string", id="unit"),
     ],
 )
 def test_a_bad_description_is_refused_by_field(tmp_path, changes, why):

@@ -132,10 +132,11 @@ async def test_a_promoted_model_appears_without_a_restart(tmp_path, publish, cla
         assert outputs["label"] == [one["label"] for one in predictions]
 
 
-async def test_swapping_under_load_fails_no_request(tmp_path, publish):
-    """W8: each answer is that of one whole version, and the versions never go back."""
+@pytest.mark.parametrize("changes", [{}, {"batching": {"delay_seconds": 0.001}}], ids=["one by one", "batching"])
+async def test_swapping_under_load_fails_no_request(tmp_path, publish, changes):
+    """W8, DB7: each answer is that of one whole version, and the versions never go back."""
     repository = linear_repository(tmp_path, poll_seconds=0.01)
-    publish(tmp_path, "m", 1, b'{"bias": 1, "weight": 0}')
+    publish(tmp_path, "m", 1, b'{"bias": 1, "weight": 0}', **changes)
     done = False
     answers: list[list[tuple[int, int, float]]] = []
     body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1], "data": [1]}]}
@@ -154,7 +155,7 @@ async def test_swapping_under_load_fails_no_request(tmp_path, publish):
             for _ in range(8):
                 clients.create_task(client(session))
             for version in range(2, 22):
-                publish(tmp_path, "m", version, b'{"bias": %d, "weight": 0}' % version)
+                publish(tmp_path, "m", version, b'{"bias": %d, "weight": 0}' % version, **changes)
                 await repository.wait_for("m", version)
                 await asyncio.sleep(0.01)
             done = True
@@ -260,6 +261,20 @@ async def test_a_lame_duck_is_not_ready_but_serves():
         async with session.post("/predict", json={"x": 2.5}) as response:
             assert (response.status, response.headers["Connection"]) == (200, "close")
         await stopping
+
+
+@pytest.mark.parametrize("grace", [12.0, 3.0])
+def test_a_stop_that_may_take_longer_than_it_may_is_refused_at_once(grace):
+    """DB25."""
+    with pytest.raises(EndpointError, match=r"^grace_seconds: expected more than .* together \(12\), found (12|3)$"):
+        EndpointOptions(lame_duck_seconds=2.0, drain_seconds=10.0, grace_seconds=grace)
+    EndpointOptions(lame_duck_seconds=2.0, drain_seconds=10.0, grace_seconds=12.5)
+
+
+@pytest.mark.parametrize("name", ["threads", "requests_max", "max_body_bytes", "all_bodies_bytes_max"])
+def test_nothing_can_be_bounded_by_nothing(name):
+    with pytest.raises(EndpointError, match=f"^{name}: expected at least 1, found 0$"):
+        EndpointOptions(**{name: 0})
 
 
 async def test_a_host_application_can_mount_it():

@@ -1,7 +1,9 @@
 """Where a model runs, and what happens to those who wait."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import attrs
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from windlass.serving.errors import ModelFailed, NotReady, Overloaded
 from windlass.serving.execution import Execution
 from windlass.serving.model import LoadedModel
-from windlass.serving.policy import Limits, Policy
+from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.runtimes.linear import LinearModel
 
 X = {"x": np.zeros(2)}
@@ -114,6 +116,56 @@ async def test_an_abandoned_computation_still_counts_until_its_thread_is_free():
     model.model.release.set()
     await after
     await until(lambda: "in_threads=0" in repr(execution))
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_models_take_turns_at_the_threads():
+    """One model's queue does not make another wait for more than the execution under way."""
+    execution, order = Execution(threads=1), []
+
+    class Noting(LinearModel):
+        def predict(self, inputs, /):
+            order.append(self.name)
+            return super().predict(inputs)
+
+    gate = blocking()
+    busy = asyncio.create_task(execution.run(gate, X))
+    await until(gate.model.started.is_set)
+    models = {name: LoadedModel(name, "1", Noting(name=name)) for name in "ab"}
+    asking = [asyncio.create_task(execution.run(models[name], X)) for name in "aaab"]
+    await asyncio.sleep(0)
+    gate.model.release.set()
+    await asyncio.gather(busy, *asking)
+    assert order.index("b") < 2
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_a_reload_never_mixes_weights_in_one_execution():
+    """DB7."""
+    execution, policy = Execution(threads=1), Policy(batching=Batching())
+    gate = blocking()
+    busy = asyncio.create_task(execution.run(gate, X))
+    await until(gate.model.started.is_set)
+    loaded = [LoadedModel("m", str(bias), LinearModel(bias=bias), policy=policy) for bias in (1.0, 2.0)]
+    asking = [asyncio.create_task(execution.run(loaded[index % 2], X)) for index in range(6)]
+    await asyncio.sleep(0)
+    gate.model.release.set()
+    answers = await asyncio.gather(*asking)
+    assert [answer["prediction"].tolist() for answer in answers] == [[1.0, 1.0], [2.0, 2.0]] * 3
+    await busy
+    execution.close()
+
+
+@pytest.mark.realtime
+async def test_a_model_that_was_let_go_of_is_not_kept_by_what_it_once_computed():
+    execution = Execution()
+    model = LoadedModel("m", "1", Where())
+    await execution.run(model, X)
+    kept = weakref.ref(model)
+    del model
+    await until(lambda: gc.collect() >= 0 and kept() is None)
     execution.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from windlass.serving import runtimes
 from windlass.serving.errors import ModelError, NotFound, NotReady
+from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes.linear import LinearModel
 
@@ -78,7 +79,17 @@ async def test_an_unchanged_folder_is_not_loaded_again(tmp_path, publish):
     assert first is repository.get("m")
 
 
+async def test_the_policy_of_a_folder_and_of_a_model_made_in_code(tmp_path, publish):
+    repository = ModelRepository(tmp_path)
+    publish(tmp_path, "m", 1, batching={"rows_max": 7}, limits={"requests_max": 3})
+    await repository.refresh()
+    assert repository.get("m").policy == Policy(Limits(requests_max=3), Batching(rows_max=7))
+    policy = Policy(Limits(rows_max=9))
+    assert repository.add("coded", LinearModel(), policy=policy).policy == policy
+
+
 BROKEN = [
+    pytest.param({"batching": {"rows_max": 0}}, "batching: rows_max: expected at least 1, found 0", id="policy"),
     pytest.param({"sha256": "0" * 64}, "its SHA-256 is", id="digest"),
     pytest.param({"format": "pickle"}, "format 'pickle' is unknown; known: linear, onnx", id="unknown format"),
     pytest.param({"format": "onnx"}, "is not a model that ONNX Runtime can load", id="not ONNX"),

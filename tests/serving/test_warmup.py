@@ -8,6 +8,7 @@ import pytest
 
 from windlass.serving.errors import ModelError
 from windlass.serving.execution import INLINE_SECONDS
+from windlass.serving.policy import Batching, Policy
 from windlass.serving.runtimes.linear import LinearModel
 from windlass.serving.tensors import DATATYPES, TensorSpec
 from windlass.serving.warmup import synthetic, warm_up
@@ -50,6 +51,35 @@ def test_a_slow_model_never_runs_inline_and_is_not_measured_at_length():
     model = Timed(1.0)
     assert warmed(model).inline_elements == -1
     assert model.calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_row", "rows_max", "calls", "inline"),
+    [(1e-9, 8, [1, 8], 8), (1e-9, 300, [1, 16, 256, 300], 300), (INLINE_SECONDS / 2, 32, [1, 16, 32], 1)],
+)
+def test_a_model_that_batches_is_tried_up_to_its_most_rows(seconds_per_row, rows_max, calls, inline):
+    """W2: a runtime that allocates by size would do so on the first full batch otherwise."""
+    model = Timed(seconds_per_row)
+    loaded = warm_up("m", model, policy=Policy(batching=Batching(rows_max=rows_max)), clock=lambda: model.now[0])
+    assert sorted(set(model.calls)) == calls
+    assert (loaded.inline_elements, loaded.policy.batching.rows_max) == (2 * inline, rows_max)
+
+
+def test_a_model_whose_outputs_do_not_count_rows_cannot_batch():
+    model = Timed(0.0, outputs=(TensorSpec("x", "FP32", (3, 2)),))
+    with pytest.raises(ModelError, match=r"^batching: 'x' has shape \[3, 2\], and batching needs -1 first$"):
+        warm_up("m", model, policy=Policy(batching=Batching()))
+
+
+def test_a_model_that_loses_rows_of_a_full_batch_does_not_serve():
+    """DB13, before anybody asks."""
+
+    class Losing(Timed):
+        def predict(self, inputs, /):
+            return {"x": inputs["x"][:20]}
+
+    with pytest.raises(ModelError, match="output 'x' has 20 rows for 32"):
+        warm_up("m", Losing(0.0), policy=Policy(batching=Batching()))
 
 
 def test_the_first_run_of_a_batch_does_not_count():
