@@ -217,16 +217,19 @@ def _without(state: State, numbers: frozenset[int]) -> State:
         execution: attrs.evolve(one, tickets=tuple(ticket for ticket in one.tickets if ticket.number not in numbers))
         for execution, one in state.running.items()
     }
-    return attrs.evolve(_unqueued(state, numbers), running=running)
+    return _unqueued(state, numbers, running=running, executions=state.executions)
 
 
-def _unqueued(state: State, numbers: frozenset[int]) -> State:
+def _unqueued(state: State, numbers: frozenset[int], *, running: Mapping[int, Running], executions: int) -> State:
+    """The state without these in its queue: one copy for that and what runs, since each costs 3 µs."""
     gone = [ticket for ticket in state.queue if ticket.number in numbers]
     return attrs.evolve(
         state,
         queue=tuple(ticket for ticket in state.queue if ticket.number not in numbers),
         queued_rows=state.queued_rows - sum(one.rows for one in gone),
         queued_bytes=state.queued_bytes - sum(one.size_bytes for one in gone),
+        running=running,
+        executions=executions,
     )
 
 
@@ -304,8 +307,12 @@ def _due(state: State, group: list[Ticket], now: float) -> tuple[Ticket, ...]:
 def _started(state: State, taken: tuple[Ticket, ...], now: float, *, inline: bool) -> State:
     number = state.executions + 1
     execution = Running(taken, now, sum(ticket.rows for ticket in taken), shared=len(taken) > 1, inline=inline)
-    state = _unqueued(state, frozenset(ticket.number for ticket in taken))
-    return attrs.evolve(state, executions=number, running={**state.running, number: execution})
+    return _unqueued(
+        state,
+        frozenset(ticket.number for ticket in taken),
+        executions=number,
+        running={**state.running, number: execution},
+    )
 
 
 def _next_turn(state: State) -> float:

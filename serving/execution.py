@@ -16,6 +16,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from windlass.serving.ask import Ask
+from windlass.serving.batches import rows, split
 from windlass.serving.lane import Lane, compute
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
@@ -59,8 +60,10 @@ class Execution:
 
         Raises what `Lane.run` raises.
         """
-        if model.policy.batching is None and size(inputs) <= model.inline_elements:
-            return compute(model, inputs)
+        batching = model.policy.batching
+        if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
+            outputs = compute(model, inputs)
+            return outputs if batching is None else split(model, outputs, [rows(model, inputs)])[0]
         return await self._lane(model).run(model, inputs, ask)
 
     def refuse_if_full(self, model: LoadedModel) -> None:
@@ -107,12 +110,12 @@ class Execution:
         """For each model with a lane, what waits: requests, rows, bytes."""
         waiting: dict[str, tuple[int, int, int]] = {}
         for lane in self._lanes.values():
-            requests, rows, size_bytes = waiting.get(lane.name, (0, 0, 0))
             state = lane.state
+            before = waiting.get(lane.name, (0, 0, 0))
             waiting[lane.name] = (
-                requests + len(state.queue),
-                rows + state.queued_rows,
-                size_bytes + state.queued_bytes,
+                before[0] + len(state.queue),
+                before[1] + state.queued_rows,
+                before[2] + state.queued_bytes,
             )
         return waiting
 

@@ -29,6 +29,9 @@ class Batching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     A batch that fails is tried again, each request by itself and once, so that only the one at fault gets an error;
     with `retry_alone` off the whole batch gets it (DB12).
+
+    A model whose single rows were measured at warm-up to cost less than batching does computes small requests at once,
+    each by itself, unless `always` is on.
     """
 
     rows_max: int = 32
@@ -37,6 +40,7 @@ class Batching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     executions_max: int = 1
     retry_alone: bool = True
     oversized: Literal["alone", "refuse"] = "alone"
+    always: bool = False
 
     def __post_init__(self) -> None:
         _at_least("rows_max", self.rows_max, 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from windlass.serving.batches import not_batchable_because, rows, split
 from windlass.serving.errors import ModelError
-from windlass.serving.model import INLINE_SECONDS, LoadedModel, Model, checked, size
+from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS, LoadedModel, Model, checked, size
 from windlass.serving.policy import Policy
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
@@ -43,20 +43,24 @@ def warm_up(
     Raises ModelError when it fails on zeros, breaks its own description, or cannot batch though it should.
 
     `inline_elements` becomes the size of the largest batch whose median run stays within `INLINE_SECONDS`; the first
-    run of each batch allocates and is many times slower (W3), so it does not count.
+    run of each batch allocates and is many times slower (W3), so it does not count. A model that batches becomes
+    `direct` when one row takes less than `BATCHED_FROM_SECONDS`, unless its policy says `always`.
     """
     loaded = LoadedModel(name, model.version, model, policy=policy)
+    may_be_direct = policy.batching is not None and not policy.batching.always
     slow = False
     for number in _batches(model, policy):
         inputs = synthetic(model.inputs, number)
         if slow:
             _try(loaded, inputs)
-        elif _median_seconds(loaded, inputs, clock) > INLINE_SECONDS:
-            if policy.batching is None:
-                break
-            slow = True
-        else:
-            loaded = attrs.evolve(loaded, inline_elements=size(inputs))
+            continue
+        seconds = _median_seconds(loaded, inputs, clock)
+        slow = seconds > INLINE_SECONDS
+        if not slow:
+            direct = loaded.direct or (number == 1 and may_be_direct and seconds < BATCHED_FROM_SECONDS)
+            loaded = attrs.evolve(loaded, inline_elements=size(inputs), direct=direct)
+        elif policy.batching is None:
+            break
     return loaded
 
 

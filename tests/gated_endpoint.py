@@ -48,6 +48,7 @@ async def gated(*, batching=None, limits=None, **options):
     loaded = repository.add("gated", model, policy=Policy(limits or Limits(), batching))
     # Measured on zeros it looks fast; the tests want it in a thread.
     object.__setattr__(loaded, "inline_elements", -1)
+    object.__setattr__(loaded, "direct", False)
     endpoint = Endpoint(repository, port=0, options=EndpointOptions(threads=1, **options))
     connector = aiohttp.TCPConnector(limit=0)
     async with endpoint, aiohttp.ClientSession(endpoint.url, connector=connector) as session:

@@ -1,30 +1,41 @@
-"""What a prediction costs the endpoint, against a bare aiohttp handler that does the same sum.
+"""What a prediction costs the endpoint, against a bare aiohttp handler; and what dynamic batching gains.
 
     python tests/benchmarks/bench_serving.py [--requests 3000] [--rounds 3] [--connections 16]
 
 Both servers are processes of their own, asked in turn by the same client with kept-alive connections. The measure is
 the server's CPU time for a request, read from the kernel; the bare one decodes and encodes JSON and does nothing else:
 no validation, no metrics, no admission. Medians and their ratio are printed, a line a path.
+
+Batching is measured with two ONNX MLPs, 784-512-10 and 784-2048-2048-10, whose inputs travel raw: once over HTTP, and
+once by calling the execution in this process, which leaves HTTP out. On and off alternate in the same run, at 64
+callers and at one. `load` is the machine's load average (a minute) before the row was measured.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import multiprocessing
 import os
 import statistics
+import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import msgspec
+import numpy as np
 from aiohttp import web
+from onnx import TensorProto, helper, numpy_helper
 
-from windlass.serving import Endpoint, LinearModel, ModelRepository
+from windlass.serving import Batching, Endpoint, LinearModel, ModelRepository, OnnxRuntime, Policy, Source
+from windlass.serving.execution import Execution
 
 TICKS = os.sysconf("SC_CLK_TCK")
+MLPS = {"mlp-512": (784, 512, 10), "mlp-2048": (784, 2048, 2048, 10)}
 V2 = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [4], "data": [1.0, 2.0, 3.0, 4.0]}]}
 PATHS: dict[str, tuple[str, Any]] = {
     "predict": ("/predict", {"x": 2.5}),
@@ -60,6 +71,136 @@ async def serve_ours(ready: Connection) -> None:
     async with Endpoint(repository, port=0) as endpoint:
         ready.send(endpoint.url)
         await asyncio.Event().wait()
+
+
+def mlp(*sizes: int) -> bytes:
+    """A perceptron with so many units a layer, as an ONNX file."""
+    rng, weights, nodes = np.random.default_rng(1), [], []
+    for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
+        matrix = rng.normal(scale=0.05, size=(before, after)).astype(np.float32)
+        weights.append(numpy_helper.from_array(matrix, f"w{layer}"))
+        last = layer == len(sizes) - 2
+        nodes.append(helper.make_node("MatMul", [f"x{layer}", f"w{layer}"], ["y" if last else f"h{layer}"]))
+        if not last:
+            nodes.append(helper.make_node("Relu", [f"h{layer}"], [f"x{layer + 1}"]))
+    inputs = [helper.make_tensor_value_info("x0", TensorProto.FLOAT, ["rows", sizes[0]])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", sizes[-1]])]
+    graph = helper.make_graph(nodes, "mlp", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+
+
+def mlp_repository() -> ModelRepository:
+    """Each perceptron twice: `-off`, one request an execution, and `-on`, up to 64 rows."""
+    repository = ModelRepository(None)
+    for kind, sizes in MLPS.items():
+        content = mlp(*sizes)
+        for name, policy in (("off", Policy()), ("on", Policy(batching=Batching(rows_max=64)))):
+            model = OnnxRuntime().load(Source(kind, "1", Path("mlp.onnx"), content))
+            repository.add(f"{kind}-{name}", model, policy=policy)
+    return repository
+
+
+async def serve_mlp(ready: Connection) -> None:
+    async with Endpoint(mlp_repository(), port=0) as endpoint:
+        ready.send(endpoint.url)
+        await asyncio.Event().wait()
+
+
+@attrs.frozen
+class Measured:
+    """Requests a second, the median latency in seconds, and the server's CPU seconds a request."""
+
+    rate: float
+    latency: float
+    cpu: float = 0.0
+
+
+async def timed(callers: int, requests: int, one: Callable[[], Coroutine[Any, Any, None]]) -> Measured:
+    """`requests` calls of `one`, `callers` at a time."""
+    left, latencies, clock = iter(range(requests)), [], time.perf_counter
+
+    async def caller() -> None:
+        for _ in left:
+            before = clock()
+            await one()
+            latencies.append(clock() - before)
+
+    before = clock()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return Measured(requests / (clock() - before), statistics.median(latencies))
+
+
+async def over_http(url: str, name: str, *, callers: int, requests: int) -> Measured:
+    """Raw tensors both ways, over kept-alive connections."""
+    tensor = {"name": "x0", "datatype": "FP32", "shape": [1, 784], "parameters": {"binary_data_size": 784 * 4}}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    body = head + np.random.default_rng(2).random(784, dtype=np.float32).tobytes()
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, headers=headers, connector=connector) as session:
+
+        async def one() -> None:
+            async with session.post(f"/v2/models/{name}/infer", data=body) as response:
+                content = await response.read()
+                if response.status != 200:
+                    raise SystemExit(f"{name} answered {response.status}: {content!r}")
+
+        return await timed(callers, requests, one)
+
+
+async def in_process(repository: ModelRepository, name: str, *, callers: int, requests: int) -> Measured:
+    """The execution alone."""
+    model, execution = repository.get(name), Execution()
+    inputs = {"x0": np.random.default_rng(2).random((1, 784), dtype=np.float32)}
+
+    async def one() -> None:
+        await execution.run(model, inputs)
+
+    before = time.process_time()
+    try:
+        result = await timed(callers, requests, one)
+    finally:
+        execution.close()
+    return attrs.evolve(result, cpu=(time.process_time() - before) / requests)
+
+
+def measure_batching(rounds: int, requests: int) -> None:
+    process, url = start(serve_mlp)
+    repository = mlp_repository()
+
+    def measure(where: str, name: str, callers: int) -> Measured:
+        if where == "in process":
+            return asyncio.run(in_process(repository, name, callers=callers, requests=requests))
+        before = cpu_seconds(process.pid or 0)
+        result = asyncio.run(over_http(url, name, callers=callers, requests=requests))
+        return attrs.evolve(result, cpu=(cpu_seconds(process.pid or 0) - before) / requests)
+
+    for kind, where, callers in itertools.product(MLPS, ("HTTP", "in process"), (64, 1)):
+        load = os.getloadavg()[0]
+        found: dict[str, list[Measured]] = {"off": [], "on": []}
+        for number in range(rounds + 1):
+            for name, results in found.items():
+                result = measure(where, f"{kind}-{name}", callers)
+                if number:  # the first round warms up
+                    results.append(result)
+        print(json.dumps(row(f"batching {kind} {where}, callers: {callers}", found, load)), flush=True)
+    process.terminate()
+
+
+def row(scenario: str, found: dict[str, list[Measured]], load: float) -> dict[str, object]:
+    rate, latency, cpu = (
+        {name: statistics.median(getattr(one, field) for one in results) for name, results in found.items()}
+        for field in ("rate", "latency", "cpu")
+    )
+    shown: dict[str, object] = {"scenario": scenario, "load": round(load, 1)}
+    for name in found:
+        shown[f"{name}_requests_a_second"] = round(rate[name])
+        shown[f"{name}_p50_ms"] = round(latency[name] * 1e3, 3)
+        shown[f"{name}_cpu_us_a_request"] = round(cpu[name] * 1e6)
+    shown["throughput_ratio"] = round(rate["on"] / rate["off"], 2)
+    shown["p50_ratio"] = round(latency["on"] / latency["off"], 2)
+    shown["cpu_ratio"] = round(cpu["on"] / cpu["off"], 2)
+    return shown
 
 
 def run(serve: Callable[[Connection], Coroutine[Any, Any, None]], ready: Connection) -> None:
@@ -123,6 +264,7 @@ def main() -> None:
         print(json.dumps(row))
     for process, _ in servers.values():
         process.terminate()
+    measure_batching(options.rounds, options.requests // 3)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ async def test_what_waits_when_the_listener_closes_is_still_answered(batching):
 
 async def test_a_process_told_to_end_under_load_loses_no_request(tmp_path, publish, classifier):
     """DB23, DB24: the clients learn of it late, as those behind a Service do."""
-    publish(tmp_path, "digits", 1, classifier(), format="onnx", batching={"rows_max": 16, "delay_seconds": 0.002})
+    batching = {"rows_max": 16, "delay_seconds": 0.002, "always": True}
+    publish(tmp_path, "digits", 1, classifier(), format="onnx", batching=batching)
     arguments = (*WINDLASS, "serve", "--models", str(tmp_path), "--port", "0", "--lame-duck", "4")
     body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 64], "data": [0.5] * 64}]}
     loop = asyncio.get_running_loop()

@@ -132,7 +132,9 @@ async def test_a_promoted_model_appears_without_a_restart(tmp_path, publish, cla
         assert outputs["label"] == [one["label"] for one in predictions]
 
 
-@pytest.mark.parametrize("changes", [{}, {"batching": {"delay_seconds": 0.001}}], ids=["one by one", "batching"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"batching": {"delay_seconds": 0.001, "always": True}}], ids=["one by one", "batching"]
+)
 async def test_swapping_under_load_fails_no_request(tmp_path, publish, changes):
     """W8, DB7: each answer is that of one whole version, and the versions never go back."""
     repository = linear_repository(tmp_path, poll_seconds=0.01)

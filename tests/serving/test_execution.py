@@ -58,6 +58,22 @@ async def test_only_inputs_within_the_measured_size_run_on_the_loop(limit, inlin
 
 
 @pytest.mark.realtime
+@pytest.mark.parametrize("rows", [1, 2, 3])
+async def test_a_model_that_gains_nothing_from_batching_computes_small_requests_at_once(rows):
+    """And larger ones in a thread, together; one that loses rows answers nobody either way (DB13)."""
+    execution, where = Execution(), Where()
+    model = LoadedModel("m", "1", where, inline_elements=2, direct=True, policy=Policy(batching=Batching()))
+    if rows == 1:
+        answer = await execution.run(model, {"x": np.zeros(1)})
+        assert answer["prediction"].tolist() == [1.0]
+    else:
+        with pytest.raises(ModelFailed, match=f"output 'prediction' has 1 rows for {rows}"):
+            await execution.run(model, {"x": np.zeros(rows)})
+    assert len(execution._lanes) == (rows > 2)
+    execution.close()
+
+
+@pytest.mark.realtime
 async def test_the_loop_turns_while_a_model_computes():
     """R1."""
     execution, model = Execution(threads=1), blocking()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from windlass.serving.errors import ModelError
-from windlass.serving.execution import INLINE_SECONDS
+from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS
 from windlass.serving.policy import Batching, Policy
 from windlass.serving.runtimes.linear import LinearModel
 from windlass.serving.tensors import DATATYPES, TensorSpec
@@ -63,6 +63,16 @@ def test_a_model_that_batches_is_tried_up_to_its_most_rows(seconds_per_row, rows
     loaded = warm_up("m", model, policy=Policy(batching=Batching(rows_max=rows_max)), clock=lambda: model.now[0])
     assert sorted(set(model.calls)) == calls
     assert (loaded.inline_elements, loaded.policy.batching.rows_max) == (2 * inline, rows_max)
+
+
+@pytest.mark.parametrize(("share", "direct"), [(0.9, True), (1.1, False)])
+def test_a_model_that_gains_nothing_from_batching_is_not_batched(share, direct):
+    model = Timed(BATCHED_FROM_SECONDS * share)
+    policy = Policy(batching=Batching(rows_max=4))
+    assert warm_up("m", model, policy=policy, clock=lambda: model.now[0]).direct is direct
+    assert warm_up("m", model, clock=lambda: model.now[0]).direct is False
+    policy = Policy(batching=Batching(rows_max=4, always=True))
+    assert warm_up("m", model, policy=policy, clock=lambda: model.now[0]).direct is False
 
 
 def test_a_model_whose_outputs_do_not_count_rows_cannot_batch():
