@@ -40,11 +40,11 @@ class Execution:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="windlass-model")
         self._threads = threads
         self._metrics = metrics if metrics is not None else Metrics()
-        self._metrics.watch_queues(self._waiting)
         # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
         self._lanes: WeakKeyDictionary[LoadedModel, Lane] = WeakKeyDictionary()
         self._hungry: dict[Lane, None] = {}
         self._busy = 0
+        self._metrics.watch_queues(self._waiting)
 
     def __repr__(self) -> str:
         waiting = sum(len(lane.state.queue) for lane in self._lanes.values())

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from windlass.serving.errors import BadRequest
+from windlass.serving.execution import Execution
 from windlass.serving.metrics import DURATION_BUCKETS, Metrics
 
 
@@ -48,3 +49,30 @@ def test_the_callers_registry_is_used_and_models_are_read_at_each_scrape():
     loaded.append("digits")
     assert registry.get_sample_value("windlass_serving_models_loaded") == 1
     assert registry.get_sample_value("windlass_serving_models_unavailable") == 2
+
+
+def test_what_waits_is_read_at_each_scrape_and_at_the_registration():
+    """The default registry asks for the names when a collector is registered."""
+    registry, waiting = CollectorRegistry(auto_describe=True), {}
+    execution = Execution(metrics=Metrics(registry))
+    assert registry.get_sample_value("windlass_serving_queue_rows", {"model": "m"}) is None
+    execution.close()
+    metrics = Metrics()
+    metrics.watch_queues(lambda: waiting)
+    waiting["m"] = (1, 20, 300)
+    found = [
+        metrics.registry.get_sample_value(f"windlass_serving_queue_{unit}", {"model": "m"})
+        for unit in ("requests", "rows", "bytes")
+    ]
+    assert found == [1, 20, 300]
+
+
+def test_an_execution_counts_its_rows_and_each_wait():
+    metrics = Metrics()
+    metrics.executed("m", rows=5, waited=[0.25, 0.5])
+    metrics.shed("m", "expired")
+    value = metrics.registry.get_sample_value
+    assert value("windlass_serving_execution_rows_sum", {"model": "m"}) == 5
+    assert value("windlass_serving_execution_rows_count", {"model": "m"}) == 1
+    assert value("windlass_serving_queue_duration_seconds_sum", {"model": "m"}) == 0.75
+    assert value("windlass_serving_shed_total", {"model": "m", "reason": "expired"}) == 1
