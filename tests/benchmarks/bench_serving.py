@@ -1,6 +1,7 @@
 """What a prediction costs the endpoint, against a bare aiohttp handler; and what dynamic batching gains.
 
     python tests/benchmarks/bench_serving.py [--requests 3000] [--rounds 3] [--connections 16]
+        [--overload-seconds 10]
 
 Both servers are processes of their own, asked in turn by the same client with kept-alive connections. The measure is
 the server's CPU time for a request, read from the kernel; the bare one decodes and encodes JSON and does nothing else:
@@ -9,6 +10,9 @@ no validation, no metrics, no admission. Medians and their ratio are printed, a 
 Batching is measured with two ONNX MLPs, 784-512-10 and 784-2048-2048-10, whose inputs travel raw: once over HTTP, and
 once by calling the execution in this process, which leaves HTTP out. On and off alternate in the same run, at 64
 callers and at one. `load` is the machine's load average (a minute) before the row was measured.
+
+Overload (DB16) is ten times the requests a second that the endpoint answers when it is merely busy, sent whether or not
+earlier ones were answered, to a model that takes 80 ms for up to eight rows and lets 16 requests wait.
 """
 
 import argparse
@@ -19,7 +23,7 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -31,7 +35,17 @@ import numpy as np
 from aiohttp import web
 from onnx import TensorProto, helper, numpy_helper
 
-from windlass.serving import Batching, Endpoint, LinearModel, ModelRepository, OnnxRuntime, Policy, Source
+from windlass.serving import (
+    Batching,
+    Endpoint,
+    Limits,
+    LinearModel,
+    ModelRepository,
+    OnnxRuntime,
+    Policy,
+    Source,
+    TensorSpec,
+)
 from windlass.serving.execution import Execution
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -187,6 +201,83 @@ def measure_batching(rounds: int, requests: int) -> None:
     process.terminate()
 
 
+class Sleepy:
+    """80 ms an execution, however many rows."""
+
+    name, version, platform = "sleepy", "1", "bench_bench"
+    inputs = outputs = (TensorSpec("x", "FP64", (-1,)),)
+
+    def predict(self, inputs: Mapping[str, Any], /) -> Mapping[str, Any]:
+        time.sleep(0.08)
+        return {"x": inputs["x"]}
+
+
+async def serve_sleepy(ready: Connection) -> None:
+    repository = ModelRepository(None)
+    repository.add("sleepy", Sleepy(), policy=Policy(Limits(requests_max=16, timeout_seconds=1), Batching(rows_max=8)))
+    async with Endpoint(repository, port=0) as endpoint:
+        ready.send(endpoint.url)
+        await asyncio.Event().wait()
+
+
+async def offer(url: str, *, rate: float, seconds: float) -> dict[int, list[float]]:
+    """Latencies by status of `rate` requests a second, which wait for nobody."""
+    found: dict[int, list[float]] = {}
+    body = {"instances": [1.0]}
+    clock = time.perf_counter
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def one() -> None:
+            before = clock()
+            async with session.post("/v1/models/sleepy:predict", json=body) as response:
+                await response.read()
+                found.setdefault(response.status, []).append(clock() - before)
+
+        began, sent = clock(), 0
+        async with asyncio.TaskGroup() as tasks:
+            while (elapsed := clock() - began) < seconds:
+                while sent < rate * elapsed:
+                    tasks.create_task(one())
+                    sent += 1
+                await asyncio.sleep(0.005)
+    return found
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def measure_overload(seconds: float) -> None:
+    process, url = start(serve_sleepy)
+    load = os.getloadavg()[0]
+
+    async def one(session: aiohttp.ClientSession) -> None:
+        async with session.post("/v1/models/sleepy:predict", json={"instances": [1.0]}) as response:
+            await response.read()
+
+    async def busy() -> Measured:
+        async with aiohttp.ClientSession(url) as session:
+            return await timed(16, 600, lambda: one(session))
+
+    rate = asyncio.run(busy()).rate
+    asyncio.run(offer(url, rate=10 * rate, seconds=1))
+    before = resident_mib(process.pid or 0)
+    found = asyncio.run(offer(url, rate=10 * rate, seconds=seconds))
+    shown = {
+        "scenario": "overload",
+        "load": round(load, 1),
+        "busy_requests_a_second": round(rate),
+        "offered_a_second": round(sum(map(len, found.values())) / seconds),
+        "goodput_ratio": round(len(found[200]) / seconds / rate, 2),
+        "statuses": {status: len(latencies) for status, latencies in sorted(found.items())},
+        "accepted_p99_ms": round(statistics.quantiles(found[200], n=100)[-1] * 1e3),
+        "refused_p50_ms": round(statistics.median(found.get(429, [0.0])) * 1e3, 1),
+        "memory_growth_mib": round(resident_mib(process.pid or 0) - before, 1),
+    }
+    print(json.dumps(shown), flush=True)
+    process.terminate()
+
+
 def row(scenario: str, found: dict[str, list[Measured]], load: float) -> dict[str, object]:
     rate, latency, cpu = (
         {name: statistics.median(getattr(one, field) for one in results) for name, results in found.items()}
@@ -241,6 +332,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--overload-seconds", type=float, default=10.0)
     options = parser.parse_args()
     servers = {"bare": start(serve_bare), "ours": start(serve_ours)}
     for name, (path, body) in PATHS.items():
@@ -265,6 +357,7 @@ def main() -> None:
     for process, _ in servers.values():
         process.terminate()
     measure_batching(options.rounds, options.requests // 3)
+    measure_overload(options.overload_seconds)
 
 
 if __name__ == "__main__":
