@@ -172,6 +172,17 @@ async def test_a_body_of_unknown_length_is_refused_when_it_is_too_large():
             )  # fmt: skip
 
 
+async def test_a_body_of_unknown_length_takes_its_room_as_it_comes():
+    async with gated(all_bodies_bytes_max=1000) as (_, session, _model):
+
+        async def chunks():
+            for _ in range(5):
+                yield b" " * 400
+
+        async with session.post(INFER, data=chunks(), headers={"Content-Type": "application/json"}) as response:
+            assert (response.status, (await response.json())["error"][:9]) == (429, "bodies of")
+
+
 async def test_bodies_share_the_memory_that_there_is():
     async with gated(all_bodies_bytes_max=1500) as (endpoint, session, _):
         _, writer = await raw(endpoint, "Content-Type: application/json\r\nContent-Length: 1400", b"{")
