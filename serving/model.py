@@ -7,6 +7,7 @@ This module does not know where a model comes from, who runs it, or which protoc
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -114,14 +115,24 @@ class LoadedModel:
         return self.model.platform
 
 
+_EXPLAINING: WeakKeyDictionary[LoadedModel, LoadedModel] = WeakKeyDictionary()
+
+
 def explaining(loaded: LoadedModel) -> LoadedModel:
     """The model whose predictions are the explanations of this one's; it always runs in a thread, for nobody measured.
 
-    Raises NotFound when the model offers none.
+    Raises NotFound when the model offers none. It is the same value each time, so that one queue bounds explanations,
+    and it does not batch, for nobody said that explanations count rows.
     """
+    known = _EXPLAINING.get(loaded)
+    if known is not None:
+        return known
     if not isinstance(loaded.model, Explainer):
         raise NotFound(f"model {loaded.name!r} offers no 'explain'; it offers 'predict'")
-    return attrs.evolve(loaded, model=_Explaining(loaded.model, loaded.model), inline_elements=-1)
+    explainer = _Explaining(loaded.model, loaded.model)
+    policy = Policy(loaded.policy.limits)
+    made = attrs.evolve(loaded, model=explainer, inline_elements=-1, policy=policy, direct=False)
+    return _EXPLAINING.setdefault(loaded, made)
 
 
 @attrs.frozen

@@ -12,7 +12,17 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository, TensorSpec, errors
+from windlass.serving import (
+    Endpoint,
+    EndpointError,
+    EndpointOptions,
+    Limits,
+    LinearModel,
+    ModelRepository,
+    Policy,
+    TensorSpec,
+    errors,
+)
 from windlass.serving.grpc.messages import message
 from windlass.serving.grpc.service import SERVICE, code_of, details_of
 from windlass.serving.tensors import DATATYPES
@@ -218,13 +228,19 @@ async def test_too_many_requests_are_refused_at_once():
     """G5."""
     repository = ModelRepository()
     gate = gated(repository)
-    async with serving(repository, threads=1, waiting_max=0) as endpoint, connected(endpoint) as call:
+    object.__setattr__(repository.get("gate"), "policy", Policy(Limits(requests_max=1)))
+    async with serving(repository, threads=1) as endpoint, connected(endpoint) as call:
         first = call("ModelInfer", asking("gate"))
         await begun(gate, 1)
+        second = call("ModelInfer", asking("gate"))
+        waiting = endpoint.metrics.registry.get_sample_value
+        while waiting("windlass_serving_queue_requests", {"model": "gate"}) != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         code, details = await refused(call("ModelInfer", asking("gate")))
-        assert (code, "wait already" in details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+        assert (code, "requests wait" in details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
         gate.open.set()
-        assert Response.FromString(await first).outputs[0].contents.fp64_contents == [-0.5]
+        for one in (first, second):
+            assert Response.FromString(await one).outputs[0].contents.fp64_contents == [-0.5]
 
 
 @pytest.mark.parametrize("how", ["cancelled", "deadline"])
