@@ -150,6 +150,8 @@ class ScriptedCluster:
 class ScriptedClient:
     """As much of a Client as feeds use."""
 
+    dry_run = False
+
     def __init__(self, cluster):
         self._cluster = cluster
         self.streaming_lists = None

@@ -33,6 +33,7 @@ class Scripted:
     """A client that gives these answers in turn and keeps the requests."""
 
     cluster = Cluster("http://scripted")
+    dry_run = False
 
     def __init__(self, *answers):
         self.answers = list(answers)

@@ -174,6 +174,8 @@ async def test_it_cannot_run_twice_at_once():
 class Writing:
     """A client whose writes go to a scripted cluster, and whose watch hears of them when told to."""
 
+    dry_run = False
+
     def __init__(self, cluster):
         self._cluster = cluster
         self.cluster = cluster.client.cluster
