@@ -123,7 +123,7 @@ class FaultProxy:
         finally:
             sending.cancel()
             self._tasks.discard(sending)
-            up_writer.close()
+            up_writer.transport.abort()
 
     async def _up(self, reader, writer):
         with contextlib.suppress(OSError):

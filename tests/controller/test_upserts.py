@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -30,6 +31,8 @@ def apply_merge(target, patch):
 
 class FakeApi:
     """One object, with a version, a status subresource, and defaults that it fills in. `meanwhile` is other writers."""
+
+    client = SimpleNamespace(dry_run=False)
 
     def __init__(self, body=None, *, defaults=lambda body: None):
         self.body = None

@@ -172,6 +172,7 @@ async def tunnel():
         asked.append((method.decode(), target.decode()))
         host, _, port = target.decode().partition(":")
         up_reader, up_writer = await asyncio.open_connection(host, int(port))
+        open_transports.update((writer.transport, up_writer.transport))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await asyncio.wait(
             [asyncio.create_task(copy(reader, up_writer)), asyncio.create_task(copy(up_reader, writer))],
@@ -180,11 +181,15 @@ async def tunnel():
         writer.close()
         up_writer.close()
 
+    open_transports = set()
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
     finally:
         server.close()
+        for transport in open_transports:
+            transport.abort()
+        await asyncio.sleep(0)
 
 
 async def test_tls_goes_through_a_proxy_from_end_to_end(tmp_path):

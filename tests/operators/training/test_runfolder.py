@@ -5,6 +5,7 @@ import multiprocessing
 import threading
 
 import pytest
+from lock_holder import hold
 
 from windlass.operators.errors import RunFolderBusy
 from windlass.operators.training.files import sha256_of
@@ -21,12 +22,6 @@ RESULT = {
     "loss": 0.25,
     "accuracy": 0.75,
 }
-
-
-def hold(path, held, release):
-    with RunFolder(path).lock(timeout_seconds=5):
-        held.set()
-        release.wait(20)
 
 
 def with_result(tmp_path, content=b"model", **changes):
