@@ -32,6 +32,7 @@ _SAME: Final = (
     "grace_seconds",
     "connect_timeout_seconds",
     "sync_timeout_seconds",
+    "contact_timeout_seconds",
     "deadline_seconds",
     "dry_run",
     "field_manager",
@@ -95,6 +96,10 @@ _OPTIONS: Final = (
     click.option(
         "--sync-timeout-seconds", type=_seconds(), default=_DEFAULTS.sync_timeout_seconds, show_default=True,
         help="How long the first lists may take.",
+    ),
+    click.option(
+        "--contact-timeout-seconds", type=_seconds(), default=_DEFAULTS.contact_timeout_seconds, show_default=True,
+        help="How long an informer may be cut off from the server until /readyz fails.",
     ),
     click.option(
         "--block-threshold-seconds", type=_seconds(open_=False), default=_DEFAULTS.block_threshold_seconds,

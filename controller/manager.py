@@ -345,7 +345,10 @@ class Manager:
                 registry=self.registry,
                 controllers=self._controllers.values,
                 live={"loop": lambda: None, "leases": self._replicas.health},
-                ready={"started": self._readiness},
+                ready={
+                    "started": self._readiness,
+                    "informers": lambda: cache.cut_off(settings.contact_timeout_seconds),
+                },
                 token=settings.probe_token,
                 details=self._loop_details,
             )

@@ -100,6 +100,15 @@ class Cache:
             late = [f"{one.resource}: {one.why()}" for one in self.informers if not one.has_synced]
             raise NotSynced(f"no complete copy after {timeout:g} s of {'; '.join(late)}") from None
 
+    def cut_off(self, limit_seconds: float) -> str | None:
+        """Which informers have been cut off from the server for the limit or longer, and why; None when none."""
+        lost = [
+            f"{one.resource} has been cut off for {one.cut_off_seconds():.0f} s: {one.why()}"
+            for one in self.informers
+            if one.is_cut_off(limit_seconds)
+        ]
+        return "; ".join(lost) or None
+
     async def run(self) -> None:
         """Run every informer, and those declared later, until cancelled."""
         if self._group is not None:

@@ -17,6 +17,7 @@ import msgspec
 from windlass.informers import requests
 from windlass.informers.backoff import Backoff
 from windlass.informers.client import Client, Stream
+from windlass.informers.contact import Contact
 from windlass.informers.errors import (
     ApiError,
     ConfigError,
@@ -74,6 +75,7 @@ log = logging.getLogger(__name__)
 LIST_SILENCE_SECONDS = 60.0
 IDLE_MARGIN_SECONDS = 5.0
 PROBE_SECONDS = 5.0
+_SUCCESSES = (WatchOpened, ItemsRead, PageRead)  # what a stream says afterwards adds nothing
 STREAMING_SINCE = (1, 27)  # the first release that knows sendInitialEvents at all
 # A server that sends bookmarks does so about once a minute (W-09); so long without a byte is a dead peer.
 BOOKMARKED_IDLE_SECONDS = 150.0
@@ -146,6 +148,7 @@ class Feed:
         self.state: State = initial_state(
             attrs.evolve(options.policy, streaming=options.policy.streaming and client.streaming_lists is not False)
         )
+        self.contact = Contact()
         self._sink = sink
         self._options = options
         # Owned by the one task that runs `run`.
@@ -195,7 +198,12 @@ class Feed:
             self.state = initial_state(attrs.evolve(policy, streaming=False))
 
     def _feed(self, event: Event) -> None:
-        self.state, effects = step(self.state, event, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        if isinstance(event, _SUCCESSES):
+            self.contact.made()
+        elif getattr(event, "failure", None) is not None:
+            self.contact.lost(now)
+        self.state, effects = step(self.state, event, now)
         for effect in effects:
             self._perform(effect)
 

@@ -12,6 +12,7 @@ import attrs
 
 from windlass.informers.barrier import Barrier
 from windlass.informers.client import Client
+from windlass.informers.contact import Complaints
 from windlass.informers.errors import InformerStopped, NotSynced
 from windlass.informers.feed import Feed, FeedOptions
 from windlass.informers.handlers import Handler, Registration
@@ -50,6 +51,7 @@ class Statistics:
     barrier_timeouts: int
     barrier_incomparable: int
     last_failure: str
+    cut_off_seconds: float
 
 
 class Informer:
@@ -86,7 +88,7 @@ class Informer:
         self._relists: dict[str, int] = {}
         self._rewatches: dict[str, int] = {}
         self._last_event_at: float | None = None
-        self._last_failure = ""
+        self._complaints = Complaints()
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -135,9 +137,18 @@ class Informer:
 
     def why(self) -> str:
         """The last failure in words, or what it is waiting for."""
-        if self._last_failure:
-            return self._last_failure
+        if self._complaints.text:
+            return self._complaints.text
         return "it is not running" if self._group is None else f"no answer from {self.client.cluster.server} yet"
+
+    def cut_off_seconds(self) -> float:
+        """For how long every request has failed, of the namespace that fares worst; 0.0 in contact, however quiet."""
+        now = asyncio.get_running_loop().time()
+        return max((one.feed.contact.seconds_lost(now) for one in self._feeds.values()), default=0.0)
+
+    def is_cut_off(self, limit_seconds: float) -> bool:
+        """Whether a request has failed so long after the first that failed, with no success in between."""
+        return any(one.feed.contact.seconds_proved() >= limit_seconds for one in self._feeds.values())
 
     async def run(self) -> None:
         """Follow the collection until cancelled. Can be run once."""
@@ -196,14 +207,13 @@ class Informer:
             barrier_waits=self.barrier.waits,
             barrier_timeouts=self.barrier.timeouts,
             barrier_incomparable=self.barrier.incomparable,
-            last_failure=self._last_failure,
+            last_failure=self._complaints.text,
+            cut_off_seconds=self.cut_off_seconds(),
         )
 
     def _follow(self, namespace: str) -> None:
         assert self._group is not None
         followed = _Followed(self, namespace)
-        select = attrs.evolve(self._select, namespace=namespace or None)
-        followed.feed = Feed(self.client, self.resource, select=select, sink=followed, options=self._options)
         self._feeds[namespace] = followed
         where = f" {namespace}" if namespace else ""
         followed.task = self._group.create_task(followed.feed.run(), name=f"inform {self.resource}{where}")
@@ -249,7 +259,7 @@ class Informer:
             await _in_slices(replacement.prepare())
             changes = replacement.swap(initial=not followed.synced)
             followed.synced = True
-            self._last_failure = ""
+            self._complaints.over()
             self.barrier.reached(version, followed.namespace)
             for key in self.barrier.awaited():
                 self.barrier.changed(key, self.store.get(key))
@@ -273,7 +283,7 @@ class Informer:
             self._count(change)
             for registration in tuple(self._registrations):
                 registration.deliver(change)
-        self._last_failure = ""
+        self._complaints.over()
         if not self.barrier.idle:
             self.barrier.changed(one.key, self.store.get(one.key))
         self.barrier.reached(one.resource_version, namespace)
@@ -293,7 +303,7 @@ class Informer:
 
     def _advanced(self, namespace: str, version: str) -> None:
         self._events["bookmark"] += 1
-        self._last_failure = ""
+        self._complaints.over()
         self._last_event_at = asyncio.get_running_loop().time()
         self.barrier.reached(version, namespace)
 
@@ -302,11 +312,12 @@ class Informer:
         counters = self._rewatches if report.what == "rewatch" else self._relists
         counters[cause] = counters.get(cause, 0) + 1
         if report.failure is not None:
-            if report.failure.message != self._last_failure:
+            text = report.failure.message or cause
+            if self._complaints.due(text, asyncio.get_running_loop().time()):
                 # An older server that does not stream lists is no trouble: it is listed.
                 level = logging.INFO if report.what == "no_streaming" else logging.WARNING
-                log.log(level, "%s: %s", self.resource, report.failure.message or cause)
-            self._last_failure = report.failure.message or cause
+                seconds = self.cut_off_seconds()
+                log.log(level, "%s: %s%s", self.resource, text, f" (for {seconds:.0f} s now)" if seconds >= 1 else "")
 
     def __repr__(self) -> str:
         state = "over" if self._over else "synced" if self.has_synced else "syncing" if self._group else "idle"
@@ -323,9 +334,10 @@ class _Followed:
         self.namespace = namespace
         self.synced = False
         self.task: asyncio.Task[None] | None = None
-        self.feed: Feed | None = None
         self.telling: Iterator[None] = iter(())
         self._informer = informer
+        select = attrs.evolve(informer._select, namespace=namespace or None)
+        self.feed = Feed(informer.client, informer.resource, select=select, sink=self, options=informer._options)
 
     async def commit(self, objects: dict[Key, Object], version: str) -> None:
         await self._informer._committed(self, objects, version)

@@ -102,6 +102,12 @@ _GAUGES: tuple[tuple[str, str, Callable[[Statistics], float], Callable[[Iterable
         lambda one: one.last_event_age_seconds or 0.0,
         max,
     ),
+    (
+        "windlass_informer_cut_off_seconds",
+        "Seconds for which every request has failed; 0 in contact.",
+        lambda one: one.cut_off_seconds,
+        max,
+    ),
 )
 
 _COUNTERS: tuple[tuple[str, str, str, Callable[[Statistics], dict[str, int]]], ...] = (

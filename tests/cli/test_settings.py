@@ -34,6 +34,7 @@ OPTIONS = {
     "grace-seconds": ("0", "grace_seconds", 0.0),
     "connect-timeout-seconds": ("2", "connect_timeout_seconds", 2.0),
     "sync-timeout-seconds": ("3", "sync_timeout_seconds", 3.0),
+    "contact-timeout-seconds": ("3", "contact_timeout_seconds", 3.0),
     "block-threshold-seconds": ("0", "block_threshold_seconds", 0.0),
     "field-manager": ("me", "field_manager", "me"),
     "leader-election-name": ("n", "leader_election.name", "n"),

@@ -9,6 +9,7 @@ import pytest
 from servers import open_server
 
 from windlass.controller import Manager, Result, Settings
+from windlass.envtest.apiserver import ApiServer
 from windlass.informers.builtins import ConfigMap
 from windlass.informers.cluster import Cluster
 
@@ -183,3 +184,24 @@ async def test_a_token_guards_what_goes_on_but_not_the_probes():
         assert (await ask(manager, "/readyz"))[0] == 200
         assert (await ask(manager, "/metrics"))[0] == 401
         assert (await ask(manager, "/debug/controllers", "secret"))[0] == 200
+
+
+async def test_a_manager_whose_token_has_become_wrong_is_not_ready_and_says_why():
+    async def reconcile(ctx, request):
+        pass
+
+    async with open_server("embedded") as server:
+        manager = managed(server, contact_timeout_seconds=0.5)
+        manager.controller(reconcile, for_=ConfigMap)
+        async with manager:
+            assert (await ask(manager, "/readyz"))[0] == 200
+            port = int(server.url.rpartition(":")[2])
+            await server.stop()
+            async with ApiServer(port=port):  # with another token
+                await until(lambda: manager.cache.cut_off(0.5))
+                status, told = await ask(manager, "/readyz")
+                alive, _ = await ask(manager, "/healthz")
+                _, metrics = await ask(manager, "/metrics")
+    assert (status, alive) == (503, 200)
+    assert "informers: configmaps.v1 has been cut off for" in told
+    assert 'windlass_informer_cut_off_seconds{resource="configmaps.v1"} 0.0' not in metrics

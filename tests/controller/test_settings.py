@@ -21,6 +21,7 @@ def test_probes_are_on_loopback_and_off_unless_asked_for():
         {"grace_seconds": -1.0},
         {"connect_timeout_seconds": 0.0},
         {"sync_timeout_seconds": 0.0},
+        {"contact_timeout_seconds": 0.0},
         {"field_manager": ""},
         {"workers": 0},
         {"deadline_seconds": 0.0},

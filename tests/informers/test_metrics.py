@@ -48,6 +48,7 @@ async def test_informers_are_read_when_scraped():
         assert value("windlass_informer_read_your_writes_total", result="timed_out") == 0
         assert value("windlass_informer_last_event_age_seconds") == pytest.approx(0.0, abs=0.1)
         assert value("windlass_informer_lag_seconds") == 0.0
+        assert value("windlass_informer_cut_off_seconds") == 0.0
 
 
 async def test_several_informers_of_a_kind_are_summed_and_the_longest_of_their_times_is_told():
