@@ -1,5 +1,7 @@
 """Updating: versions, generations, writes that change nothing, and what may not be changed."""
 
+from typing import Any
+
 from conformance.harness import Api, case, config_map, pod, stable, widget
 
 HOLD = "conformance.dev/hold"
@@ -39,6 +41,34 @@ async def test_an_absent_lease_is_created_by_an_update(api: Api):
     path = f"/apis/coordination.k8s.io/v1/namespaces/{api.namespace}/leases/a"
     answer = await api.put(path, {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}})
     assert (answer.code, answer.body["spec"]) == (201, {"holderIdentity": "me"})
+
+
+@case("U-04", "E-05")
+async def test_an_update_of_an_object_that_has_been_deleted_conflicts_for_its_uid(api: Api):
+    for path, body in _kinds(api):
+        made = await api.made(path, body)
+        assert (await api.delete(f"{path}/a")).code == 200
+        answer = await api.put(f"{path}/a", made)
+        assert (answer.code, answer.body["reason"]) == (409, "Conflict"), path
+        assert (await api.get(f"{path}/a")).code == 404
+
+
+@case("U-04")
+async def test_the_version_alone_does_not_keep_an_update_from_creating_what_has_been_deleted(api: Api):
+    codes = []
+    for path, body in _kinds(api):
+        made = await api.made(path, body)
+        assert (await api.delete(f"{path}/a")).code == 200
+        del made["metadata"]["uid"]
+        codes.append((await api.put(f"{path}/a", made)).code)
+    assert codes == [201, 404, 404]
+
+
+def _kinds(api: Api) -> list[tuple[str, dict[str, Any]]]:
+    """A kind that updates may create, and two that they may not."""
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{api.namespace}/leases"
+    lease = {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}}
+    return [(leases, lease), (api.config_maps, config_map()), (api.widgets, widget())]
 
 
 @case("U-05", "U-06")

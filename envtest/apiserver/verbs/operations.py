@@ -211,8 +211,10 @@ class Operations:
         metadata = checked_body(body, target, options)
         stored = self.store.get(target.key)
         if stored is None:
+            _check_uid(target, metadata, {})
             if target.resource.create_on_update and not target.subresource:
                 self.check_create(target, options)
+                metadata.pop("resourceVersion", None)  # it is not a precondition here: the uid alone is
                 return self.create(target, body, options), True
             raise not_found(target.resource.qualified, target.name)
         version = metadata.get("resourceVersion")
@@ -488,10 +490,10 @@ def checked_body(body: Any, target: Target, options: WriteOptions | None = None)
 
 
 def _check_uid(target: Target, metadata: Json, old: Json) -> None:
-    """E-05: the uid in the body of an update is a precondition; in a patch it is a field, and immutable."""
-    uid = metadata.get("uid")
-    if uid and uid != old["uid"]:
-        message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
+    """E-05: the uid in the body of an update is a precondition, also where nothing is; in a patch it is immutable."""
+    uid, found = metadata.get("uid"), old.get("uid", "")
+    if uid and uid != found:
+        message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
         raise conflict(target.resource.qualified, target.name, message)
 
 
