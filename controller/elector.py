@@ -20,6 +20,7 @@ from windlass.controller.election import Candidacy
 from windlass.controller.errors import LeadershipLost
 from windlass.controller.lease import FencingToken, LeaseRecord
 from windlass.controller.leases import Leases, StoredLease
+from windlass.informers.contact import Complaints
 from windlass.informers.errors import AlreadyExists, Conflict, InformersError, NotFound
 
 __all__ = ("Elector", "new_identity")
@@ -71,6 +72,7 @@ class Elector:
         self._state: lease.State = lease.Standby(candidacy)
         self._known: StoredLease | None = None  # the last version seen, whole: what the next write is based on
         self._holder: str | None = None
+        self._complaints = Complaints()
         self._hurry = asyncio.Event()
         self._stop_asked = False
         self._stop_told = False
@@ -180,12 +182,19 @@ class Elector:
             seconds = min(seconds, max(0.0, self._state.until - asyncio.get_running_loop().time()))
         try:
             async with asyncio.timeout(seconds):
-                return await request
+                event = await request
         except TimeoutError:
             reason = f"no answer within {seconds:.3g} s"
         except InformersError as error:
             reason = str(error)
-        _LOG.warning("%s: %s", self.name, reason)
+        else:
+            if not isinstance(event, lease.Failed):
+                if not isinstance(event, lease.Missing):  # it may still be that it cannot be made
+                    self._complaints.over()
+                return event
+            reason = event.reason
+        if self._complaints.due(reason, asyncio.get_running_loop().time()):
+            _LOG.warning("%s: %s", self.name, reason)
         return lease.Failed(reason)
 
     async def _get(self) -> lease.Event:

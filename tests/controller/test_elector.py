@@ -1,6 +1,7 @@
 """The shell around the decisions: time limits, annotations, what is told to whom, and how it ends."""
 
 import asyncio
+import logging
 import random
 from contextlib import asynccontextmanager, suppress
 
@@ -12,7 +13,7 @@ from windlass.controller.election import Candidacy, LeaderElection
 from windlass.controller.elector import Elector, new_identity
 from windlass.controller.errors import LeadershipLost, ManagerError
 from windlass.controller.lease import LeaseRecord
-from windlass.informers.errors import Conflict
+from windlass.informers.errors import Conflict, NotFound
 
 
 def elector(link, identity="me", log=None, **options):
@@ -368,3 +369,25 @@ async def test_conflicts_are_told_apart_from_failures():
         del server.leases["lease"]
         with pytest.raises(LeadershipLost, match="somebody has deleted it"):
             await task
+
+
+async def test_a_lease_that_cannot_be_made_is_warned_of_at_once_and_not_at_every_try(caplog):
+    """No Lease is found, which is nothing to tell; but neither can one be made where there is no namespace."""
+    server = MemoryLeases()
+    tries = []
+
+    def put(lease):
+        tries.append(lease)
+        raise NotFound(404, "NotFound", 'namespaces "nosuch" not found')
+
+    server.put = put
+    with caplog.at_level(logging.WARNING, "windlass.controller.elector"):
+        async with running(elector(server.link())):
+            await until(lambda: tries)
+            await asyncio.sleep(0.1)
+            assert len(caplog.records) == 1
+            await asyncio.sleep(600)
+    warned = [one.getMessage() for one in caplog.records]
+    assert all('namespaces "nosuch" not found' in one for one in warned), warned
+    assert len(tries) > 100
+    assert 4 <= len(warned) <= 6, warned  # after pauses of 30 s and more
