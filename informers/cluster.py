@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile
+from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile, token_fault
 from windlass.informers.errors import ConfigError
 from windlass.informers.wire import Wire
 
@@ -148,9 +148,16 @@ async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, 
     where = f"{name}, context {context}" if context else name
     try:
         loader = await load()
-        if not _plain(loader._cluster).get("server"):
+        server = _plain(loader._cluster).get("server")
+        if not server:
             raise ConfigError(f"{where}: the cluster names no server")
+        if not isinstance(server, str):
+            raise ConfigError(f"{where}: cluster.server: expected a URL as text, found {server!r}")
         user = _plain(loader._user)  # no public way to ask what the context's user is
+        token = user.get("token")
+        fault = token_fault(token) if token else None
+        if fault:
+            raise ConfigError(f"{where}: user.token: {fault}")
         plugin = _plugin(loader) if "exec" in user else None
         if plugin is not None or loader._user is None:
             # The plugin is ours to run, again and again; the loader would run it once, now, and keep the answer.

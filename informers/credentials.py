@@ -17,11 +17,22 @@ import attrs
 from windlass.informers.converter import parse_time
 from windlass.informers.errors import ConfigError
 
-__all__ = ("Anonymous", "Credentials", "ExecPlugin", "StaticHeader", "TokenFile")
+__all__ = ("Anonymous", "Credentials", "ExecPlugin", "StaticHeader", "TokenFile", "token_fault")
 
 TOKEN_FILE_SECONDS = 60.0  # the kubelet replaces a projected token long before it expires; client-go's period
 EXPIRY_MARGIN = timedelta(minutes=5)
 PLUGIN_SECONDS = 60.0
+
+
+def token_fault(token: object) -> str | None:
+    """Why a token cannot stand in a header; it is a secret, so no more than the offending character is told."""
+    if not isinstance(token, str):
+        return f"expected text, found {type(token).__name__}"
+    text = token.strip()
+    wrong = next((place for place, one in enumerate(text) if not one.isprintable()), None)
+    if wrong is None:
+        return None
+    return f"expected a token without control characters, found {text[wrong]!r} at character {wrong + 1}"
 
 
 class Credentials(Protocol):

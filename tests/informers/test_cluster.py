@@ -228,6 +228,15 @@ class TestWhere:
         (lambda value: value.update({"current-context": "other"}), "other"),
         (lambda value: value["clusters"][0]["cluster"].pop("server"), "names no server"),
         (lambda value: value.update({"contexts": "x"}), "contexts"),
+        (
+            lambda value: value["clusters"][0]["cluster"].update({"server": 5}),
+            "cluster.server: expected a URL as text, found 5$",
+        ),
+        (
+            lambda value: value["users"][0]["user"].update({"token": "a\nb"}),
+            r"user.token: .*, found '\\n' at character 2$",
+        ),
+        (lambda value: value["users"][0]["user"].update({"token": 5}), "user.token: expected text, found int$"),
     ],
 )
 async def test_a_broken_file_is_named_with_the_entry(tmp_path, change, message):
