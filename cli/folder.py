@@ -3,7 +3,7 @@
 ```
 DATA/lock            held while `windlass up` runs
 DATA/kubeconfig      for kubectl; written anew at each start
-DATA/apiserver.db    the embedded API server's objects
+DATA/apiserver.db    the embedded API server's objects, and beside it the administrator's token
 DATA/tables/digits   the sample's Delta table
 DATA/runs/           one folder a training run: checkpoints, progress, result
 DATA/models/         the model repository that the endpoint serves

@@ -27,6 +27,7 @@ from windlass.envtest.apiserver.access.authorization import Authorizer
 from windlass.envtest.apiserver.access.defaultroles import default_roles
 from windlass.envtest.apiserver.access.escalation import Escalation
 from windlass.envtest.apiserver.access.gate import Gate
+from windlass.envtest.apiserver.access.keeping import kept_token
 from windlass.envtest.apiserver.builtin.accesskinds import ACCESS_KINDS
 from windlass.envtest.apiserver.builtin.builtins import SYSTEM_NAMESPACES
 from windlass.envtest.apiserver.collector.definitions import Definitions
@@ -77,8 +78,9 @@ class ApiServer:
 
     `database` None keeps everything in memory; a path is an SQLite file that survives `kill -9` at any moment. `port`
     0 takes a free one. `token` is the administrator's: empty means a random one, None takes every token for his. Else a
-    wrong token is refused (401). Other users have the tokens of `Settings.users` and `add_user`, and are allowed what
-    the roles say. Raises `ServerError` from `start` when the address is occupied or the file is in use.
+    wrong token is refused (401). With a database a random one is that of the last time, from `start` on. Other users
+    have the tokens of `Settings.users` and `add_user`, and are allowed what the roles say. Raises `ServerError` from
+    `start` when the address is occupied or a file cannot be used.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class ApiServer:
         self._database_path = database
         self._host = host
         self._port = port
+        self._keeps_token = token == "" and database is not None
         self._token = secrets.token_urlsafe(24) if token == "" else token or ""
         self._settings = settings if settings is not None else Settings()
-        self._users = dict(self._settings.users) | ({self._token: ADMINISTRATOR} if self._token else {})
+        self._users = dict(self._settings.users)
         self._running: _Running | None = None
 
     def __repr__(self) -> str:
@@ -174,6 +177,10 @@ class ApiServer:
             raise ServerError(f"the API server already runs at {self.url}")
         database = Database(self._database_path) if self._database_path is not None else None
         try:
+            if self._keeps_token and self._database_path is not None:
+                self._token = kept_token(self._database_path, self._token)
+            if self._token:
+                self._users[self._token] = ADMINISTRATOR
             known = _Known(self._users, anybody=not self._token)
             self._running = await _run(database, (self._host, self._port), known, settings=self._settings)
         except BaseException:

@@ -242,6 +242,43 @@ async def test_a_wrong_token_is_refused_everywhere(token):
 
 
 @pytest.mark.realtime
+async def test_the_administrators_token_outlives_a_restart_with_the_database(tmp_path):
+    path = tmp_path / "db"
+    async with ApiServer(path) as server:
+        first = server.token
+    kept = tmp_path / "db.token"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    kept.chmod(0o644)
+    async with ApiServer(path) as server, aiohttp.ClientSession() as session:
+        assert server.token == first
+        headers = {"Authorization": f"Bearer {first}"}
+        async with session.get(server.url + "/api/v1/namespaces", headers=headers) as response:
+            assert response.status == 200
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    async with ApiServer(path, token="mine") as server:
+        assert server.token == "mine"
+    async with ApiServer(path) as server:
+        assert server.token == first
+    async with ApiServer() as one, ApiServer() as other:
+        assert len({one.token, other.token, first}) == 3
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("found", ["", "\n", "a\x00b"])
+async def test_a_kept_token_that_is_none_is_made_anew(tmp_path, found):
+    (tmp_path / "db.token").write_text(found)
+    async with ApiServer(tmp_path / "db") as server:
+        assert (tmp_path / "db.token").read_text() == server.token + "\n"
+
+
+@pytest.mark.realtime
+async def test_a_token_that_cannot_be_kept_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "db.token").mkdir()
+    with pytest.raises(ServerError, match=r"db\.token cannot be kept: .*directory"):
+        await ApiServer(tmp_path / "db").start()
+
+
+@pytest.mark.realtime
 async def test_credentials_are_required_where_the_settings_say_so():
     async with (
         ApiServer(token="t", settings=Settings(without_token="refused")) as server,
