@@ -92,10 +92,11 @@ class TokenFile(_NoCertificate):
             if self._header is None:
                 raise ConfigError(f"token file {self.path}: {error.strerror or error}") from error
             token = ""
-        if token:
+        fault = token_fault(token) if token else "it is empty"
+        if fault is None:
             self._header = f"Bearer {token}"
         elif self._header is None:
-            raise ConfigError(f"token file {self.path}: it is empty")
+            raise ConfigError(f"token file {self.path}: {fault}")
         self._read_at = now
         return self._header
 

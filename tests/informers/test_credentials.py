@@ -25,6 +25,13 @@ class TestTokenFile:
 
         assert await TokenFile(path).header() == "Bearer abc"
 
+    async def test_a_file_that_holds_no_token_is_named_with_what_is_wrong(self, tmp_path):
+        path = tmp_path / "token"
+        path.write_text("a\nb")
+
+        with pytest.raises(ConfigError, match=r"token: expected a token without control characters, found '\\n' at"):
+            await TokenFile(path).header()
+
     async def test_it_is_read_again_when_its_time_is_up(self, tmp_path, monkeypatch):
         path = tmp_path / "token"
         path.write_text("old")
