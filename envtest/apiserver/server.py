@@ -243,7 +243,7 @@ async def _run(database: Database | None, address: tuple[str, int], known: _Know
     accounts = Accounts(store, secrets.token_bytes(32), settings.clock)
     without_token = _WITHOUT_TOKEN[settings.without_token]
     gate = Gate(Authenticator(known.users, accounts, without_token, known.anybody), authorizer)
-    around = Surroundings(gate, accounts, settings.times, settings.clock, settings.rng, caller)
+    around = Surroundings(gate, accounts, settings.times, settings.clock, settings.rng, caller, address[0])
     handlers = Handlers(operations, cache, around)
     runner, port = await _bind(handlers, address, settings)
     tasks = [asyncio.create_task(housekeeping.run(), name="apiserver housekeeping")]

@@ -33,6 +33,7 @@ from windlass.envtest.apiserver.errors import (
     too_large_version,
     unsupported_media_type,
 )
+from windlass.envtest.apiserver.http.naming import check_host
 from windlass.envtest.apiserver.http.protobuf import PROTOBUF, decode_protobuf
 from windlass.envtest.apiserver.http.routing import find_target, missing_path
 from windlass.envtest.apiserver.identity import User
@@ -82,6 +83,7 @@ class Surroundings:
     clock: Callable[[], datetime]
     rng: random.Random
     call: Callable[[Call], Awaitable[Reply]]  # asks webhooks
+    listening: str  # the host that the server was told to listen on
 
 
 class Handlers:
@@ -114,6 +116,7 @@ class Handlers:
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         try:
+            check_host(request.headers.get("Host", self._around.listening), self._around.listening)
             knock = Knock(request.method, request.path, request.query, request.headers)
             user = self._around.gate.admit(knock)
             request[ENQUIRY].user = user.info()

@@ -279,6 +279,22 @@ async def test_a_token_that_cannot_be_kept_is_an_error_that_names_the_file(tmp_p
 
 
 @pytest.mark.realtime
+async def test_a_web_page_under_a_name_that_leads_here_is_refused():
+    """DNS rebinding: without a token it would be the administrator."""
+    async with ApiServer() as server, aiohttp.ClientSession() as session:
+        port = server.url.rpartition(":")[2]
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "[::1", ""):
+            for path in ("/api/v1/namespaces", "/version"):
+                async with session.get(server.url + path, headers={"Host": host}) as response:
+                    assert response.status == 403, host
+                    assert (await response.json())["reason"] == "Forbidden"
+        own = ("127.0.0.1", "localhost", "LocalHost.", "a.localhost", "[::1]", "172.17.0.1", "host.docker.internal")
+        for host in (*own, socket.gethostname()):
+            async with session.get(server.url + "/api/v1/namespaces", headers={"Host": f"{host}:{port}"}) as response:
+                assert response.status == 200, host
+
+
+@pytest.mark.realtime
 async def test_credentials_are_required_where_the_settings_say_so():
     async with (
         ApiServer(token="t", settings=Settings(without_token="refused")) as server,
@@ -643,7 +659,7 @@ async def test_bookmarks_come_at_their_interval_and_a_watch_ends_at_its_time():
 async def test_a_watch_that_is_not_read_is_ended_rather_than_grown():
     async with cluster(pending_max=20) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(client.server.url.rpartition(":")[2]))
-        writer.write(f"GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        writer.write(f"GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         for index in range(60):  # 12 MB: more than the sockets hold
             await client.create(CONFIG_MAPS, config_map(f"c{index}", data={"k": "x" * 200_000}))
