@@ -183,7 +183,7 @@ async def test_a_second_ctrl_c_ends_it_at_once_and_no_trainer_is_left(tmp_path):
         (trainer,) = children_of(program.pid)
         # A request that never ends holds up the stop for a moment.
         _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        writer.write(b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        writer.write(b"POST /api/v1/namespaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         await writer.drain()
         program.interrupt()
         await program.line("stopping in order")
