@@ -4,6 +4,7 @@ The defaults are those of the classes, so that a program and the command do the 
 variable, too: WINDLASS_RUN_ and its name.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -39,8 +40,18 @@ _SAME: Final = (
 )
 
 
-def _seconds(minimum: float = 0.0, *, open_: bool = True) -> click.FloatRange:
-    return click.FloatRange(min=minimum, min_open=open_)
+class _Seconds(click.FloatRange):
+    """A finite number of seconds: a comparison with NaN is never true, so no range refuses it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"expected a finite number of seconds, found {found}", param, ctx)
+        return found
+
+
+def _seconds(minimum: float = 0.0, *, open_: bool = True) -> _Seconds:
+    return _Seconds(min=minimum, min_open=open_)
 
 
 _OPTIONS: Final = (

@@ -5,6 +5,7 @@ owner relations and numbers are checked, what was left open is taken from the se
 """
 
 import inspect
+import math
 from collections.abc import Callable
 
 import attrs
@@ -96,9 +97,9 @@ class Assembly:
 
     def _check(self, faults: Faults, used_by: str, spec: ControllerSpec) -> None:
         """Everything about a controller that has nothing to do with kinds."""
-        if spec.workers < 1 or spec.deadline_seconds <= 0:
+        if spec.workers < 1 or not (0 < spec.deadline_seconds < math.inf):
             faults.add(
-                f"{used_by}: expected workers >= 1 and deadline_seconds > 0, "
+                f"{used_by}: expected workers >= 1 and a finite deadline_seconds > 0, "
                 f"found workers={spec.workers!r}, deadline_seconds={spec.deadline_seconds!r}"
             )
         if spec.offload and inspect.iscoroutinefunction(spec.reconcile):

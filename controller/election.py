@@ -3,6 +3,8 @@
 Nothing here is done; `windlass.controller.lease` decides by these numbers.
 """
 
+import math
+
 import attrs
 
 from windlass.controller.errors import ManagerError
@@ -43,16 +45,19 @@ class LeaderElection:
 def timing_faults(lease_seconds: int, renew_seconds: float, retry_seconds: float) -> list[str]:
     """What is wrong with the three times, if anything (L15)."""
     wrong = []
-    if lease_seconds != int(lease_seconds) or lease_seconds < 1:
+    if not math.isfinite(renew_seconds):
+        wrong.append(f"renew_seconds: expected a finite number, found {renew_seconds!r}")
+    if not (math.isfinite(lease_seconds) and lease_seconds == int(lease_seconds) and lease_seconds >= 1):
         wrong.append(f"lease_seconds: expected a whole number from 1 up, found {lease_seconds!r}")
-    if retry_seconds <= 0:
-        wrong.append(f"retry_seconds: expected more than 0, found {retry_seconds!r}")
-    if lease_seconds <= renew_seconds:
+    # Each asks for what is right, because every comparison with NaN is false.
+    if not (0 < retry_seconds < math.inf):
+        wrong.append(f"retry_seconds: expected a finite number above 0, found {retry_seconds!r}")
+    if not lease_seconds > renew_seconds:
         wrong.append(
             f"lease_seconds: expected more than renew_seconds ({renew_seconds:g}), or two would lead at once; "
             f"found {lease_seconds!r}"
         )
-    if renew_seconds <= _LOOK_AGAIN * retry_seconds:
+    if not renew_seconds > _LOOK_AGAIN * retry_seconds:
         wrong.append(
             f"renew_seconds: expected more than {_LOOK_AGAIN:g} times retry_seconds ({_LOOK_AGAIN * retry_seconds:g}), "
             f"or one lost answer would cost the leadership; found {renew_seconds!r}"

@@ -19,7 +19,7 @@ class TokenBucket:
     """
 
     def __init__(self, *, rate: float, burst: int) -> None:
-        if rate <= 0 or burst < 1:
+        if not (rate > 0 and burst >= 1):
             raise ValueError(f"a token bucket expects rate > 0 and burst >= 1, found rate={rate!r}, burst={burst!r}")
         self._rate = rate
         self._burst = float(burst)

@@ -1,7 +1,9 @@
 """What a manager can be told beside its kinds and its cluster: one frozen value, every field with its default."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import attrs
 
@@ -19,6 +21,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_FINITE: Final = attrs.validators.lt(math.inf)
+
+
 @attrs.frozen
 class Settings:
     """Settings of a Manager. Times in seconds."""
@@ -33,21 +38,21 @@ class Settings:
     """What requests for metrics and the debug page must carry as a bearer token. Required if `probe_host` is not this
     machine's own loopback; the two probes are open in any case."""
 
-    block_threshold_seconds: float = attrs.field(default=0.5, validator=attrs.validators.ge(0))
+    block_threshold_seconds: float = attrs.field(default=0.5, validator=(attrs.validators.ge(0), _FINITE))
     """How long something may hold the event loop before it is named in the log and counted; 0 to not watch it."""
 
     event_series: bool = False
     """Write repeated Events as series, as events.k8s.io does, instead of counting them (E7)."""
 
-    grace_seconds: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
+    grace_seconds: float = attrs.field(default=30.0, validator=(attrs.validators.ge(0), _FINITE))
     """How long an orderly stop may take in all; what still runs then is cancelled, and named in GraceExceeded. 0 means
     that nothing is waited for, and that this is no error (M4)."""
 
-    connect_timeout_seconds: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    connect_timeout_seconds: float = attrs.field(default=10.0, validator=(attrs.validators.gt(0), _FINITE))
     """How long the API server may be unreachable at the start, or not serve a kind. Once started, a manager waits for
     it for ever."""
 
-    sync_timeout_seconds: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
+    sync_timeout_seconds: float = attrs.field(default=120.0, validator=(attrs.validators.gt(0), _FINITE))
     """How long the first lists may take (C11)."""
 
     contact_timeout_seconds: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
@@ -67,7 +72,7 @@ class Settings:
     workers: int = attrs.field(default=8, validator=attrs.validators.ge(1))
     """How many keys a controller works at once, unless it says so itself."""
 
-    deadline_seconds: float = attrs.field(default=300.0, validator=attrs.validators.gt(0))
+    deadline_seconds: float = attrs.field(default=300.0, validator=(attrs.validators.gt(0), _FINITE))
     """When a run is ended, unless its controller says so itself."""
 
     dry_run: bool = False

@@ -8,6 +8,7 @@ what a key's work is; who does is attached as a Worker.
 import asyncio
 import json
 import logging
+import math
 import random
 import re
 import socket
@@ -62,8 +63,8 @@ class Sharding:
             if value is not None and not _NAME.fullmatch(value)
         ]
         wrong += timing_faults(self.lease_seconds, self.renew_seconds, self.retry_seconds)
-        if self.drain_seconds < 0:
-            wrong.append(f"drain_seconds: expected 0 or more, found {self.drain_seconds!r}")
+        if not (0 <= self.drain_seconds < math.inf):
+            wrong.append(f"drain_seconds: expected a finite number from 0 up, found {self.drain_seconds!r}")
         if wrong:
             raise ManagerError(f"sharding {self.name!r} cannot be set up: " + "; ".join(wrong))
 

@@ -5,6 +5,7 @@ is true the reconciler reads itself.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Protocol, TypeAlias
 
@@ -69,8 +70,8 @@ class Ticker:
     """Wakes the keys that `keys()` names, each `seconds`, the first time after `seconds`."""
 
     def __init__(self, seconds: float, keys: Callable[[], Iterable[Key]], *, name: str = "ticker") -> None:
-        if seconds <= 0:
-            raise ValueError(f"a ticker expects seconds > 0, found {seconds!r}")
+        if not (0 < seconds < math.inf):
+            raise ValueError(f"a ticker expects a finite number of seconds > 0, found {seconds!r}")
         self.name = name
         self._seconds = seconds
         self._keys = keys

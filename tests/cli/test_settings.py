@@ -143,3 +143,11 @@ def test_a_value_out_of_range_is_refused_by_the_name_of_its_option(arguments, sa
 
     assert refused.exit_code == 2
     assert says in refused.output
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("option", [f"--{one}" for one in {**OPTIONS, **TIMES} if one.endswith("-seconds")])
+def test_a_time_is_finite_and_its_option_is_named(option, value):
+    outcome = settings(*SWITCHES, option, value)
+
+    assert (outcome.exit_code, option in outcome.output) == (2, True), outcome.output

@@ -331,7 +331,7 @@ async def test_through_kills_partitions_and_lost_answers_there_is_never_more_tha
         ({"lease_seconds": 15.5}, "lease_seconds: expected a whole number from 1 up, found 15.5"),
         ({"lease_seconds": 0}, "lease_seconds: expected a whole number from 1 up, found 0"),
         ({"retry_seconds": 9.0}, "renew_seconds: expected more than 1.2 times retry_seconds (10.8)"),
-        ({"retry_seconds": 0.0}, "retry_seconds: expected more than 0, found 0.0"),
+        ({"retry_seconds": 0.0}, "retry_seconds: expected a finite number above 0, found 0.0"),
         ({"identity": ""}, "identity: expected a name that no other process has"),
         ({"name": ""}, "name: expected the name of a Lease, found ''"),
     ],

@@ -101,7 +101,7 @@ def test_an_owner_relation_that_the_garbage_collector_would_undo_is_refused():
 
 @pytest.mark.parametrize("arguments", [{"workers": 0}, {"deadline_seconds": 0.0}])
 def test_numbers_out_of_range_are_refused(arguments):
-    with pytest.raises(ManagerError, match="expected workers >= 1 and deadline_seconds > 0"):
+    with pytest.raises(ManagerError, match="expected workers >= 1 and a finite deadline_seconds > 0"):
         Manager().controller(nothing, for_=Pod, **arguments)
 
 

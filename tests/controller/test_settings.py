@@ -3,10 +3,17 @@
 import attrs
 import pytest
 
+from windlass.controller import Manager
 from windlass.controller.election import LeaderElection
 from windlass.controller.errors import ManagerError
+from windlass.controller.retries import TokenBucket
 from windlass.controller.settings import Settings, utc_now
 from windlass.controller.sharding import Sharding
+from windlass.controller.sources import Ticker
+from windlass.informers import ConfigMap
+
+
+TIMES = [field.name for field in attrs.fields(Settings) if field.name.endswith("_seconds")]
 
 
 def test_probes_are_on_loopback_and_off_unless_asked_for():
@@ -25,6 +32,7 @@ def test_probes_are_on_loopback_and_off_unless_asked_for():
         {"field_manager": ""},
         {"workers": 0},
         {"deadline_seconds": 0.0},
+        *({name: float(wrong)} for name in TIMES for wrong in ("nan", "inf")),
     ],
     ids=str,
 )
@@ -57,3 +65,32 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
 
 def test_one_name_in_two_namespaces_is_two_leases():
     Settings(leader_election=LeaderElection("a", "x"), sharding=Sharding("a", "y")).validate()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["lease_seconds", "renew_seconds", "retry_seconds", "drain_seconds"])
+def test_times_of_a_lease_are_finite(name, value):
+    """A comparison with NaN is false, and a pause of NaN seconds is none."""
+    candidates = [Sharding("a", **{name: value})]
+    if name != "drain_seconds":
+        candidates.append(LeaderElection("a", **{name: value}))
+    for candidate in candidates:
+        with pytest.raises(ManagerError, match=f"{name}: expected "):
+            candidate.validate()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_of_a_controller_are_finite(value):
+    with pytest.raises(ManagerError, match="a finite deadline_seconds"):
+        Manager().controller(nothing, for_=ConfigMap, deadline_seconds=value)
+    with pytest.raises(ValueError, match="a finite number of seconds"):
+        Ticker(value, list)
+
+
+def test_a_bucket_has_a_rate():
+    with pytest.raises(ValueError, match="expects rate > 0"):
+        TokenBucket(rate=float("nan"), burst=1)
+
+
+async def nothing(ctx, request):
+    """Reconciles by doing nothing."""

@@ -326,7 +326,7 @@ async def test_over_many_failovers_no_key_is_worked_twice_at_once_and_all_are_wo
         ({"name": "a.b"}, "name: expected lower-case"),
         ({"member": ""}, "member: expected lower-case"),
         ({"lease_seconds": 9}, "lease_seconds: expected more than renew_seconds (10)"),
-        ({"drain_seconds": -1.0}, "drain_seconds: expected 0 or more, found -1.0"),
+        ({"drain_seconds": -1.0}, "drain_seconds: expected a finite number from 0 up, found -1.0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(fields, message):

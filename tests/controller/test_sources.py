@@ -94,7 +94,7 @@ async def test_a_ticker_that_was_held_up_skips_what_it_missed():
 
 
 def test_a_ticker_without_an_interval_is_refused():
-    with pytest.raises(ValueError, match="a ticker expects seconds > 0"):
+    with pytest.raises(ValueError, match="a ticker expects a finite number of seconds > 0"):
         Ticker(0, list)
 
 
