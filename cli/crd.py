@@ -1,6 +1,7 @@
 """`windlass crd`: what the classes say, as CustomResourceDefinitions."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,8 +67,8 @@ def check(references: tuple[str, ...], folder: Path, webhook: str | None, agains
     kinds, conversion = _kinds(references), _conversion(webhook)
     faults = drift(kinds, folder, conversion=conversion)
     if against is not None:
-        before = _definitions(files_at(against, folder))
-        found = _compared(before, _now(kinds, conversion))
+        now = _now(kinds, conversion)
+        found = _compared(_definitions(files_at(against, folder), now), now)
         faults += [str(change) for change in found if change.breaking]
     for fault in faults:
         click.echo(fault, err=True)
@@ -85,8 +86,10 @@ def diff(references: tuple[str, ...], folder: Path, webhook: str | None, against
     if against is not None:
         before = files_at(against, folder)
     else:
-        before = {path.name: path.read_text() for path in sorted(folder.glob("*.yaml"))}
-    found = _compared(_definitions(before), _now(_kinds(references), _conversion(webhook)))
+        files = sorted(folder.glob("*.yaml"))
+        before = {path.name: path.read_bytes().decode(errors="surrogateescape") for path in files}
+    now = _now(_kinds(references), _conversion(webhook))
+    found = _compared(_definitions(before, now), now)
     if as_json:
         click.echo(json.dumps([attrs.asdict(change) for change in found], indent=2))
         return
@@ -116,20 +119,48 @@ def _now(kinds: tuple[Definable, ...], conversion: Webhook | None) -> dict[str, 
     return {definition["metadata"]["name"]: definition for definition in made}
 
 
-def _definitions(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The definitions in generated files, by name; files of other origin are passed over."""
+def _definitions(texts: dict[str, str], now: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The definitions in files, by name; one that we neither generate `now` nor have generated is not ours to judge.
+
+    Raises click.ClickException, which names the file, for one that cannot be what was generated.
+    """
     found = {}
     for name, text in texts.items():
-        if not text.startswith(HEADER):
-            continue
-        try:
-            documents = list(yaml.safe_load_all(text))
-        except yaml.YAMLError as error:
-            raise click.ClickException(f"{name} is no YAML: {' '.join(str(error).split())}") from error
-        for document in documents:
-            if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
+        for document in _documents(name, text):
+            if document.get("kind") != "CustomResourceDefinition":
+                continue
+            if not _is_definition(document):
+                raise click.ClickException(f"{name}: expected a whole CustomResourceDefinition, found a part of one")
+            # Comments may be lost on the way, and what is in the cluster does not change by that.
+            if document["metadata"]["name"] in now or text.startswith(HEADER):
                 found[document["metadata"]["name"]] = document
     return found
+
+
+def _documents(name: str, text: str) -> list[dict[str, Any]]:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise click.ClickException(f"{name} is not UTF-8")
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except (yaml.YAMLError, ValueError) as error:
+        raise click.ClickException(f"{name} is no YAML: {' '.join(str(error).split())}") from error
+    if not documents or not all(isinstance(document, dict) for document in documents):
+        raise click.ClickException(f"{name}: expected objects of Kubernetes, found {text[:40]!r}")
+    return documents
+
+
+def _is_definition(document: dict[str, Any]) -> bool:
+    """Whether it has the parts that are compared."""
+    match document:
+        case {"metadata": {"name": str()}, "spec": {"names": dict(), "versions": [_, *_] as versions}}:
+            return all(
+                isinstance(one, dict)
+                and isinstance(one.get("name"), str)
+                and isinstance(one.get("schema", {}), dict)
+                and isinstance(one.get("schema", {}).get("openAPIV3Schema", {}), dict)
+                for one in versions
+            )
+    return False
 
 
 def _compared(before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]) -> list[Change]:

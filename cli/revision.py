@@ -35,7 +35,8 @@ def _git(folder: Path, *arguments: str, revision: str) -> str:
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # whoever reads the text says which file is not UTF-8
             timeout=_TIMEOUT_SECONDS,
         )
     except FileNotFoundError as error:

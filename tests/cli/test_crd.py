@@ -182,3 +182,42 @@ def test_definitions_of_other_origin_are_nobodys_loss(repository):
     checked = invoke("check", "before_boxes:Box", "--folder", "crds", "--against", "HEAD")
 
     assert (checked.return_value, checked.output) == (0, "")
+
+
+def test_a_file_without_its_first_comment_is_compared_all_the_same(repository):
+    (file,) = (repository / "crds").iterdir()
+    file.write_text(file.read_text().partition("\n")[2])
+    shown = invoke("diff", "after_boxes:Box", "--folder", "crds")
+    git(repository, "commit", "--quiet", "--all", "-m", "two")
+    assert invoke("generate", "after_boxes:Box", "--folder", "crds").exit_code == 0
+    checked = invoke("check", "after_boxes:Box", "--folder", "crds", "--against", "HEAD")
+
+    assert sorted(shown.output.splitlines()[:4]) == sorted(checked.stderr.splitlines()) == BROKEN
+    assert checked.return_value == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "expected objects"),
+        (b"# nothing else\n", "expected objects"),
+        (b"[]", "expected objects"),
+        (b"a: [", "is no YAML"),
+        (b"at: 2026-13-45", "is no YAML"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"kind: CustomResourceDefinition\nmetadata: {name: boxes.cli.example.com}\nspec: 5", "found a part of one"),
+        (b"kind: CustomResourceDefinition\nspec: {}", "found a part of one"),
+        (
+            b"kind: CustomResourceDefinition\nmetadata: {name: x}\nspec: {names: {}, versions: [{name: a, schema: 5}]}",
+            "found a part of one",
+        ),
+    ],
+)
+def test_a_file_that_is_no_definition_is_one_error_that_names_it(repository, content, says):
+    (file,) = (repository / "crds").iterdir()
+    file.write_bytes(content)
+    git(repository, "commit", "--quiet", "--all", "-m", "two")
+    for arguments in (("diff",), ("diff", "--against", "HEAD"), ("check", "--against", "HEAD")):
+        done = CliRunner().invoke(crd.command, [*arguments, "after_boxes:Box", "--folder", "crds"])
+
+        assert (done.exit_code, file.name in done.output, says in done.output) == (1, True, True), done.output

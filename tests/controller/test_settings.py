@@ -12,7 +12,6 @@ from windlass.controller.sharding import Sharding
 from windlass.controller.sources import Ticker
 from windlass.informers import ConfigMap
 
-
 TIMES = [field.name for field in attrs.fields(Settings) if field.name.endswith("_seconds")]
 
 
