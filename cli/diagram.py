@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import click
 
-from windlass.cli.evidence import Question, from_file
-from windlass.cli.journal import KIND, MACHINE, given_key, given_kind, given_machine
+from windlass.cli.evidence import Question
+from windlass.cli.journal import KIND, MACHINE, given_key, given_kind, given_machine, told_by
 from windlass.cli.options import FILE
 from windlass.statemachine import Machine, mermaid
 from windlass.statemachine.diagram import graphviz
@@ -48,11 +48,18 @@ def command(reference: str, *, drawn_as: str, journal: Path | None, only: str | 
 
 def _path(journal: Path, question: Question) -> tuple[str, ...]:
     """The states that the one object went through in the last of its lives."""
-    found = lives(from_file(journal, question).entries)
+    found = lives(told_by(journal, question, option="--journal").entries)
     if len(found) != 1:
         names = ", ".join(sorted({subject.partition(" ")[2] for subject, _ in found})) or "no object"
         raise click.BadParameter(f"{journal} tells of {names}: name one with --only", param_hint="--journal")
     (entries,) = found.values()
     life = [entry for entry in entries if entry.generation == entries[-1].generation]
     start = life[0].source if len(life) == len(entries) else question.machine.initial
-    return (start, *(entry.target for entry in life))
+    way = (start, *(entry.target for entry in life))
+    unknown = sorted({state for state in way if state not in question.machine.states})
+    if unknown:
+        raise click.BadParameter(
+            f"{journal} tells of {', '.join(unknown)}, which the machine does not have: name the machine it is about",
+            param_hint="--journal",
+        )
+    return way

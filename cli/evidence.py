@@ -7,7 +7,7 @@ have been cut off by a crash; any other that is no JSON object is an error.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -20,6 +20,8 @@ from windlass.statemachine.forensics import Finding, examine
 from windlass.statemachine.journal import Entry, from_json
 
 __all__ = ("Evidence", "Question", "from_file", "from_object")
+
+_NAMES_MAX: Final = 5
 
 
 @attrs.frozen
@@ -34,7 +36,7 @@ class Question:
     def is_about(self, entry: Entry) -> bool:
         """Whether the entry belongs to what was asked for; one that lies in the object itself always does."""
         kind, _, place = entry.subject.partition(" ")
-        return not entry.subject or (kind == self.kind.__name__ and self.key in (None, Key.parse(place)))
+        return not entry.subject or (kind == self.kind.__name__ and (self.key is None or str(self.key) == place))
 
 
 @attrs.frozen
@@ -46,7 +48,11 @@ class Evidence:
 
 
 def from_file(path: Path, question: Question) -> Evidence:
-    """What a journal or an audit log says. Raises JournalError, which names the line, and OSError."""
+    """What a journal or an audit log says. Raises JournalError, which names the line, and OSError.
+
+    A file that holds nothing of what was asked for is an error, too, unless it is an audit log, where everybody's
+    requests are.
+    """
     journal: list[Entry] = []
     audited: list[Mapping[str, Any]] = []
     for number, line in _lines(path):
@@ -57,14 +63,31 @@ def from_file(path: Path, question: Question) -> Evidence:
             journal.append(from_json(line))
         except JournalError as error:
             raise JournalError(f"{path}, line {number}: {error}") from None
-    written = [
-        write
-        for write in writes(audited, field=question.field, initial=question.machine.initial)
-        if question.is_about(write.entry)
-    ]
-    return _judged(
-        (*(entry for entry in journal if question.is_about(entry)), *transitions(written)), question, losses(written)
-    )
+    if not journal and not audited:
+        raise JournalError(f"{path} holds no line of a journal or of an audit log")
+    found = list(writes(audited, field=question.field, initial=question.machine.initial))
+    asked = tuple(entry for entry in journal if question.is_about(entry))
+    written = [write for write in found if question.is_about(write.entry)]
+    if not asked and not written:
+        _refuse_others(path, question, journal=journal, audited=[write.entry for write in found])
+    return _judged((*asked, *transitions(written)), question, losses(written))
+
+
+def _refuse_others(path: Path, question: Question, *, journal: list[Entry], audited: list[Entry]) -> None:
+    """Raises JournalError when what was asked for is not what the file is about."""
+    wanted = question.kind.__name__
+    subjects = sorted({entry.subject for entry in (*journal, *audited)})
+    keys = [place for kind, _, place in (subject.partition(" ") for subject in subjects) if kind == wanted]
+    if question.key is not None and (keys or not journal):
+        raise JournalError(f"{path} has no {wanted} {question.key}; it has {_some(keys)}")
+    if journal:
+        kinds = sorted({entry.subject.partition(" ")[0] for entry in journal})
+        raise JournalError(f"{path} holds transitions of {_some(kinds)}, none of {wanted}; say --kind")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_MAX]) or "none"
+    return f"{shown} and {len(names) - _NAMES_MAX} more" if len(names) > _NAMES_MAX else shown
 
 
 async def from_object(kubeconfig: Path | None, question: Question, key: Key) -> Evidence:

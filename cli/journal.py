@@ -13,10 +13,10 @@ from windlass.cli.evidence import Evidence, Question, from_file, from_object
 from windlass.cli.loading import load_object
 from windlass.cli.options import FILE, usable_kubeconfig
 from windlass.informers import CustomResource, Key
-from windlass.statemachine import Machine
+from windlass.statemachine import JournalError, Machine
 from windlass.statemachine.journal import Entry, lives, to_json
 
-__all__ = ("KIND", "MACHINE", "command", "explain", "export", "given_key", "given_kind", "given_machine")
+__all__ = ("KIND", "MACHINE", "command", "explain", "export", "given_key", "given_kind", "given_machine", "told_by")
 
 MACHINE: Final = "windlass.operators.training.phases:MACHINE"
 KIND: Final = "windlass.operators.training:TrainingJob"
@@ -69,11 +69,19 @@ def _evidence(source: str, options: dict[str, str | Path | None]) -> Evidence:
     )
     path = Path(source)
     if path.exists():
-        return from_file(path, question)
+        return told_by(path, question, option="FILE")
     kubeconfig = options["kubeconfig"]
     key = given_key(source if "/" in source else f"default/{source}", option="FILE|NAME")
     with usable_kubeconfig():
         return asyncio.run(from_object(kubeconfig if isinstance(kubeconfig, Path) else None, question, key))
+
+
+def told_by(path: Path, question: Question, *, option: str) -> Evidence:
+    """What the file says. Raises click.BadParameter if it does not say it: 1 is for what the journal itself tells."""
+    try:
+        return from_file(path, question)
+    except (JournalError, OSError) as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 def given_machine(reference: str, *, option: str) -> Machine:

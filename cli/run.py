@@ -100,6 +100,8 @@ def _settings(given: dict[str, Any], journal: Path | None) -> Settings:
     settings = settings_of(given)
     if journal is None:
         return settings
+    if not journal.resolve().parent.is_dir():
+        raise click.BadParameter(f"{journal}: there is no folder {journal.resolve().parent}", param_hint="--journal")
     return attrs.evolve(settings, journal=JournalFile(journal.resolve(), {"TrainingJob": MACHINE}))
 
 

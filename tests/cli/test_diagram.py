@@ -73,3 +73,11 @@ def test_the_way_is_that_of_the_last_life(tmp_path):
     drawn = CliRunner().invoke(command, ["--journal", str(tmp_path / "j"), "--format", "svg"])
     assert drawn.output == svg(MACHINE, path=WAY)
     ET.fromstring(drawn.output)
+
+
+def test_a_journal_of_another_machine_is_one_error(tmp_path):
+    journal(tmp_path, "default/a")
+
+    refused = CliRunner().invoke(command, ["windlass.informers.phases:REFLECTOR", "--journal", str(tmp_path / "j")])
+    assert refused.exit_code == 2
+    assert "tells of Failed, Pending, Queued, VerifyingData, which the machine" in re.sub(r"[\s│]+", " ", refused.output)

@@ -106,11 +106,42 @@ def test_a_line_that_is_no_entry_is_named(tmp_path):
     assert "j, line 1: at: expected a string, found nothing" in str(run("explain", str(tmp_path / "j")).exception)
 
 
-def test_an_empty_file_tells_of_no_transitions(tmp_path):
-    (tmp_path / "j").write_text("")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "holds no line of a journal"),
+        (b"\xff\xfe\x00", "holds no line of a journal"),
+        (b'{"at": "20', "holds no line of a journal"),
+        (b"a: [\nb: 1\n", "line 1: expected a JSON object"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_wrong_usage(tmp_path, content, says):
+    (tmp_path / "j").write_bytes(content)
+    told = CliRunner().invoke(command, ["explain", str(tmp_path / "j")], terminal_width=400)
 
-    told = run("explain", str(tmp_path / "j"))
-    assert (told.return_value, told.output) == (0, "no transitions\n")
+    assert (told.exit_code, says in told.output) == (2, True), told.output
+
+
+def test_a_journal_without_what_was_asked_for_says_what_it_has(tmp_path):
+    ours = write(tmp_path / "ours", [*life(), *life(subject="TrainingJob default/other"), *life(subject="Pod a/b")])
+    theirs = write(tmp_path / "theirs", life(subject="Thing a/b"))
+    bare = write(tmp_path / "bare", life(subject="TrainingJob"))
+
+    for arguments, says in (
+        ((ours, "--only", "x/y"), "ours has no TrainingJob x/y; it has default/digits, default/other"),
+        ((theirs,), "theirs holds transitions of Thing, none of TrainingJob; say --kind"),
+        ((theirs, "--only", "a/b"), "theirs holds transitions of Thing, none of TrainingJob; say --kind"),
+        ((bare, "--only", "a/b"), "bare has no TrainingJob a/b; it has"),
+    ):
+        for reading in ("explain", "export"):
+            error = run(reading, *arguments).exception
+            assert (says in str(error), getattr(error, "exit_code", None)) == (True, 2), error
+
+
+def test_many_objects_are_not_all_named(tmp_path):
+    path = write(tmp_path / "j", [entry for n in range(9) for entry in life(subject=f"TrainingJob d/{n}")])
+
+    assert "it has d/0, d/1, d/2, d/3, d/4 and 4 more" in str(run("explain", path, "--only", "x/y").exception)
 
 
 @pytest.mark.parametrize(
