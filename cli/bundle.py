@@ -8,12 +8,12 @@ import click
 import yaml
 
 from windlass.cli.declared import declared_manager, operator_options
-from windlass.cli.options import FILE, FOLDER
+from windlass.cli.options import FILE, FOLDER, NAME, SERVICE
 from windlass.controller.permissions import permissions_of
 from windlass.manifests import Webhook
 from windlass.manifests.bundle import BUNDLE_HEADER, Bundle, render_bundle
 from windlass.manifests.deployment import Program
-from windlass.manifests.files import tree_drift, write_tree
+from windlass.manifests.files import stale, tree_drift, write_tree
 from windlass.operators.training import sample_job
 
 __all__ = ("command",)
@@ -26,13 +26,15 @@ _DESCRIPTION: Final = "Operators in asyncio: from a verified version of the data
 @operator_options
 @click.option("--folder", type=FOLDER, default=Path("manifests/deploy"), show_default=True, help="Where the files lie.")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if the files are out of step.")
-@click.option("--name", default="windlass", show_default=True, help="Name of the program and its account.")
-@click.option("--namespace", default="windlass-system", show_default=True, help="Where it runs.")
+@click.option("--name", type=NAME, default="windlass", show_default=True, help="Name of the program and its account.")
+@click.option("--namespace", type=NAME, default="windlass-system", show_default=True, help="Where it runs.")
 @click.option("--image", help="The container image, with a tag. Default: the name, with our version.")
-@click.option("--webhook", metavar="NAMESPACE/SERVICE", help="Service of the conversion webhook.")
+@click.option("--webhook", type=SERVICE, metavar="NAMESPACE/SERVICE", help="Service of the conversion webhook.")
 @click.option("--sample", "samples", type=FILE, multiple=True, help="A YAML file with an example object; repeatable.")
 def command(folder: Path, name: str, namespace: str, **given: Any) -> int:
     """Write definitions, a kustomize base, overlays, samples and an OLM bundle to a folder.
+
+    Files there that an earlier bundle wrote and this one has not are removed.
 
     `kubectl apply -k FOLDER/crds`, then `kubectl apply -k FOLDER` or one of FOLDER/overlays.
     """
@@ -44,6 +46,9 @@ def command(folder: Path, name: str, namespace: str, **given: Any) -> int:
         return 1 if differences else 0
     for path in write_tree(texts, folder):
         click.echo(f"wrote {path}")
+    for path in stale(texts, folder, header=BUNDLE_HEADER):
+        path.unlink()
+        click.echo(f"removed {path}")
     return 0
 
 
@@ -73,8 +78,8 @@ def _bundle(name: str, namespace: str, given: dict[str, Any]) -> Bundle:
 
 def _sample(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        found = yaml.safe_load(path.read_bytes().decode())
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise click.BadParameter(f"{path}: {' '.join(str(error).split())}", param_hint="--sample") from error
     if not isinstance(found, dict) or not {"apiVersion", "kind", "metadata"} <= set(found):
         raise click.BadParameter(

@@ -10,7 +10,7 @@ import click
 import yaml
 
 from windlass.cli.loading import load_object
-from windlass.cli.options import FOLDER
+from windlass.cli.options import FOLDER, SERVICE
 from windlass.cli.revision import files_at
 from windlass.informers import CustomResource
 from windlass.manifests import Change, Definable, Versions, Webhook, changes, definition_of, drift, to_yaml, write
@@ -26,6 +26,7 @@ _REFERENCES = click.argument("references", metavar="[MODULE:KIND]...", nargs=-1)
 _FOLDER = click.option("--folder", type=FOLDER, default=_GENERATED, show_default=True, help="Where the files lie.")
 _WEBHOOK = click.option(
     "--webhook",
+    type=SERVICE,
     metavar="NAMESPACE/SERVICE",
     help="Service of the conversion webhook, for kinds of several versions.",
 )

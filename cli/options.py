@@ -4,6 +4,7 @@ A path is never empty: `--data "$UNSET"` must not mean the current folder.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ import click
 
 from windlass.informers.errors import ConfigError
 
-__all__ = ("FILE", "FOLDER", "PORT", "usable_kubeconfig")
+__all__ = ("FILE", "FOLDER", "NAME", "PORT", "SERVICE", "usable_kubeconfig")
 
 
 class _GivenPath(click.Path):
@@ -32,6 +33,28 @@ class _Port(click.types.IntParamType):
         return int(text)
 
 
+class _Name(click.ParamType):
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _LABEL.fullmatch(value):
+            self.fail(f"expected at most 63 of a-z, 0-9 and '-' (DNS-1123), found {value!r}", param, ctx)
+        return str(value)
+
+
+class _Service(click.ParamType):
+    name = "service"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        parts = str(value).split("/")
+        if len(parts) != 2 or not all(map(_LABEL.fullmatch, parts)):
+            self.fail(f"expected NAMESPACE/SERVICE, found {value!r}", param, ctx)
+        return str(value)
+
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+NAME: Final = _Name()
+SERVICE: Final = _Service()
 PORT: Final = _Port()
 FOLDER: Final = _GivenPath(file_okay=False, path_type=Path)
 FILE: Final = _GivenPath(dir_okay=False, path_type=Path)

@@ -18,7 +18,7 @@ import click
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, installed, named
-from windlass.cli.options import FILE, FOLDER, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, NAME, usable_kubeconfig
 from windlass.cli.settings import manager_options, settings_of
 from windlass.controller import Manager, Settings
 from windlass.controller.journal import JournalFile
@@ -31,7 +31,7 @@ __all__ = ("command",)
 
 @click.command()
 @click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
-@click.option("--namespace", help="Watch this namespace only.")
+@click.option("--namespace", type=NAME, help="Watch this namespace only.")
 @click.option(
     "--operator", "operators", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
 )
@@ -80,7 +80,7 @@ def command(
     as_json = log_format == "json"
     log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], style="json" if as_json else "full")
     try:
-        manager = Manager(kubeconfig=kubeconfig, namespace=namespace or None, settings=_settings(given, journal))
+        manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=_settings(given, journal))
     except WindlassError as error:
         raise click.UsageError(str(error)) from error
     added = [*installed(), *(named(reference) for reference in operators)]

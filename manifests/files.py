@@ -13,7 +13,7 @@ from windlass.manifests.crd import HEADER, Definable, Webhook, definition_of, st
 from windlass.manifests.errors import Drift, InvalidKind
 from windlass.manifests.kinds import info_of
 
-__all__ = ("check", "drift", "render", "tree_drift", "write", "write_tree")
+__all__ = ("check", "drift", "render", "stale", "tree_drift", "write", "write_tree")
 
 
 def render(kinds: Iterable[Definable], *, conversion: Webhook | None = None) -> dict[str, str]:
@@ -83,11 +83,23 @@ def tree_drift(texts: Mapping[str, str], folder: Path, *, header: str) -> list[s
     A file with the header that is none of them is a difference, too; files of other origin are not looked at.
     """
     differences = [line for path, text in texts.items() for line in _file_drift(folder / path, text)]
-    for path in sorted(folder.rglob("*.*")):
-        known = not path.is_file() or path.relative_to(folder).as_posix() in texts
-        if not known and (_read(path) or "").startswith(header):
-            differences.append(f"{path}: nothing generates this file any more")
+    differences += [f"{path}: nothing generates this file any more" for path in stale(texts, folder, header=header)]
     return differences
+
+
+def stale(texts: Mapping[str, str], folder: Path, *, header: str) -> list[Path]:
+    """Return the files in a folder, at any depth, that begin with the header and are none of the tree's (path → text).
+
+    Links are not followed, and what they name is not looked at.
+    """
+    return [
+        path
+        for path in sorted(folder.rglob("*.*"))
+        if path.is_file()
+        and not path.is_symlink()
+        and path.relative_to(folder).as_posix() not in texts
+        and (_read(path) or "").startswith(header)
+    ]
 
 
 def _file_drift(path: Path, text: str) -> list[str]:

@@ -42,14 +42,21 @@ def test_names_image_and_samples_are_the_users(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("[1]", "expected one object"), ("a: [", "while parsing"), ("kind: X", "expected one object")]
+    ("text", "said"),
+    [
+        (b"[1]", "expected one object"),
+        (b"a: [", "while parsing"),
+        (b"kind: X", "expected one object"),
+        (b"\xff", "can't decode byte 0xff"),
+        (b"at: 2026-13-45", "month must be in 1..12"),
+    ],
 )
 def test_a_sample_that_is_no_object_is_wrong_usage(tmp_path, text, said):
     sample = tmp_path / "bad.yaml"
-    sample.write_text(text)
+    sample.write_bytes(text)
     done = CliRunner().invoke(bundle.command, ["--folder", str(tmp_path), "--sample", str(sample)])
 
-    assert done.exit_code == 2
+    assert done.exit_code == 2, done.exception
     assert said in done.output
 
 
@@ -58,3 +65,33 @@ def test_an_image_has_a_tag(tmp_path):
 
     assert done.exit_code == 2
     assert "expected a tag" in done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--name", "Ü x"),
+        ("--name", ""),
+        ("--namespace", ""),
+        ("--namespace", "../x"),
+        ("--webhook", "foo"),
+        ("--webhook", "a/b/c"),
+        ("--webhook", "/b"),
+    ],
+)
+def test_names_that_no_cluster_takes_are_refused_and_nothing_is_written(tmp_path, option, value):
+    done = CliRunner().invoke(bundle.command, ["--folder", str(tmp_path / "out"), option, value])
+
+    assert (done.exit_code, option in done.output) == (2, True), done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_under_another_name_leaves_nothing_of_the_old_one_behind(tmp_path):
+    invoke("--folder", tmp_path, "--name", "first")
+    (tmp_path / "olm" / "manifests" / "mine.yaml").write_text("kind: ConfigMap\n")
+    again = invoke("--folder", tmp_path, "--name", "second")
+
+    gone = tmp_path / "olm" / "manifests" / "first.clusterserviceversion.yaml"
+    assert (f"removed {gone}" in again.output, gone.exists()) == (True, False)
+    assert (tmp_path / "olm" / "manifests" / "mine.yaml").exists()
+    assert invoke("--folder", tmp_path, "--name", "second", "--check").return_value == 0

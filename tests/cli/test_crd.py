@@ -221,3 +221,10 @@ def test_a_file_that_is_no_definition_is_one_error_that_names_it(repository, con
         done = CliRunner().invoke(crd.command, [*arguments, "after_boxes:Box", "--folder", "crds"])
 
         assert (done.exit_code, file.name in done.output, says in done.output) == (1, True, True), done.output
+
+
+@pytest.mark.parametrize("verb", ["generate", "check", "diff"])
+def test_a_webhook_that_names_no_service_is_wrong_usage(verb):
+    done = CliRunner().invoke(crd.command, [verb, "--webhook", "foo"])
+
+    assert (done.exit_code, "--webhook" in done.output) == (2, True), done.output

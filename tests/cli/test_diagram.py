@@ -80,4 +80,6 @@ def test_a_journal_of_another_machine_is_one_error(tmp_path):
 
     refused = CliRunner().invoke(command, ["windlass.informers.phases:REFLECTOR", "--journal", str(tmp_path / "j")])
     assert refused.exit_code == 2
-    assert "tells of Failed, Pending, Queued, VerifyingData, which the machine" in re.sub(r"[\s│]+", " ", refused.output)
+    assert "tells of Failed, Pending, Queued, VerifyingData, which the machine" in re.sub(
+        r"[\s│]+", " ", refused.output
+    )

@@ -91,3 +91,11 @@ def test_kinds_of_the_whole_cluster_need_a_role_of_the_cluster(operators):
 @pytest.mark.parametrize("arguments", [("--no-training",), ("--operator", "nowhere:setup")])
 def test_without_an_operator_there_is_nothing_to_permit(arguments):
     assert invoke(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["Ü x", "", "../x", "a.b", "a" * 64])
+@pytest.mark.parametrize("option", ["--name", "--namespace", "--watch-namespace"])
+def test_names_that_no_cluster_takes_are_refused(option, value):
+    done = invoke(option, value)
+
+    assert (done.exit_code, option in done.output) == (2, True), done.output

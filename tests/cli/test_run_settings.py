@@ -300,7 +300,15 @@ SETUP = ("--operator", "maker:setup")
         ((*SETUP, *SETUP), "the operator maker:setup cannot be set up: the name 'maker' is already used"),
         (("--operator", "quits:setup"), "cannot import quits: it ends the process instead of defining setup"),
         ((*SETUP, "--probe-port", "0", "--probe-host", "0.0.0.0"), "probe_token"),
-        ((*SETUP, "--journal", "/nowhere/at/all/j"), "--journal: /nowhere/at/all/j: there is no folder /nowhere/at/all"),
+        *(
+            ((*SETUP, option, value), f"{option}': expected at most 63 of a-z")
+            for option in ("--namespace", "--leader-election-namespace", "--sharding-namespace")
+            for value in ("", "Ü b", "../x")
+        ),
+        (
+            (*SETUP, "--journal", "/nowhere/at/all/j"),
+            "--journal: /nowhere/at/all/j: there is no folder /nowhere/at/all",
+        ),
         ((*SETUP, "--dry-run", "--leader-election"), "dry_run: a dry run holds no Lease"),
         ((*SETUP, "--leader-election", "--lease-seconds", "9"), "lease_seconds: expected more than"),
         ((*SETUP, "--supported-lowest", "new"), "lowest: expected 'major.minor' or None"),
