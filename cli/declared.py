@@ -1,21 +1,18 @@
 """The manager that `windlass run` would start, for commands that only want to know what its controllers declare."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from windlass.cli.loading import load_object
+from windlass.cli.operators import installed, named
 from windlass.controller import Manager, Settings
 from windlass.controller.election import LeaderElection
 from windlass.operators.training import TrainingSettings
 from windlass.operators.training import setup as setup_training
 
 __all__ = ("declared_manager", "operator_options")
-
-_GROUP: Final = "windlass.operators"
 
 
 def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,13 +35,10 @@ def declared_manager(references: tuple[str, ...], *, training: bool, leader_elec
     manager = Manager(settings=Settings(leader_election=election))
     if training:
         setup_training(manager, TrainingSettings(state=Path("state"), models=Path("models")))
-    for point in entry_points(group=_GROUP):
-        point.load()(manager)
+    for operator in installed():
+        operator.add_to(manager)
     for reference in references:
-        found = load_object(reference, option="--operator")
-        if not callable(found):
-            raise click.BadParameter(f"{reference} is not a function that takes a manager", param_hint="--operator")
-        found(manager)
+        named(reference).add_to(manager)
     if not manager.controllers:
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
     return manager

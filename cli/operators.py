@@ -7,17 +7,16 @@ nothing has been started yet.
 import asyncio
 import inspect
 import logging
-import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Final, cast
 
 import attrs
 import click
 
-from windlass.cli.loading import load_object
+from windlass.cli.loading import load_object, told
 from windlass.controller import Manager
+from windlass.informers import CustomResource
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("GROUP", "Operator", "installed", "named")
@@ -43,9 +42,7 @@ class Operator:
             raise click.UsageError(f"the operator {self.name} cannot be set up: {error}") from error
         except Exception as error:
             _LOG.debug("the operator %s failed", self.name, exc_info=error)
-            found = traceback.extract_tb(error.__traceback__)[-1]
-            place = f" ({Path(found.filename).name}, line {found.lineno})" if found.name != "add_to" else ""
-            message = f"the operator {self.name} cannot be set up: {type(error).__name__}: {error}{place}"
+            message = f"the operator {self.name} cannot be set up: {told(error, beside=__file__)}"
             raise click.UsageError(message) from error
         if asyncio.iscoroutine(result):
             result.close()
@@ -62,7 +59,7 @@ def installed() -> list[Operator]:
             found.append(Operator(f"{point.name!r} ({point.value})", point.load()))
         except Exception as error:
             raise click.UsageError(
-                f"the operator {point.name!r} ({point.value}) cannot be imported: {error}"
+                f"the operator {point.name!r} ({point.value}) cannot be imported: {told(error, beside=__file__)}"
             ) from error
     return found
 
@@ -72,6 +69,10 @@ def named(reference: str) -> Operator:
     found = load_object(reference, option="--operator")
     if not callable(found):
         raise click.BadParameter(f"{reference} is not a function that takes a manager", param_hint="--operator")
+    if isinstance(found, type) and issubclass(found, CustomResource):
+        raise click.BadParameter(
+            f"{reference} is a kind; expected a function that takes a Manager", param_hint="--operator"
+        )
     try:
         inspect.signature(found).bind(None)
     except TypeError as error:

@@ -70,7 +70,7 @@ _OPTIONS: Final = (
     click.option("--leader-election-identity", help="Who holds it. Default: the host's name and a random part."),
     click.option("--sharding/--no-sharding", default=False, show_default=True, help="Share the keys among replicas."),
     click.option("--sharding-name", default=_SHARDING.name, show_default=True, help="Name of the group and its Lease."),
-    click.option("--sharding-namespace", type=NAME, help="Namespace of its Leases. Default: the pod's or the context's."),
+    click.option("--sharding-namespace", type=NAME, help="Its namespace. Default: the pod's, or the context's."),
     click.option("--sharding-member", help="What keys are given to. Default: the host's name and a random part."),
     click.option(
         "--sharding-drain-seconds", type=_seconds(open_=False), default=_SHARDING.drain_seconds, show_default=True,

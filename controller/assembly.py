@@ -4,6 +4,7 @@ What the author wants becomes what `windlass.controller.controller` carries out:
 owner relations and numbers are checked, what was left open is taken from the settings. Nothing here starts anything.
 """
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -102,10 +103,8 @@ class Assembly:
                 f"{used_by}: expected workers >= 1 and a finite deadline_seconds > 0, "
                 f"found workers={spec.workers!r}, deadline_seconds={spec.deadline_seconds!r}"
             )
-        if spec.offload and inspect.iscoroutinefunction(spec.reconcile):
-            faults.add(
-                f"{used_by}: an offloaded reconciler is a plain function, found the coroutine function {spec.reconcile}"
-            )
+        if fault := _reconciler_fault(spec):
+            faults.add(f"{used_by}: {fault}")
         if spec.sharded and self.settings.sharding is None:
             faults.add(f"{used_by}: sharded=True needs Settings(sharding=Sharding(name=…)), found None")
 
@@ -136,3 +135,34 @@ class Assembly:
         with faults:
             return self.scheme.require(kind, used_by=used_by)
         return None
+
+
+def _reconciler_fault(spec: ControllerSpec) -> str | None:
+    """What keeps the reconciler from being run, as far as can be told without running it."""
+    reconcile: object = spec.reconcile
+    if not callable(reconcile):
+        return f"expected a reconciler (ctx, request), found {reconcile!r}"
+    waits = inspect.iscoroutinefunction(reconcile) or inspect.iscoroutinefunction(type(reconcile).__call__)
+    if spec.offload and waits:
+        return f"an offloaded reconciler is a plain function, found the coroutine function {reconcile!r}"
+    if not spec.offload and _surely_plain(reconcile):
+        return f"expected `async def`, or offload=True for a plain function; found the plain function {reconcile!r}"
+    try:
+        inspect.signature(reconcile).bind(None, None)
+    except TypeError as error:
+        return f"expected a reconciler that takes (ctx, request), found {reconcile!r}, which does not: {error}"
+    except ValueError:
+        pass  # a built-in function tells nothing of itself
+    return None
+
+
+def _surely_plain(reconcile: Callable[..., object]) -> bool:
+    """Whether it is a function or a class whose result nobody can wait for; a lambda may well return a coroutine."""
+    inner: object = reconcile
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.isclass(inner):
+        return not hasattr(inner, "__await__")
+    if not (inspect.isfunction(inner) or inspect.ismethod(inner)):
+        return False
+    return inner.__name__ != "<lambda>" and not inspect.iscoroutinefunction(inspect.unwrap(inner))

@@ -99,3 +99,9 @@ def test_names_that_no_cluster_takes_are_refused(option, value):
     done = invoke(option, value)
 
     assert (done.exit_code, option in done.output) == (2, True), done.output
+
+
+def test_an_operator_that_is_none_is_refused_as_windlass_run_does():
+    done = invoke("--operator", "windlass.operators.training:TrainingJob")
+
+    assert (done.exit_code, "is a kind" in done.output) == (2, True), done.output

@@ -298,6 +298,13 @@ SETUP = ("--operator", "maker:setup")
         (("--operator", "maker:broken"), "maker:broken cannot be set up: KeyError: 'missing' (maker.py, line"),
         (("--operator", "maker:unregistered"), "the operator maker:unregistered cannot be set up: for_ uses the kind"),
         ((*SETUP, *SETUP), "the operator maker:setup cannot be set up: the name 'maker' is already used"),
+        (("--operator", "windlass.operators.training:TrainingJob"), "TrainingJob is a kind; expected a function that"),
+        (("--operator", "bad6:setup"), "cannot import bad6: KeyError: 'X' (bad6.py, line 2)"),
+        (("--operator", "bad7:setup"), "cannot import bad7: SyntaxError: invalid syntax (bad7.py, line 1)"),
+        (
+            ("--operator", "nowhere7:setup"),
+            "cannot import nowhere7: No module named 'nowhere7' (see windlass",
+        ),
         (("--operator", "quits:setup"), "cannot import quits: it ends the process instead of defining setup"),
         ((*SETUP, "--probe-port", "0", "--probe-host", "0.0.0.0"), "probe_token"),
         *(
@@ -327,6 +334,8 @@ def test_what_cannot_be_meant_is_wrong_usage_in_one_line(options, says, tmp_path
 
     (tmp_path / "maker.py").write_text(OPERATOR)
     (tmp_path / "quits.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "bad6.py").write_text("import os\nos.environ['X']\n")
+    (tmp_path / "bad7.py").write_text("a b\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "argv", ["windlass", "run", "--no-training", *options])

@@ -1,5 +1,8 @@
 """A manager that cannot work is not built, and all that is wrong with it is said at once."""
 
+import functools
+from functools import partial
+
 import pytest
 
 from windlass.controller import (
@@ -17,6 +20,7 @@ from windlass.controller import (
 from windlass.controller.errors import ManagerFaults
 from windlass.informers.builtins import Node, Pod
 from windlass.informers.errors import UnregisteredKind
+from windlass.informers.keys import Key
 from windlass.informers.resources import Resource
 
 ROCKET = Resource("example.com", "v1", "Rocket", "rockets")
@@ -141,3 +145,56 @@ def test_otherwise_it_is_built(settings):
 
 def test_the_token_is_not_shown():
     assert "secret" not in repr(Settings(probe_token="secret"))
+
+
+def plain(ctx: Context, request: Request) -> None:
+    """Needs `offload=True`."""
+
+
+async def alone(request: Request) -> None:
+    """Lacks the context."""
+
+
+async def three(ctx: Context, request: Request, more: int) -> None:
+    """Wants something that nobody gives."""
+
+
+class Waits:
+    async def __call__(self, ctx, request): ...
+
+
+@pytest.mark.parametrize(
+    ("reconcile", "offload", "says"),
+    [
+        (
+            plain,
+            False,
+            "expected `async def`, or offload=True for a plain function; found the plain function <function",
+        ),
+        (partial(plain), False, "expected `async def`"),
+        (Manager, False, "expected `async def`"),
+        (alone, False, "expected a reconciler that takes .ctx, request., found <function alone"),
+        (three, False, "which does not: missing a required argument: 'more'"),
+        (partial(plain, None), True, "which does not: too many positional arguments"),
+        (Waits(), True, "found the coroutine function"),
+        (None, False, "expected a reconciler .ctx, request., found None"),
+    ],
+)
+def test_what_cannot_reconcile_is_refused_when_it_is_added(reconcile, offload, says):
+    with pytest.raises(ManagerError, match=f"the controller pod: .*{says}"):
+        Manager().controller(reconcile, for_=Pod, offload=offload)
+
+
+def test_whatever_can_be_waited_for_is_taken():
+    @functools.wraps(nothing)
+    def wrapped(*arguments):
+        return nothing(*arguments)
+
+    for reconcile in (
+        nothing,
+        Waits(),
+        partial(three, more=1),
+        lambda ctx, _: nothing(ctx, Request(Key("", "a"))),
+        wrapped,
+    ):
+        assert Manager().controller(reconcile, for_=Pod).name == "pod"
