@@ -19,6 +19,7 @@ from windlass.operators.training.types import ProgressStatus
 __all__ = ("BarView", "LineView", "View", "has_ended", "reason_of_failure", "view_for")
 
 _TENTHS: Final = 10
+_ENDS: Final = ("Succeeded", "Failed")
 
 
 class View(AbstractContextManager["View"], Protocol):
@@ -44,7 +45,7 @@ class LineView:
     """One line a phase, and one for every tenth of the epochs."""
 
     def __init__(self) -> None:
-        self._shown: dict[Key, tuple[str, int]] = {}
+        self._shown: dict[Key, tuple[str, int, int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,9 @@ class LineView:
         """Print a line when the phase or the tenth of the epochs has changed."""
         key = job.metadata.key
         progress = job.status.progress
-        now = (job.status.phase, progress.epoch * _TENTHS // progress.epochs if progress else 0)
+        # Another generation ends for reasons of its own.
+        ended = job.status.observed_generation if job.status.phase in _ENDS else 0
+        now = (job.status.phase, progress.epoch * _TENTHS // progress.epochs if progress else 0, ended)
         if self._shown.get(key) != now:
             self._shown[key] = now
             self.say(_line(job))
@@ -141,7 +144,7 @@ class BarView:
 
 def has_ended(job: TrainingJob) -> bool:
     """Whether nothing more happens to the job until its spec changes."""
-    return job.status.observed_generation == job.metadata.generation and job.status.phase in ("Succeeded", "Failed")
+    return job.status.observed_generation == job.metadata.generation and job.status.phase in _ENDS
 
 
 def _numbers(progress: ProgressStatus) -> str:

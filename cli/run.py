@@ -7,7 +7,9 @@ controllers.
 
 import asyncio
 import contextlib
+import errno
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, installed, named
 from windlass.cli.options import FILE, FOLDER, NAME, usable_kubeconfig
 from windlass.cli.settings import manager_options, settings_of
-from windlass.controller import Manager, Settings
+from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
 from windlass.operators import training as training_operator  # its names are imported when they are first used
 from windlass.operators.training.phases import MACHINE
@@ -82,7 +84,7 @@ def command(
     try:
         manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=_settings(given, journal))
     except WindlassError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(_in_options(error)) from error
     added = [*installed(), *(named(reference) for reference in operators)]
     if training and manager.settings.dry_run:
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
@@ -92,8 +94,11 @@ def command(
         operator.add_to(manager)
     if not manager.controllers:
         raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
-    with usable_kubeconfig():
-        return run_until_signalled(lambda: _run(manager, quiet=as_json))
+    try:
+        with usable_kubeconfig():
+            return run_until_signalled(lambda: _run(manager, quiet=as_json))
+    except ManagerError as error:
+        raise click.ClickException(_in_options(error)) from error
 
 
 def _settings(given: dict[str, Any], journal: Path | None) -> Settings:
@@ -103,6 +108,19 @@ def _settings(given: dict[str, Any], journal: Path | None) -> Settings:
     if not journal.resolve().parent.is_dir():
         raise click.BadParameter(f"{journal}: there is no folder {journal.resolve().parent}", param_hint="--journal")
     return attrs.evolve(settings, journal=JournalFile(journal.resolve(), {"TrainingJob": MACHINE}))
+
+
+def _in_options(error: WindlassError) -> str:
+    """The message in the words of who wrote the command: options, where the library names its settings."""
+    text, cause = str(error), error.__cause__
+    if isinstance(cause, OSError) and cause.errno not in (errno.EADDRINUSE, errno.EACCES):
+        # Another port would not help.
+        text = text.replace(
+            "choose another Settings.probe_port, 0 for any free one",
+            "expected an address of this machine in --probe-host",
+        )
+    text = text.replace("SupportedVersions(policy='warn')", "--supported-policy warn")
+    return re.sub(r"\bSettings\.(\w+)", lambda found: "--" + found[1].replace("_", "-"), text)
 
 
 async def _run(manager: Manager, *, quiet: bool) -> int:

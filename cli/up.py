@@ -10,6 +10,7 @@ import logging
 import shlex
 import tempfile
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -73,9 +74,19 @@ def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None
     if kubeconfig is not None and data is None:
         # The cluster outlives this command, and its jobs name the table and the runs of theirs.
         raise click.UsageError("--kubeconfig needs --data: the jobs of a cluster that stays want a folder that stays")
+    if port and port == api_port:
+        raise click.UsageError(f"--port and --api-port both name the port {port}: expected two")
+    _require_extra()
     with _root(data) as root, usable_kubeconfig():
         options = _Options(Folder.at(Path(root)), port, api_port, kubeconfig, once, progress)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
+
+
+def _require_extra() -> None:
+    """Raises click.UsageError if what only this command needs is not installed; better now than in the job's end."""
+    missing = [name for name in ("deltalake", "onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise click.UsageError(f"{', '.join(missing)} not installed: pip install 'windlass[up]' brings what this needs")
 
 
 def _root(data: Path | None) -> AbstractContextManager[str]:

@@ -156,3 +156,13 @@ def test_an_end_belongs_to_the_generation_that_was_observed():
 def test_only_a_failure_has_a_reason():
     assert reason_of_failure(job("Failed", why=WHY)) == f"ExecutorNotFound: {WHY}"
     assert reason_of_failure(job("Running")) == ""
+
+
+def test_a_new_generation_that_fails_at_once_tells_its_own_reason(capsys):
+    view = LineView()
+    view.update(job("Failed", why="the first"))
+    view.update(job("Failed", why="the first", generation=2))
+    view.update(job("Failed", why="the second", generation=2, observed=2))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert tuple(lines) == tuple(f"default/digits: Failed  ExecutorNotFound: the {n}" for n in ("first", "second"))

@@ -239,6 +239,7 @@ async def test_a_server_that_will_not_do_is_named_in_time(tmp_path):
         )
 
     assert "supported is 1.10 or older" in said(old, 1)
+    assert "tell the manager to warn only (--supported-policy warn)" in said(old, 1)
     assert "does not serve trainingjobs.v1alpha1.ai.windlass.dev" in said(unserved, 1)
     assert any("looking for 1 s" in line for line in unserved.err.splitlines()[:-1]), "it is named at once"
     assert "after 0.5 s" in said(unlisted, 1)
@@ -306,7 +307,10 @@ SETUP = ("--operator", "maker:setup")
             "cannot import nowhere7: No module named 'nowhere7' (see windlass",
         ),
         (("--operator", "quits:setup"), "cannot import quits: it ends the process instead of defining setup"),
-        ((*SETUP, "--probe-port", "0", "--probe-host", "0.0.0.0"), "probe_token"),
+        (
+            (*SETUP, "--probe-port", "0", "--probe-host", "0.0.0.0"),
+            "--probe-host is '0.0.0.0', which others can reach, and",
+        ),
         *(
             ((*SETUP, option, value), f"{option}': expected at most 63 of a-z")
             for option in ("--namespace", "--leader-election-namespace", "--sharding-namespace")
@@ -347,3 +351,22 @@ def test_what_cannot_be_meant_is_wrong_usage_in_one_line(options, says, tmp_path
     assert caught.value.code == 2
     assert (error.count("\n"), says in error) == (1, True), error
     assert not Path("windlass-state").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "says", "not_said"),
+    [
+        ("nosuch.invalid", "expected an address of this machine in --probe-host", "port,"),
+        ("127.0.0.1", "choose another --probe-port, 0 for any free one", "--probe-host"),
+    ],
+)
+async def test_a_probe_server_that_cannot_listen_names_the_option_that_helps(host, says, not_said, tmp_path):
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = str(occupied.getsockname()[1])
+        async with cluster(tmp_path):
+            options = ("--probe-host", host, "--probe-port", port, "--probe-token", "secret")
+            line = said(await run(*OURS, *options, cwd=tmp_path), 1)
+
+    assert (says in line, not_said in line, "Settings" in line) == (True, False, False), line

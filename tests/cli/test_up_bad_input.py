@@ -8,8 +8,11 @@ from contextlib import ExitStack, asynccontextmanager
 import pytest
 import yaml
 from aiohttp import web
+from click.testing import CliRunner
 from programs import WINDLASS, run, running, until
 from servers import open_server
+
+from windlass.cli import up
 
 pytestmark = pytest.mark.realtime
 
@@ -181,3 +184,17 @@ async def forbidding():
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def test_one_port_for_two_servers_is_wrong_usage():
+    done = CliRunner().invoke(up.command, ["--port", "8099", "--api-port", "8099"])
+
+    assert (done.exit_code, "--port and --api-port both name the port 8099" in done.output) == (2, True), done.output
+
+
+def test_what_is_not_installed_is_named_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(up, "find_spec", lambda name: None if name == "onnx" else name)
+    done = CliRunner().invoke(up.command, ["--data", str(tmp_path / "data")])
+
+    assert (done.exit_code, "onnx not installed: pip install 'windlass[up]'" in done.output) == (2, True), done.output
+    assert not (tmp_path / "data").exists()
