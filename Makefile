@@ -1,4 +1,4 @@
-# Each target that runs code makes its own virtual environment under .venv/; nothing but Python 3.11+ with venv is needed.
+# Each target that runs code makes its own virtual environment under .venv/; beside make that takes Python 3.11+ with venv and a package index.
 PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?=

@@ -16,6 +16,8 @@ async def reconcile(ctx: Context, request: Request) -> None:
     await fence.patch(ConfigMap, request.key, [seen])
 
 
+if not sys.argv[1:]:
+    sys.exit("usage: python leader.py KUBECONFIG")
 manager = Manager(
     kubeconfig=Path(sys.argv[1]),
     namespace="default",

@@ -14,6 +14,8 @@ async def reconcile(ctx: Context, request: Request) -> Result:
     return Result.done()
 
 
+if not sys.argv[1:]:
+    sys.exit("usage: python shards.py KUBECONFIG")
 manager = Manager(
     kubeconfig=Path(sys.argv[1]),
     namespace="default",

@@ -135,6 +135,8 @@ def setup(manager: Manager) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: python shelves.py CERTIFICATE KEY [PORT]")
     manager = Manager()
     setup(manager)
     certificate, key = map(Path, sys.argv[1:3])
