@@ -273,6 +273,18 @@ BUILT_IN: tuple[Resource, ...] = (
         columns=_columns(Column("Secrets", compute=_size("secrets"))),
     ),
     Resource(
+        "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",), status=True, generation=False,
+        columns=(
+            Column("Status", path=".status.phase"),
+            Column("Volume", path=".spec.volumeName"),
+            Column("Capacity", path=".status.capacity.storage"),
+            Column("Access Modes", compute=lambda obj: ",".join((obj.get("status") or {}).get("accessModes") or ())),
+            Column("StorageClass", path=".spec.storageClassName"),
+            _AGE,
+            Column("VolumeMode", path=".spec.volumeMode", priority=1),
+        ),
+    ),
+    Resource(
         "batch", "v1", "Job", "jobs", categories=("all",), status=True,
         columns=(
             Column("Status", compute=_job_status),

@@ -81,6 +81,10 @@ def _own_pods(spec: Json, metadata: Json) -> None:
         spec["selector"] = {"matchLabels": mine}
 
 
+def _claim(obj: Json) -> None:
+    obj["status"] = {"phase": "Pending"}  # and so it stays: nobody here has volumes
+
+
 def _workload(obj: Json) -> None:
     obj["status"] = {}
 
@@ -88,6 +92,7 @@ def _workload(obj: Json) -> None:
 _CREATE: dict[str, Callable[[Json], None]] = {
     "namespaces": _namespace,
     "pods": _pod,
+    "persistentvolumeclaims": _claim,
     "jobs.batch": _job,
     "deployments.apps": _workload,
     "replicasets.apps": _workload,

@@ -192,8 +192,13 @@ def _service(obj: Json) -> None:
         _fill(obj["status"], {"loadBalancer": {}})
 
 
+def _claim(obj: Json) -> None:
+    _fill(obj["spec"], {"volumeMode": "Filesystem"})
+
+
 _BY_KIND: dict[str, Callable[[Json], None]] = {
     "pods": _pod,
+    "persistentvolumeclaims": _claim,
     "deployments.apps": _deployment,
     "replicasets.apps": _replica_set,
     "statefulsets.apps": _stateful_set,
