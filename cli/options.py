@@ -33,7 +33,7 @@ class _Port(click.types.IntParamType):
         return int(text)
 
 
-class _Name(click.ParamType):
+class _Name(click.types.StringParamType):
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -42,7 +42,7 @@ class _Name(click.ParamType):
         return str(value)
 
 
-class _Service(click.ParamType):
+class _Service(click.types.StringParamType):
     name = "service"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

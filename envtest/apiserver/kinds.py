@@ -273,7 +273,8 @@ BUILT_IN: tuple[Resource, ...] = (
         columns=_columns(Column("Secrets", compute=_size("secrets"))),
     ),
     Resource(
-        "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",), status=True, generation=False,
+        "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",), status=True,
+        generation=False,
         columns=(
             Column("Status", path=".status.phase"),
             Column("Volume", path=".spec.volumeName"),
