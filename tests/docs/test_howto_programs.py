@@ -220,3 +220,10 @@ def test_the_shelves_of_both_versions_are_one_definition():
 
     assert [one["name"] for one in crd(module.SHELVES)["spec"]["versions"]] == ["v1", "v2"]
     assert module.SHELVES.convert(module.SHELVES.convert(old, module.Shelf), module.OldShelf) == old
+
+
+@pytest.mark.parametrize("name", ["leader", "shards", "shelves"])
+async def test_a_program_that_wants_arguments_says_which(name, tmp_path):
+    ended = await run(str(HOW_TO / f"{name}.py"), cwd=tmp_path)
+
+    assert (ended.code, ended.err.startswith(f"usage: python {name}.py ")) == (1, True), ended.err
