@@ -55,7 +55,7 @@ class Settings:
     sync_timeout_seconds: float = attrs.field(default=120.0, validator=(attrs.validators.gt(0), _FINITE))
     """How long the first lists may take (C11)."""
 
-    contact_timeout_seconds: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
+    contact_timeout_seconds: float = attrs.field(default=60.0, validator=(attrs.validators.gt(0), _FINITE))
     """How long every request of an informer may fail until `/readyz` does, too. What counts is a try that fails so long
     after the first, so an outage that is over sooner makes nobody unready, and a longer one does with the next try: at
     most a minute later. The default is the longest wait between two tries."""

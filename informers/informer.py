@@ -143,8 +143,11 @@ class Informer:
 
     def cut_off_seconds(self) -> float:
         """For how long every request has failed, of the namespace that fares worst; 0.0 in contact, however quiet."""
+        lost = [one.feed.contact for one in self._feeds.values() if one.feed.contact.lost_at is not None]
+        if not lost:
+            return 0.0  # also before there is a loop to ask for the time
         now = asyncio.get_running_loop().time()
-        return max((one.feed.contact.seconds_lost(now) for one in self._feeds.values()), default=0.0)
+        return max(contact.seconds_lost(now) for contact in lost)
 
     def is_cut_off(self, limit_seconds: float) -> bool:
         """Whether a request has failed so long after the first that failed, with no success in between."""
