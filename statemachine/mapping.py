@@ -132,7 +132,7 @@ def _routes(known: type[Any], status_class: type[Any]) -> tuple[tuple[_Route, ..
         if declared is None:
             continue
         target = declared.name or field.name
-        found = list(_faults(declared, target, hints[field.name], held, fields))
+        found = list(_faults(declared, target, hint=hints[field.name], held=held, fields=fields))
         if target in [route.target for route in routes]:
             found.append(f"the status field {target!r} is claimed twice")
         problems += [f"{field.name}: {problem}" for problem in found]
@@ -149,7 +149,7 @@ def _declaration(hint: object) -> StatusField | None:
 
 
 def _faults(
-    declared: StatusField, target: str, hint: object, held: dict[str, Any], fields: dict[str, Any]
+    declared: StatusField, target: str, *, hint: object, held: dict[str, Any], fields: dict[str, Any]
 ) -> Iterator[str]:
     if target not in fields:
         yield f"the status has no field {target!r}; it has {', '.join(map(repr, fields))}"
