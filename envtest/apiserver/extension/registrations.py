@@ -45,7 +45,7 @@ def complete_hooks(qualified: str, obj: Json) -> None:
 
 def complete_client(client: Json | None) -> None:
     """Fill in the port of a service. Changes `client`."""
-    if client and client.get("service"):
+    if client and client.get("service") is not None:  # an empty one, too: its faults are told one by one
         _fill(client["service"], "port", 443)
 
 
