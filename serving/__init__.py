@@ -21,7 +21,7 @@ from windlass.serving.errors import (
 )
 from windlass.serving.model import Explainer, LoadedModel, Model
 from windlass.serving.policy import Batching, Limits, Policy
-from windlass.serving.repository import IndexEntry, ModelRepository
+from windlass.serving.repository.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
 from windlass.serving.tensors import DATATYPES, TensorSpec
 

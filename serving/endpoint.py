@@ -17,14 +17,14 @@ import attrs
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from windlass.serving.admission import Admission
+from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import EndpointError
-from windlass.serving.execution import Execution
-from windlass.serving.http import middleware
+from windlass.serving.http.admission import Admission
+from windlass.serving.http.middleware import middleware
+from windlass.serving.http.routes import Routes
+from windlass.serving.http.runner import Runner
 from windlass.serving.metrics import Metrics
-from windlass.serving.repository import ModelRepository
-from windlass.serving.routes import Routes
-from windlass.serving.runner import Runner
+from windlass.serving.repository.repository import ModelRepository
 
 if TYPE_CHECKING:
     from windlass.serving.grpc import GrpcServer

@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 import grpc
 
+from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import BadRequest, NotReady, ServingError
-from windlass.serving.execution import Execution
 from windlass.serving.grpc import inference
 from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
-from windlass.serving.repository import ModelRepository
+from windlass.serving.repository.repository import ModelRepository
 
 __all__ = ("SERVICE", "Service", "code_of", "details_of")
 

@@ -46,7 +46,7 @@ from windlass.serving import (
     Source,
     TensorSpec,
 )
-from windlass.serving.execution import Execution
+from windlass.serving.batching.execution import Execution
 
 TICKS = os.sysconf("SC_CLK_TCK")
 MLPS = {"mlp-512": (784, 512, 10), "mlp-2048": (784, 2048, 2048, 10)}

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import BadRequest
-from windlass.serving.execution import Execution
 from windlass.serving.metrics import DURATION_BUCKETS, Metrics
 
 

@@ -24,7 +24,7 @@ from windlass.informers.keys import Key
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
 from windlass.operators.training.identity import run_id
-from windlass.serving.scan import scan
+from windlass.serving.repository.scan import scan
 from windlass.statemachine.conditions import Conditions
 
 pytestmark = pytest.mark.realtime

@@ -10,8 +10,8 @@ from windlass.operators.errors import PublishError
 from windlass.operators.training import publish as module
 from windlass.operators.training.files import sha256_of
 from windlass.operators.training.publish import Artefact, publish
-from windlass.serving.description import read_description, read_verified
-from windlass.serving.scan import scan
+from windlass.serving.repository.description import read_description, read_verified
+from windlass.serving.repository.scan import scan
 
 
 def artefact(run="run1", content=b"model"):

@@ -15,9 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from windlass.serving.ask import Ask
-from windlass.serving.batches import rows, split
-from windlass.serving.lane import Lane, compute
+from windlass.serving.batching.ask import Ask
+from windlass.serving.batching.batches import rows, split
+from windlass.serving.batching.lane import Lane, compute
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
 from windlass.serving.tensors import Array

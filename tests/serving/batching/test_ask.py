@@ -2,7 +2,7 @@
 
 import pytest
 
-from windlass.serving.ask import Ask, ask
+from windlass.serving.batching.ask import Ask, ask
 from windlass.serving.errors import BadRequest
 
 

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 import pytest
 
+from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import ModelFailed, NotReady, Overloaded
-from windlass.serving.execution import Execution
 from windlass.serving.model import LoadedModel
 from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.runtimes.linear import LinearModel

@@ -9,9 +9,9 @@ import pytest
 from windlass.serving.errors import ModelError
 from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS
 from windlass.serving.policy import Batching, Policy
+from windlass.serving.repository.warmup import synthetic, warm_up
 from windlass.serving.runtimes.linear import LinearModel
 from windlass.serving.tensors import DATATYPES, TensorSpec
-from windlass.serving.warmup import synthetic, warm_up
 
 
 @attrs.frozen

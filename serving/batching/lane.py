@@ -11,8 +11,8 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from windlass.serving.ask import Ask
-from windlass.serving.batcher import (
+from windlass.serving.batching.ask import Ask
+from windlass.serving.batching.batcher import (
     Arrived,
     AwaitThread,
     Deliver,
@@ -29,7 +29,7 @@ from windlass.serving.batcher import (
     Withdrawn,
     step,
 )
-from windlass.serving.batches import group, join, rows, size_bytes, split
+from windlass.serving.batching.batches import group, join, rows, size_bytes, split
 from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, Overloaded, ServingError
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, checked, size

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
-from windlass.serving.http import JSON
+from windlass.serving.http.middleware import JSON
 
 __all__ = ("Runner",)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from windlass.serving.admission import Admission
 from windlass.serving.errors import Overloaded
+from windlass.serving.http.admission import Admission
 
 
 def test_more_requests_than_allowed_are_refused_until_one_ends():

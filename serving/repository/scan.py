@@ -8,8 +8,8 @@ metric label: letters, digits, `-`, `_`, `.`.
 import re
 from pathlib import Path
 
-from windlass.serving.description import DESCRIPTION_FILE
-from windlass.serving.plan import Found
+from windlass.serving.repository.description import DESCRIPTION_FILE
+from windlass.serving.repository.plan import Found
 
 __all__ = ("scan", "valid_name")
 

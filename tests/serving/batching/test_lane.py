@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from windlass.envtest.virtualtime import run_virtual
-from windlass.serving.ask import Ask
+from windlass.serving.batching.ask import Ask
+from windlass.serving.batching.lane import Lane
 from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, NotReady, Overloaded
-from windlass.serving.lane import Lane
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel
 from windlass.serving.policy import Batching, Limits, Policy

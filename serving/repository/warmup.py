@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import numpy as np
 
-from windlass.serving.batches import not_batchable_because, rows, split
+from windlass.serving.batching.batches import not_batchable_because, rows, split
 from windlass.serving.errors import ModelError
 from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS, LoadedModel, Model, checked, size
 from windlass.serving.policy import Policy

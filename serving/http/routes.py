@@ -14,16 +14,16 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from windlass.serving import openapi
-from windlass.serving.admission import Admission, Held
-from windlass.serving.ask import Ask, ask
+from windlass.serving.batching.ask import Ask, ask
+from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
-from windlass.serving.execution import Execution
-from windlass.serving.http import JSON, answer, read_body
+from windlass.serving.http import openapi
+from windlass.serving.http.admission import Admission, Held
+from windlass.serving.http.middleware import JSON, answer, read_body
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, explaining
 from windlass.serving.protocols import predict, v1, v2
-from windlass.serving.repository import ModelRepository
+from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.tensors import parse_json
 
 __all__ = ("Routes",)

@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 import msgspec
 
+from windlass.serving.http.schemas import SCHEMAS, Schema, reference
 from windlass.serving.protocols import v2
-from windlass.serving.schemas import SCHEMAS, Schema, reference
 
 __all__ = ("document", "rendered")
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from windlass.serving.batcher import (
+from windlass.serving.batching.batcher import (
     Arrived,
     AwaitThread,
     Deliver,

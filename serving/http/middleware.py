@@ -13,7 +13,6 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 
-from windlass.serving.admission import Held
 from windlass.serving.errors import (
     BadRequest,
     BodyTooSlow,
@@ -24,6 +23,7 @@ from windlass.serving.errors import (
     Unreadable,
     UnsupportedMedia,
 )
+from windlass.serving.http.admission import Held
 
 __all__ = ("JSON", "Handler", "answer", "error_answer", "middleware", "read_body")
 

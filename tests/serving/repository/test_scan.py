@@ -2,7 +2,7 @@
 
 import pytest
 
-from windlass.serving.scan import scan, valid_name
+from windlass.serving.repository.scan import scan, valid_name
 
 
 def complete(folder):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.serving.plan import Failure, Found, Load, Slot, Unload, plan
+from windlass.serving.repository.plan import Failure, Found, Load, Slot, Unload, plan
 
 V1, V2, V3 = Found(1), Found(2), Found(3)
 

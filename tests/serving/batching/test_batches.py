@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.serving import batches
+from windlass.serving.batching import batches
 from windlass.serving.errors import ModelFailed
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import TensorSpec

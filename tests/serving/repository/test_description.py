@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError
 from windlass.serving.policy import Batching, Limits
+from windlass.serving.repository.description import read_description, read_verified
 
 GOOD = {"format": "onnx", "file": "model.onnx", "sha256": hashlib.sha256(b"content").hexdigest()}
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import attrs
 
-from windlass.serving.description import read_description, read_verified
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.model import LoadedModel, Model
-from windlass.serving.plan import Action, Failure, Found, Load, Slot, Unload, plan
 from windlass.serving.policy import Policy
+from windlass.serving.repository.description import read_description, read_verified
+from windlass.serving.repository.plan import Action, Failure, Found, Load, Slot, Unload, plan
+from windlass.serving.repository.scan import scan, valid_name
+from windlass.serving.repository.warmup import warm_up
 from windlass.serving.runtimes import RUNTIMES, Source
-from windlass.serving.scan import scan, valid_name
-from windlass.serving.warmup import warm_up
 
 __all__ = ("IndexEntry", "ModelRepository")
 

@@ -9,8 +9,8 @@ import pytest
 from openapi_spec_validator import validate
 
 from windlass.serving import Endpoint, LinearModel, ModelRepository
-from windlass.serving.openapi import document, rendered
-from windlass.serving.schemas import SCHEMAS, reference
+from windlass.serving.http.openapi import document, rendered
+from windlass.serving.http.schemas import SCHEMAS, reference
 from windlass.serving.tensors import DATATYPES
 
 # aiohttp cannot route on the verb after the colon, so one route stands for the model and for its verbs.

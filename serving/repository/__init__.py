@@ -1,0 +1,3 @@
+"""Which models there are, and which version of each serves."""
+
+__all__ = ()
