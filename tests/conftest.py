@@ -8,6 +8,7 @@ import inspect
 
 import pytest
 from hypothesis import HealthCheck, settings
+from seeds import EXPLORING
 from servers import end_shared
 
 from windlass.envtest.virtualtime import run_virtual
@@ -16,7 +17,9 @@ REALTIME_LIMIT_SECONDS = 60
 VIRTUAL_LIMIT_SECONDS = 30 * 24 * 3600
 
 # How fast a busy machine generates examples says nothing about the code.
-settings.register_profile("windlass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "windlass", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not EXPLORING
+)
 settings.load_profile("windlass")
 
 

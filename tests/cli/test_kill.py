@@ -6,7 +6,6 @@ first instruction to a little after the last line. The seed is printed; `WINDLAS
 
 import asyncio
 import json
-import os
 import random
 import signal
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from seeds import announced_seed
 
 from windlass.envtest.apiserver import ApiServer
 from windlass.informers import Api, Client, Cluster, Key
@@ -130,9 +130,7 @@ async def one_round(number: int, data: Path, moment: Moment) -> str:
 
 
 async def test_a_job_completes_once_whenever_the_process_is_killed(tmp_path):
-    seed = int(os.environ.get("WINDLASS_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"WINDLASS_SEED={seed}")
-    rng = random.Random(seed)
+    rng = random.Random(announced_seed())
     lines = len((await finish(tmp_path / "undisturbed")).splitlines())
     moments = [Moment(rng.randint(0, lines + 1), rng.uniform(0, 0.5)) for _ in range(KILLS)]
     turn = asyncio.Semaphore(AT_ONCE)

@@ -1,6 +1,6 @@
 """A long run of random changes behind a proxy that keeps failing: at rest, every copy is the server, byte for byte.
 
-`WINDLASS_SOAK_SEED` repeats a run; `WINDLASS_SOAK_CHANGES` makes it shorter or longer.
+`WINDLASS_SEED` is another run; `WINDLASS_SOAK_CHANGES` makes it shorter or longer.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from answering_proxy import Answer, AnsweringProxy, status
 from fault_proxy import FaultProxy
 from journal import Journal
 from scripted_cluster import running, until
+from seeds import announced_seed
 from servers import open_server
 
 from windlass.envtest.apiserver import ApiServer
@@ -30,7 +31,6 @@ from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
 from windlass.informers.phases import Policy
 
-SEED = int(os.environ.get("WINDLASS_SOAK_SEED") or random.SystemRandom().randrange(2**32))
 WRITERS = 4
 NAMES = 40
 FAST = Backoff(base_seconds=0.02, cap_seconds=0.3)
@@ -121,7 +121,8 @@ def heal(wire, http):
 
 
 async def soak(server, changes):
-    rng = random.Random(SEED)
+    seed = announced_seed()
+    rng = random.Random(seed)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_forgetful() if server == "embedded" else open_server(server))
         direct = Cluster.from_dict(opened.kubeconfig())
@@ -130,7 +131,7 @@ async def soak(server, changes):
         wire = await stack.enter_async_context(FaultProxy(http.cluster.server))
         behind = attrs.evolve(http.cluster, server=wire.url)
         client = await stack.enter_async_context(Client(behind, timeouts=Timeouts(1.0, 0.5)))
-        namespace = f"soak-{SEED}-{server}"
+        namespace = f"soak-{seed}-{server}"
         await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         journals = []
         for policy in (Policy(streaming=False, page_size=7), Policy(streaming=True, streaming_silence_seconds=0.3)):
@@ -144,17 +145,17 @@ async def soak(server, changes):
                     writers.create_task(write(api, namespace, each, changes // WRITERS))
             disturbance.cancel()
             await asyncio.wait([disturbance])
-            assert disturbance.cancelled(), f"seed {SEED}: the faults ended early: {disturbance.exception()!r}"
+            assert disturbance.cancelled(), f"seed {seed}: the faults ended early: {disturbance.exception()!r}"
             heal(wire, http)
             listed = {one.key: one.raw for one in (await api.list(ConfigMap, namespace=namespace)).items}
             for journal in journals:
                 informer = journal.informer
-                message = f"seed {SEED}: the copy is not the server: {informer!r}"
+                message = f"seed {seed}: the copy is not the server: {informer!r}"
                 await until(lambda one=informer: {held.key: held.raw for held in one.store} == listed, 30.0, message)
                 journal.check()
                 assert journal.contents == listed, message
                 counted = informer.statistics()
-                print(f"seed {SEED}: {changes} changes written, {len(journal.changes)} told to {informer!r},")
+                print(f"seed {seed}: {changes} changes written, {len(journal.changes)} told to {informer!r},")
                 print(f"  relists {counted.relists}, watches opened again {counted.rewatches}")
 
 

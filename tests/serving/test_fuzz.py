@@ -1,6 +1,6 @@
 """Thousands of requests that are wrong in every way, over HTTP and gRPC: no 5xx, no hang, no growing memory.
 
-`WINDLASS_FUZZ_REQUESTS` and `WINDLASS_FUZZ_SEED` make it longer, or another one.
+`WINDLASS_FUZZ_REQUESTS` and `WINDLASS_SEED` make it longer, or another one.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import aiohttp
 import grpc
 import pytest
 from bombs import SPECS, bomb
+from seeds import announced_seed
 from yarl import URL
 
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
@@ -26,8 +27,6 @@ from windlass.serving.tensors import DATATYPES
 pytestmark = pytest.mark.realtime(limit=3600)
 
 REQUESTS = int(os.environ.get("WINDLASS_FUZZ_REQUESTS", "4000"))
-# The same in each run, so that a red run is a change's fault; other seeds are for whoever goes looking.
-SEED = int(os.environ.get("WINDLASS_FUZZ_SEED", "7"))
 CLIENTS = 8
 # What one answer may take on a busy machine: far above what any does, far below for ever.
 PATIENCE_SECONDS = 60
@@ -36,8 +35,7 @@ GROWTH_MAX_BYTES = 300 * 2**20
 
 @pytest.fixture
 def rng():
-    print(f"WINDLASS_FUZZ_SEED={SEED}")
-    return random.Random(SEED)
+    return random.Random(announced_seed())
 
 
 def models(echo):

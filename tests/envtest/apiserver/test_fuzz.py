@@ -6,6 +6,7 @@ import random
 
 import aiohttp
 import pytest
+from seeds import announced_seed
 
 from windlass.envtest.apiserver import ApiServer, Settings
 
@@ -304,8 +305,7 @@ def mutated(value, rng):
 
 @pytest.mark.realtime(limit=600)
 async def test_malformed_requests_are_refused_and_never_fail():
-    seed = int(os.environ.get("WINDLASS_FUZZ_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"WINDLASS_FUZZ_SEED={seed}")
+    seed = announced_seed()
     rng = random.Random(seed)
     async with ApiServer(settings=Settings(rng=random.Random(seed))) as server, aiohttp.ClientSession() as session:
         seen = collections.Counter()

@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
+from seeds import announced_seed
 
 from windlass.envtest.apiserver import ApiServer, ServerError, Settings, WatchTimes
 
@@ -919,9 +920,7 @@ async def test_a_restart_keeps_objects_kinds_and_the_counter_and_expires_older_v
 
 @pytest.mark.realtime
 async def test_every_acknowledged_write_survives_a_kill(tmp_path):
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    rng = random.Random(seed)
+    rng = random.Random(announced_seed())
     for _ in range(3):
         acknowledged = await _write_until_killed(tmp_path, rng.uniform(0.05, 0.4))
         async with cluster(database=tmp_path / "apiserver.sqlite", crd=False) as client:

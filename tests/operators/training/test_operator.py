@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from seeds import announced_seed
 from servers import Server, open_server
 
 from windlass.controller import ExecutorRegistry, Manager
@@ -249,9 +250,7 @@ manager.run()
 @pytest.mark.realtime(limit=180)
 async def test_controllers_killed_at_random_moments_complete_the_job_once(tmp_path):
     """kill -9 of the whole process; the server lives on, as a cluster would."""
-    seed = int(os.environ.get("OPERATOR_KILL_SEED", random.SystemRandom().randrange(10**6)))
-    sys.stdout.write(f"OPERATOR_KILL_SEED={seed}\n")
-    rng = random.Random(seed)
+    rng = random.Random(announced_seed())
     async with house(tmp_path) as home:
         home.server.write_kubeconfig(tmp_path / "kubeconfig")
         await home.apply(hyperparameters={"epochs": 300})

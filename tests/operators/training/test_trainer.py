@@ -11,6 +11,7 @@ import time
 import attrs
 import numpy as np
 import pytest
+from seeds import announced_seed
 
 from windlass.operators.errors import DataError, TrainingDiverged
 from windlass.operators.training.checkpoints import Identity, newest
@@ -130,9 +131,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(lab):
 
 @pytest.mark.realtime
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
-    seed = int(os.environ.get("TRAINER_KILL_SEED", random.SystemRandom().randrange(10**6)))
-    sys.stdout.write(f"TRAINER_KILL_SEED={seed}\n")
-    rng = random.Random(seed)
+    rng = random.Random(announced_seed())
     config = lab.config(settings=attrs.evolve(lab.config().settings, epochs=150, batch_size=2))
     undisturbed, disturbed = lab.folder(config, "one"), lab.folder(config, "other")
     train(undisturbed, config)
