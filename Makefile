@@ -28,7 +28,7 @@ check: .venv/test/.installed ## lint, format, types, layers, generated files
 	$(BIN)/python docs/reference/generate.py --check
 	$(BIN)/windlass bundle --check
 
-unit: .venv/test/.installed
+unit: .venv/test/.installed .venv/peers/.installed
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal $(PYTEST_ARGS)
 
 bench: .venv/test/.installed ## the measurements behind our claims
@@ -51,6 +51,12 @@ clean: ## remove what the other targets made
 	@test -x .venv/build/bin/python || $(PYTHON) -m venv .venv/build
 	.venv/build/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheel .
 	@rm -rf build windlass.egg-info && touch $@
+
+# Not compiled beforehand: few of the modules are ever imported.
+.venv/peers/.installed: tests/peers.txt
+	@test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement tests/peers.txt
+	@touch $@
 
 .venv/%/.installed: .venv/wheel/.built
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*

@@ -27,6 +27,7 @@ from windlass.informers.resources import Kind, resource_of
 __all__ = (
     "EVERY_SERVER",
     "Server",
+    "absent",
     "at_hand",
     "container_image",
     "control_plane_binaries",
@@ -64,14 +65,14 @@ class StartedServer(Server, Protocol):
 
 def control_plane_binaries() -> Path:
     """The folder with etcd, kube-apiserver and kube-controller-manager."""
-    return find_binaries(controller_manager=True) or _absent("a control plane", ".ci/kubernetes")
+    return find_binaries(controller_manager=True) or absent("a control plane", ".ci/kubernetes")
 
 
 def kubectl_binary() -> Path:
     """Debian's unmodified kubectl."""
     cache = os.environ.get("WINDLASS_CACHE") or "~/.cache/windlass"
     program = Path(cache).expanduser() / "kubectl-1.20.2" / "kubectl"
-    return program if os.access(program, os.X_OK) else _absent("kubectl", ".ci/kubectl")
+    return program if os.access(program, os.X_OK) else absent("kubectl", ".ci/kubectl")
 
 
 def container_image() -> str:
@@ -81,10 +82,11 @@ def container_image() -> str:
         there = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         there = False
-    return _IMAGE if there else _absent(f"a Docker daemon with the image {_IMAGE}", ".ci/docker")
+    return _IMAGE if there else absent(f"a Docker daemon with the image {_IMAGE}", ".ci/docker")
 
 
-def _absent(what: str, script: str) -> NoReturn:
+def absent(what: str, script: str) -> NoReturn:
+    """Skip the test, or fail it where everything must be there."""
     message = f"{what} is not on this machine; {script} brings it"
     if os.environ.get("WINDLASS_REQUIRE_KUBERNETES") == "1":
         pytest.fail(message)
