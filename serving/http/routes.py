@@ -63,8 +63,10 @@ class Routes:
             get("/v1/models", self.list_models),
             get("/v1/models/{target}", self.v1_model),
             post("/v1/models/{target}", self.v1_predict),
+            web.route("*", "/v1/models/{target}", self.v1_other),
             get("/v1/models/{model}/versions/{target}", self.v1_model),
             post("/v1/models/{model}/versions/{target}", self.v1_predict),
+            web.route("*", "/v1/models/{model}/versions/{target}", self.v1_other),
             get("/v2", self.server_metadata),
             get("/v2/", self.server_metadata),  # the YAML of the specification writes the slash (D6)
             get("/v2/health/live", self.live),
@@ -148,14 +150,19 @@ class Routes:
         """`GET /v1/models/{m}` (V1-1)."""
         name, version, verb = _target(request)
         if verb is not None:
-            raise NotAllowed("GET", request.path, allowed=("POST",))
+            raise NotAllowed(request.method, request.path, allowed=("POST",))
         return answer({"name": self.repository.get(name, version).name, "ready": True})
+
+    async def v1_other(self, request: web.Request) -> web.Response:
+        """Any other method. One route answers two kinds of paths, so the router's own list would be that of both."""
+        _, _, verb = _target(request)
+        raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD") if verb is None else ("POST",))
 
     async def v1_predict(self, request: web.Request) -> web.Response:
         """The v1 prediction, `{m}:predict`, and the explanation of one, `{m}:explain` (V1-2, V1-4)."""
         name, version, verb = _target(request)
         if verb is None:
-            raise NotAllowed("POST", request.path, allowed=("GET", "HEAD"))
+            raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD"))
         if verb not in ("predict", "explain"):
             raise NotFound(f"there is no {verb!r}; models offer 'predict', some 'explain'")
         with self.metrics.request(self._label(name), "v1"), self.admission.request() as held:

@@ -180,6 +180,9 @@ async def test_errors_are_json_and_say_what_is_wrong(method, path, body, status,
         ("GET", "/v1/models/linear:predict", "POST"),
         ("POST", "/v1/models/linear", "GET, HEAD"),
         ("PUT", "/v2/models/linear", "GET, HEAD"),
+        ("PUT", "/v1/models/linear", "GET, HEAD"),
+        ("OPTIONS", "/v1/models/linear:predict", "POST"),
+        ("DELETE", "/v1/models/linear/versions/1:explain", "POST"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(method, path, allowed):
