@@ -30,13 +30,21 @@ __all__ = ("command",)
     metavar="SECONDS",
     help="terminationGracePeriodSeconds of the pod; refuse to start if stopping may take longer.",
 )
+@click.option("--page/--no-page", default=True, show_default=True, help="Serve a page for people at /page.")
 @click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one.  [default: none]")
 def command(
-    models: Path | None, host: str, *, port: int, grpc_port: int | None, lame_duck: float, grace: float | None
+    models: Path | None,
+    host: str,
+    *,
+    port: int,
+    grpc_port: int | None,
+    lame_duck: float,
+    grace: float | None,
+    page: bool,
 ) -> int:
     """Serve the models of a repository, and the linear example at /predict, until Ctrl-C."""
     try:
-        options = EndpointOptions(lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port)
+        options = EndpointOptions(lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port, page=page)
     except EndpointError as error:
         raise click.UsageError(str(error)) from error
     return run_until_signalled(lambda: _serve(models=models, host=host, port=port, options=options))

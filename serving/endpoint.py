@@ -24,6 +24,7 @@ from windlass.serving.http.middleware import middleware
 from windlass.serving.http.routes import Routes
 from windlass.serving.http.runner import Runner
 from windlass.serving.metrics import Metrics
+from windlass.serving.page.page import Page
 from windlass.serving.repository.repository import ModelRepository
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class EndpointOptions:
 
     Raises EndpointError when a value cannot be meant.
 
+    `page` is whether `GET /page` is there: a page for people, which shows no more than `/v2/models` and `/metrics` do.
+
     `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
     """
 
@@ -67,6 +70,7 @@ class EndpointOptions:
     grpc_port: int | None = None
     requests_max: int = 1024
     all_bodies_bytes_max: int = 1024 * 1024 * 1024
+    page: bool = True
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -209,9 +213,12 @@ class Endpoint:
             not_ready_because=self.not_ready_because,
             plain_model=self.options.plain_model,
             max_body_bytes=self.options.max_body_bytes,
+            page=self.options.page,
         )
         app = web.Application(middlewares=[middleware(lambda: self._draining)])
         app.add_routes(routes.table())
+        if self.options.page:
+            app.add_routes(Page(self.repository, self.metrics, self.not_ready_because).table())
         app.on_shutdown.append(self._drain)
 
         async def background(_: web.Application) -> AsyncIterator[None]:

@@ -56,7 +56,7 @@ def test_every_source_file_is_in_the_wheel():
         str(path.relative_to(REPOSITORY))
         for name in packages_of_the_repository()
         for path in (REPOSITORY / name).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".yaml", ".gz", ".typed"}
+        if path.is_file() and path.suffix in {".py", ".yaml", ".gz", ".html", ".typed"}
         if f"windlass/{path.relative_to(REPOSITORY)}" not in shipped
     ]
 

@@ -27,11 +27,11 @@ _HEADER_LENGTH: Schema = {
 }
 
 
-def document() -> Schema:
-    """The document, as JSON-shaped values."""
+def document(*, page: bool = True) -> Schema:
+    """The document, as JSON-shaped values. `page` is whether the page for people is there."""
     about = v2.server_metadata()
     paths: dict[str, Schema] = {}
-    for method, path, operation in _operations():
+    for method, path, operation in (*_operations(), *(_page() if page else ())):
         paths.setdefault(path, {})[method] = operation
     return {
         "openapi": "3.1.0",
@@ -43,9 +43,9 @@ def document() -> Schema:
 
 
 @cache
-def rendered() -> bytes:
+def rendered(*, page: bool = True) -> bytes:
     """The document, as JSON."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(document(page=page))
 
 
 def _operations() -> Iterator[tuple[str, str, Schema]]:
@@ -73,6 +73,12 @@ def _operations() -> Iterator[tuple[str, str, Schema]]:
         yield _get(model, "Inputs, outputs and versions of the model", "ModelMetadata", errors=(404, 503))
         yield _get(f"{model}/ready", "Whether the model serves", "ModelReady", errors=(404, 503))
         yield _infer(f"{model}/infer")
+
+
+def _page() -> Iterator[tuple[str, str, Schema]]:
+    html: Schema = {"text/html": {"schema": {"type": "string"}}}
+    yield "get", "/page", _operation("A page for people", {"200": {"description": "OK", "content": html}})
+    yield _get("/page/state", "What the page shows", "PageState")
 
 
 def _get(path: str, summary: str, schema: str, errors: tuple[int, ...] = ()) -> tuple[str, str, Schema]:

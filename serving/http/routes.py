@@ -40,7 +40,10 @@ _INDEX_REQUEST = msgspec.json.Decoder(_IndexRequest)
 
 @attrs.frozen(eq=False)
 class Routes:
-    """The handlers. `not_ready_because` gives the reason why the server is not ready, or None."""
+    """The handlers. `not_ready_because` gives the reason why the server is not ready, or None.
+
+    `page` is whether the document is to describe the page for people, whose handlers are in `serving/page`.
+    """
 
     repository: ModelRepository
     execution: Execution
@@ -49,6 +52,7 @@ class Routes:
     not_ready_because: Callable[[], str | None]
     plain_model: str
     max_body_bytes: int
+    page: bool
 
     def table(self) -> list[web.RouteDef]:
         """All routes, for `Application.add_routes`."""
@@ -104,7 +108,7 @@ class Routes:
 
     async def openapi(self, _: web.Request) -> web.Response:
         """The description of all of these paths, for tools."""
-        return web.Response(body=openapi.rendered(), headers=JSON)
+        return web.Response(body=openapi.rendered(page=self.page), headers=JSON)
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""

@@ -109,6 +109,27 @@ SCHEMAS: dict[str, Schema] = {
     "ExplainResponse": _object({"explanations": _list({})}, required=("explanations",)),
     "PlainRequest": {"type": "object", "description": "One value for each input of the model."},
     "PlainResponse": {"type": "object", "description": "One value for each output of the model."},
+    "PageState": _object(
+        {
+            "ready": _TRUTH,
+            "reason": _STRING,
+            "bounds": _list({"type": "number"}, description="Upper bounds of the latencies' buckets, in seconds."),
+            "models": _list(reference("PageModel")),
+            "others": reference("Index"),
+        },
+        required=("ready", "reason", "bounds", "models", "others"),
+    ),
+    "PageModel": _object(
+        {
+            "name": _STRING,
+            "version": _STRING,
+            "platform": _STRING,
+            "inputs": _list(reference("TensorMetadata")),
+            "outputs": _list(reference("TensorMetadata")),
+            "counts": _list(_COUNT, description="Requests up to each bound, and all of them."),
+        },
+        required=("name", "version", "platform", "inputs", "outputs", "counts"),
+    ),
     "IndexRequest": _object({"ready": {"type": ["boolean", "null"]}}),
     "Index": _list(
         _object(
