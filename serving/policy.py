@@ -4,6 +4,7 @@
 Times are in seconds. A wrong value is refused when it is made, with a ValueError that names the field.
 """
 
+import math
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,9 @@ class Batching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     A batch that fails is tried again, each request by itself and once, so that only the one at fault gets an error;
     with `retry_alone` off the whole batch gets it (DB12).
 
+    With `latency_goal_seconds` the rows follow the model: as many as let a request that finds an execution running be
+    answered within the goal, up to `rows_max`; see `pace.py`. None, the default, allows `rows_max` at all times.
+
     A model whose single rows were measured at warm-up to cost less than batching does computes small requests at once,
     each by itself, unless `always` is on.
     """
@@ -41,14 +45,28 @@ class Batching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retry_alone: bool = True
     oversized: Literal["alone", "refuse"] = "alone"
     always: bool = False
+    latency_goal_seconds: float | None = None
 
     def __post_init__(self) -> None:
         _at_least("rows_max", self.rows_max, 1)
         _at_least("delay_seconds", self.delay_seconds, 0)
+        self._check_goal()
         _at_least("executions_max", self.executions_max, 1)
         for rows in self.rows_preferred:
             if not 1 <= rows <= self.rows_max:
                 raise ValueError(f"rows_preferred: expected sizes from 1 to rows_max ({self.rows_max}), found {rows}")
+
+    def _check_goal(self) -> None:
+        goal = self.latency_goal_seconds
+        if goal is None:
+            return
+        if not 0 < goal < math.inf:
+            raise ValueError(f"latency_goal_seconds: expected a finite number above 0, found {goal}")
+        # The other half is the execution's.
+        if self.delay_seconds > goal / 2:
+            raise ValueError(
+                f"delay_seconds: expected at most half of latency_goal_seconds ({goal:g}), found {self.delay_seconds:g}"
+            )
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,8 @@ up. Pure: it knows no tensors, threads, futures or clocks. The rules of a turn, 
 
 1. what is past its deadline is given up, waiting or running (DB11, DB17);
 2. groups of compatible requests are looked at in the order of their first request, so that none starves (DB6);
-3. of a group, requests are taken in order until the next would exceed the most rows (DB1);
+3. of a group, requests are taken in order until the next would exceed the most rows (DB1), which follow the
+   executions' times where the model has a latency goal;
 4. they start when there can be no more, when the oldest has waited for the delay, or when it waited for a thread
    anyway (DB3, DB5); otherwise as many of them as make a preferred size (DB4); otherwise they wait.
 
@@ -19,6 +20,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from windlass.serving.batching.pace import Pace
 from windlass.serving.policy import Policy
 
 __all__ = (
@@ -50,13 +52,17 @@ class Ticket:
 
 @attrs.frozen
 class Running:
-    """An execution: the tickets still to be answered, and what it began with."""
+    """An execution: the tickets still to be answered, and what it began with.
+
+    `left_behind` when its group had more, which were too many rows.
+    """
 
     tickets: tuple[Ticket, ...]
     started: float
     rows: int
     shared: bool
     inline: bool
+    left_behind: bool = False
 
 
 @attrs.frozen
@@ -64,7 +70,7 @@ class State:
     """What is known of one model's requests.
 
     `queue` is in order of rank. `expires` is not after the first deadline. `held` is when there was last no thread
-    for what waited. An execution of up to `inline_elements` needs no thread.
+    for what waited. An execution of up to `inline_elements` needs no thread. `pace` is None without a latency goal.
     """
 
     policy: Policy = attrs.field(factory=Policy)
@@ -77,6 +83,9 @@ class State:
     held: float = -math.inf
     executions: int = 0
     seconds_a_row: float = 0.0
+    pace: Pace | None = attrs.field(
+        default=attrs.Factory(lambda state: Pace.of(state.policy.batching), takes_self=True)
+    )
 
 
 @attrs.frozen
@@ -235,7 +244,7 @@ def _unqueued(state: State, numbers: frozenset[int], *, running: Mapping[int, Ru
 
 def _turned(state: State, threads: int, now: float) -> _Move:
     state, effects = _expired(state, now)
-    groups = _groups(state)
+    groups = _groups(state) if _may_start(state) else []
     while groups and _may_start(state):
         taken = next(filter(None, (_due(state, group, now) for group in groups)), ())
         if not taken:
@@ -290,14 +299,15 @@ def _due(state: State, group: list[Ticket], now: float) -> tuple[Ticket, ...]:
     if batching is None:
         return tuple(group)
     taken = rows = preferred = 0
+    rows_max = batching.rows_max if state.pace is None else state.pace.rows
     for ticket in group:
-        if taken and rows + ticket.rows > batching.rows_max:
+        if taken and rows + ticket.rows > rows_max:
             break
         taken += 1
         rows += ticket.rows
         if rows in batching.rows_preferred:
             preferred = taken
-    whole = taken < len(group) or rows >= batching.rows_max
+    whole = taken < len(group) or rows >= rows_max
     oldest = min(ticket.arrived for ticket in group[:taken])
     if whole or oldest + batching.delay_seconds <= now or oldest <= state.held or _is_alone(group[0]):
         return tuple(group[:taken])
@@ -306,13 +316,21 @@ def _due(state: State, group: list[Ticket], now: float) -> tuple[Ticket, ...]:
 
 def _started(state: State, taken: tuple[Ticket, ...], now: float, *, inline: bool) -> State:
     number = state.executions + 1
-    execution = Running(taken, now, sum(ticket.rows for ticket in taken), shared=len(taken) > 1, inline=inline)
+    rows = sum(ticket.rows for ticket in taken)
+    left_behind = state.pace is not None and _leaves_behind(state, taken, rows, rows_max=state.pace.rows)
+    execution = Running(taken, now, rows, shared=len(taken) > 1, inline=inline, left_behind=left_behind)
     return _unqueued(
         state,
         frozenset(ticket.number for ticket in taken),
         executions=number,
         running={**state.running, number: execution},
     )
+
+
+def _leaves_behind(state: State, taken: tuple[Ticket, ...], rows: int, *, rows_max: int) -> bool:
+    """Whether the next request of the group did not fit. `taken` are the first of it."""
+    group = [ticket for ticket in state.queue if ticket.group == taken[0].group]
+    return len(group) > len(taken) and rows + group[len(taken)].rows > rows_max
 
 
 def _next_turn(state: State) -> float:
@@ -327,9 +345,13 @@ def _next_turn(state: State) -> float:
 def _finished(state: State, execution: int, *, failed: bool, now: float) -> _Move:
     running = dict(state.running)
     ended = running.pop(execution)
-    cost = (now - ended.started) / ended.rows
+    seconds = now - ended.started
+    cost = seconds / ended.rows
     cost = cost if not state.seconds_a_row else (1 - _NEWEST) * state.seconds_a_row + _NEWEST * cost
-    state = attrs.evolve(state, running=running, seconds_a_row=cost)
+    pace = state.pace
+    if pace is not None and not failed:  # how long a failure takes says nothing
+        pace = pace.after(ended.rows, seconds, left_behind=ended.left_behind)
+    state = attrs.evolve(state, running=running, seconds_a_row=cost, pace=pace)
     batching = state.policy.batching
     if failed and ended.shared and ended.tickets and batching is not None and batching.retry_alone:
         # At their old rank, which is before all that arrived since.

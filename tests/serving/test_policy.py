@@ -20,6 +20,21 @@ from windlass.serving.policy import Batching, Limits
             {"rows_max": 8, "rows_preferred": (4, 9)},
             r"rows_preferred: expected sizes from 1 to rows_max \(8\), found 9",
         ),
+        (
+            Batching,
+            {"latency_goal_seconds": 0.0},
+            "latency_goal_seconds: expected a finite number above 0, found 0.0",
+        ),
+        (
+            Batching,
+            {"latency_goal_seconds": math.nan},
+            "latency_goal_seconds: expected a finite number above 0, found nan",
+        ),
+        (
+            Batching,
+            {"latency_goal_seconds": 0.1, "delay_seconds": 0.06},
+            r"delay_seconds: expected at most half of latency_goal_seconds \(0.1\), found 0.06",
+        ),
         (Limits, {"requests_max": 0}, "requests_max: expected at least 1, found 0"),
         (Limits, {"rows_max": 0}, "rows_max: expected at least 1, found 0"),
         (Limits, {"bytes_max": 0}, "bytes_max: expected at least 1, found 0"),

@@ -2,6 +2,7 @@
 
 import math
 
+import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -267,6 +268,41 @@ def test_an_execution_that_does_not_run_cannot_end():
         step(state(), Finished(1), 0.0)
 
 
+def with_goal(**batching):
+    """A state that is allowed four rows at once by its latency goal of two seconds."""
+    current = state(rows_max=8, latency_goal_seconds=2.0, **batching)
+    return attrs.evolve(current, pace=attrs.evolve(current.pace, limit=4.0))
+
+
+def test_a_latency_goal_bounds_the_rows_of_an_execution():
+    _, started, _ = turn(arrive(with_goal(), *(ticket(number) for number in range(1, 7))))
+    assert started == [(1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "failed", "limit"), [(0.5, False, 8.0), (1.5, False, 3.6), (0.5, True, 4.0), (1.5, True, 4.0)]
+)
+def test_an_execution_teaches_the_pace_unless_it_failed(seconds, failed, limit):
+    current, _, _ = turn(arrive(with_goal(retry_alone=False), *(ticket(number) for number in range(1, 7))))
+    current, _ = step(current, Finished(1, failed=failed), seconds)
+    assert current.pace.limit == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("groups", "batching"),
+    [
+        pytest.param("aaa", {"rows_preferred": (2,), "delay_seconds": 1.0}, id="a preferred size"),
+        pytest.param("aaaabb", {}, id="another group"),
+    ],
+)
+def test_whoever_waits_for_another_reason_than_rows_is_not_left_behind(groups, batching):
+    arrivals = [ticket(number, group=group) for number, group in enumerate(groups)]
+    current, started, _ = turn(arrive(with_goal(**batching), *arrivals))
+    assert len(started[0]) < len(groups)
+    current, _ = step(current, Finished(1), 0.1)
+    assert current.pace.limit == 4.0
+
+
 LIMITS = Limits(requests_max=6, rows_max=20, bytes_max=30)
 
 
@@ -281,14 +317,16 @@ class AnyOrder(RuleBasedStateMachine):
         retry=st.booleans(),
         inline=st.sampled_from([-1, 3]),
         batched=st.booleans(),
+        goal=st.sampled_from([None, 0.5, 20.0]),
     )
-    def begin(self, rows_max, preferred, delay, executions, retry, inline, batched):
+    def begin(self, rows_max, preferred, delay, executions, retry, inline, batched, goal):
         batching = Batching(
             rows_max=rows_max,
             rows_preferred=tuple(rows for rows in preferred if rows <= rows_max),
-            delay_seconds=delay,
+            delay_seconds=delay if goal is None else min(delay, goal / 2),
             executions_max=executions,
             retry_alone=retry,
+            latency_goal_seconds=goal,
         )
         self.batching = batching if batched else None
         self.state = State(Policy(LIMITS, self.batching), inline_elements=inline)

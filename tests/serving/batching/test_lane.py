@@ -279,14 +279,15 @@ async def test_an_answer_that_comes_with_a_cancellation_is_not_reported_as_lost(
     rows_max=st.integers(1, 8),
     inline=st.sampled_from([-1, 4, 1000]),
     delay=st.sampled_from([0.0, 0.5]),
+    goal=st.sampled_from([None, 1.5, 100.0]),
     leaving=st.sets(st.integers(0, 11)),
     bad=st.sets(st.integers(0, 11), max_size=3),
 )
-def test_an_answer_does_not_depend_on_who_else_asked(counts, widths, rows_max, inline, delay, leaving, bad):
+def test_an_answer_does_not_depend_on_who_else_asked(counts, widths, rows_max, inline, delay, goal, leaving, bad):
     """DB9, DB10, DB12, DB14: every request that stays gets exactly what it gets when it asks alone."""
 
     async def scenario():
-        lane, model, _ = made(rows_max=rows_max, delay_seconds=delay, inline_elements=inline)
+        lane, model, _ = made(rows_max=rows_max, delay_seconds=delay, inline_elements=inline, latency_goal_seconds=goal)
         requests = [
             x(*(13 if index in bad else 100 * index + row for row in range(rows)), width=1 + index % widths)
             for index, rows in enumerate(counts)
