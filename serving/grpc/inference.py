@@ -36,7 +36,8 @@ def parse(request: Any, model: LoadedModel) -> InferRequest:
         _check_parameters(output.parameters, f"output {output.name!r}")
     specs = choose_outputs(model, [output.name for output in request.outputs])
     raw = bool(request.raw_input_contents) or any(spec.datatype not in contents.FIELDS for spec in specs)
-    return InferRequest(inputs, tuple((spec, raw) for spec in specs), request.id or None)
+    parameters = {name: getattr(one, one.WhichOneof(ONEOF)) for name, one in request.parameters.items()}
+    return InferRequest(inputs, tuple((spec, raw) for spec in specs), request.id or None, parameters)
 
 
 def render(

@@ -4,6 +4,7 @@ Requests are parsed here and not by the library, which would answer bytes that a
 that cancels, or whose deadline passes, cancels the coroutine, which withdraws work that no thread has begun (G6).
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import attrs
 import grpc
 
+from windlass.serving.batching.ask import ask, with_parameters
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import BadRequest, NotReady, ServingError
 from windlass.serving.grpc import inference
@@ -102,8 +104,11 @@ class Service:
         label = request.model_name if self.repository.knows(request.model_name) else ""
         with self.metrics.request(label, "grpc"):
             model = self.repository.get(request.model_name, request.model_version or None)
+            now = asyncio.get_running_loop().time()
+            wish = ask({}, now, timeout_seconds=model.policy.limits.timeout_seconds)
             parsed = inference.parse(request, model)
-            return inference.render(model, parsed, await self.execution.run(model, parsed.inputs))
+            wish = with_parameters(wish, parsed.parameters)
+            return inference.render(model, parsed, await self.execution.run(model, parsed.inputs, wish))
 
     async def repository_index(self, request: Any) -> dict[str, object]:
         """Every version known, with its state and the reason; `ready` keeps those that serve."""

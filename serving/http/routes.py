@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from windlass.serving.batching.ask import Ask, ask
+from windlass.serving.batching.ask import Ask, ask, with_parameters
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
 from windlass.serving.http import openapi
@@ -144,6 +144,8 @@ class Routes:
             model = self._model(request)
             body, wish = await self._accepted(request, model, held)
             parsed = v2.parse(body, model, request.headers.get(v2.HEADER_LENGTH))
+            if parsed.parameters:
+                wish = with_parameters(wish, parsed.parameters)
             rendered = v2.render(model, parsed, await self.execution.run(model, parsed.inputs, wish))
         if rendered.header_length is None:
             return web.Response(body=rendered.body, headers=JSON)

@@ -20,11 +20,13 @@ class InferRequest:
     """A checked request.
 
     `outputs` are what to answer, each with whether it travels as raw bytes; `id` is None when the client gave none.
+    `parameters` are those of the request as a whole.
     """
 
     inputs: Mapping[str, Array] = attrs.field(repr=False)
     outputs: tuple[tuple[TensorSpec, bool], ...]
     id: str | None = None
+    parameters: Mapping[str, object] = attrs.field(factory=dict)
 
 
 def input_spec(model: LoadedModel, name: str, *, datatype: str, taken: Container[str]) -> TensorSpec:

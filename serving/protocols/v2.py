@@ -84,7 +84,7 @@ def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> 
             return InferRequest(binary.raw_request(blobs, model.inputs), tuple((spec, True) for spec in model.outputs))
     request: _Request = parse_json(body, _REQUEST, "")
     inputs = _inputs(request.inputs, model, blobs)
-    return InferRequest(inputs, _outputs(request, model), request.id)
+    return InferRequest(inputs, _outputs(request, model), request.id, request.parameters or {})
 
 
 def render(

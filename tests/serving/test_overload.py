@@ -138,6 +138,33 @@ async def test_a_deadline_of_the_client_is_504_while_the_thread_is_still_busy():
         assert model.calls == [[1.0]]
 
 
+async def test_a_client_can_say_so_in_a_parameter():
+    """DB18: in microseconds, as Triton's clients do."""
+    async with gated(batching=Batching()) as (_, session, model):
+        first = asking(session, 1.0)
+        await begun(model)
+        status, content, _ = await asked(session, 2.0, parameters={"timeout": 500_000})
+        assert (status, content) == (504, {"error": "model 'gated': no answer within the time given"})
+        status, content, _ = await asked(session, 2.0, parameters={"timeout": "soon"})
+        assert (status, content["error"][:19]) == (400, "parameters: timeout")
+        assert not first.done()
+        model.gate.set()
+        assert (await first)[0] == 200
+
+
+async def test_a_priority_among_the_parameters_goes_first():
+    async with gated() as (endpoint, session, model):
+        first = asking(session, 1.0)
+        await begun(model)
+        later = asking(session, 2.0)
+        await waiting(endpoint, 1)
+        urgent = asking(session, 3.0, parameters={"priority": 1})
+        await waiting(endpoint, 2)
+        model.gate.set()
+        assert [(await one)[0] for one in (first, later, urgent)] == [200, 200, 200]
+        assert model.calls == [[1.0], [3.0], [2.0]]
+
+
 async def test_the_servers_own_time_limit_holds_for_what_is_computed():
     async with gated(limits=Limits(timeout_seconds=0.5)) as (_, session, _model):
         assert (await asked(session, 1.0))[0] == 504

@@ -73,9 +73,9 @@ async def connected(endpoint):
         yield lambda method, raw=b"", **kwargs: channel.unary_unary(f"/{SERVICE}/{method}")(raw, **kwargs)
 
 
-def asking(model, value=2.5):
+def asking(model, value=2.5, **fields):
     tensor = {"name": "x", "datatype": "FP64", "shape": [1], "contents": {"fp64_contents": [value]}}
-    return Request(model_name=model, inputs=[tensor]).SerializeToString()
+    return Request(model_name=model, inputs=[tensor], **fields).SerializeToString()
 
 
 async def begun(gate, count):
@@ -241,6 +241,22 @@ async def test_too_many_requests_are_refused_at_once():
         gate.open.set()
         for one in (first, second):
             assert Response.FromString(await one).outputs[0].contents.fp64_contents == [-0.5]
+
+
+@pytest.mark.parametrize("whose", ["the server's", "the request's"])
+async def test_a_time_limit_holds_although_the_client_would_wait(whose):
+    """G5, DB18."""
+    repository = ModelRepository()
+    gate = gated(repository)
+    request = asking("gate", 2.0)
+    if whose == "the request's":
+        request = asking("gate", 2.0, parameters={"timeout": {"int64_param": 200_000}})
+    else:
+        object.__setattr__(repository.get("gate"), "policy", Policy(Limits(timeout_seconds=0.2)))
+    async with serving(repository, threads=1) as endpoint, connected(endpoint) as call:
+        code, details = await refused(call("ModelInfer", request))
+        assert (code, "within the time given" in details) == (grpc.StatusCode.DEADLINE_EXCEEDED, True)
+        gate.open.set()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "deadline"])
