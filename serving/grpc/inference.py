@@ -6,7 +6,6 @@ always answered, echoed or made up (D3); a parameter without a value is refused 
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import uuid4
 
 from windlass.serving.errors import BadRequest
 from windlass.serving.grpc import contents
@@ -18,6 +17,7 @@ from windlass.serving.protocols.request import (
     check_inputs,
     choose_outputs,
     input_spec,
+    new_id,
     refuse_classification,
 )
 from windlass.serving.tensors import Array
@@ -41,7 +41,7 @@ def parse(request: Any, model: LoadedModel) -> InferRequest:
 
 
 def render(
-    model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = uuid4
+    model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = new_id
 ) -> Any:
     """The `ModelInferResponse`."""
     identifier = request.id if request.id is not None else str(new_id())

@@ -75,7 +75,6 @@ class Routes:
             get("/v2/", self.server_metadata),  # the YAML of the specification writes the slash (D6)
             get("/v2/health/live", self.live),
             get("/v2/health/ready", self.ready),
-            get("/v2/models", self.list_models),
             post("/v2/repository/index", self.index),
         ]
         for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
@@ -84,7 +83,8 @@ class Routes:
                 get(f"{prefix}/ready", self.model_ready),
                 get(prefix, self.model_metadata),
             ]
-        return routes
+        # Last, because every path of a model begins with it and is looked for in this order.
+        return [*routes, get("/v2/models", self.list_models)]
 
     async def alive(self, _: web.Request) -> web.Response:
         """`GET /` (V1-5)."""

@@ -4,7 +4,8 @@ What the JSON form, the binary form and the gRPC form of the v2 protocol share: 
 in each of them (R8, R9).
 """
 
-from collections.abc import Container, Iterable, Mapping
+import random
+from collections.abc import Collection, Container, Mapping
 
 import attrs
 
@@ -12,7 +13,7 @@ from windlass.serving.errors import BadRequest
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import Array, TensorSpec
 
-__all__ = ("InferRequest", "check_inputs", "choose_outputs", "input_spec", "refuse_classification")
+__all__ = ("InferRequest", "check_inputs", "choose_outputs", "input_spec", "new_id", "refuse_classification")
 
 
 @attrs.frozen
@@ -27,6 +28,11 @@ class InferRequest:
     outputs: tuple[tuple[TensorSpec, bool], ...]
     id: str | None = None
     parameters: Mapping[str, object] = attrs.field(factory=dict)
+
+
+def new_id() -> str:
+    """An id for a request that came without one: 128 random bits, on which nobody's safety rests. A UUID costs 2 µs."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def input_spec(model: LoadedModel, name: str, *, datatype: str, taken: Container[str]) -> TensorSpec:
@@ -50,15 +56,17 @@ def check_inputs(model: LoadedModel, inputs: Mapping[str, Array]) -> None:
         array = inputs.get(spec.name)
         if array is None:
             raise BadRequest(f"input {spec.name!r}: missing")
-        if spec.batched:
+        if len(model.inputs) > 1 and spec.batched:
             counts[spec.name] = array.shape[0]
     if len(counts) > 1 and len(set(counts.values())) > 1:
         described = ", ".join(f"{name!r} has {count}" for name, count in counts.items())
         raise BadRequest(f"the inputs have different numbers of rows: {described}")
 
 
-def choose_outputs(model: LoadedModel, names: Iterable[str]) -> tuple[TensorSpec, ...]:
+def choose_outputs(model: LoadedModel, names: Collection[str]) -> tuple[TensorSpec, ...]:
     """The outputs of these names in this order; all of the model's when there are none (R8)."""
+    if not names:
+        return model.outputs
     specs = {spec.name: spec for spec in model.outputs}
     chosen: dict[str, TensorSpec] = {}
     for name in names:

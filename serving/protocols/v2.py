@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
-from uuid import uuid4
 
 import attrs
 import msgspec
@@ -24,6 +23,7 @@ from windlass.serving.protocols.request import (
     check_inputs,
     choose_outputs,
     input_spec,
+    new_id,
     refuse_classification,
 )
 from windlass.serving.tensors import Array, TensorSpec, decode_json, encode_json, parse_json
@@ -59,6 +59,7 @@ class _Request(msgspec.Struct):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
+_JSON = msgspec.json.Encoder()
 
 
 @attrs.frozen
@@ -88,7 +89,7 @@ def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> 
 
 
 def render(
-    model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = uuid4
+    model: LoadedModel, request: InferRequest, outputs: Mapping[str, Array], *, new_id: Callable[[], object] = new_id
 ) -> Rendered:
     """The response. Raises BadRequest for what JSON cannot carry, because asking for raw bytes mends it."""
     tensors: list[dict[str, object]] = []
@@ -103,7 +104,7 @@ def render(
             tensor["data"] = _in_json(array, spec)
         tensors.append(tensor)
     identifier = request.id if request.id is not None else str(new_id())
-    header = msgspec.json.encode(
+    header = _JSON.encode(
         {"id": identifier, "model_name": model.name, "model_version": model.version, "outputs": tensors}
     )
     if not blobs:
@@ -184,6 +185,12 @@ def _blob_size(tensor: _Input, where: str) -> int | None:
 
 
 def _outputs(request: _Request, model: LoadedModel) -> tuple[tuple[TensorSpec, bool], ...]:
+    if not request.outputs and not request.parameters:
+        for spec in model.outputs:
+            if not spec.in_json:
+                break
+        else:
+            return tuple((spec, False) for spec in model.outputs)
     all_raw = _flag(request.parameters, "binary_data_output", "parameters") or False
     raws: dict[str, bool] = {}
     for output in request.outputs or ():
