@@ -2,10 +2,10 @@
 
 The goal is that of a request: the rest of the execution that it finds running, and its own. That is two executions at
 worst, so each may take half of the goal. Rows grow while executions leave requests behind and are fast enough: twice as
-many until the first that is too slow, then one more each time; one that is too slow takes a tenth away. This is
-additive increase and multiplicative decrease (Chiu and Jain, 1989), with the tenth that Clipper (NSDI 2017, §4.3)
-uses, because a batch's time follows its rows smoothly: a hiccup costs little, and a model that became slower is met
-within some executions.
+many until they were too slow for the first time, then one more each time; two in a row that are too slow take a tenth
+away. This is additive increase and multiplicative decrease (Chiu and Jain, 1989), with the tenth that Clipper (NSDI
+2017, §4.3) uses, because a batch's time follows its rows smoothly. It takes two because a machine that is shared stops
+any execution now and then, whatever its rows: where one in twenty was, the rows would settle near twenty.
 
 Time in the queue does not count: beyond the capacity it grows whatever the rows are, and fewer rows make it worse.
 """
@@ -25,14 +25,15 @@ _DECREASE = 0.9
 class Pace:
     """What is known of the rows that fit.
 
-    `limit` is the most rows of the next execution, a fraction between 1 and `rows_max`. `probing` until an execution
-    was too slow for the first time.
+    `limit` is the most rows of the next execution, a fraction between 1 and `rows_max`. `probing` until the limit was
+    lowered for the first time; `late` when the last execution was too slow.
     """
 
     execution_seconds_max: float
     rows_max: int
     limit: float = 1.0
     probing: bool = True
+    late: bool = False
 
     @classmethod
     def of(cls, batching: Batching | None) -> Self | None:
@@ -54,9 +55,11 @@ class Pace:
         if seconds > self.execution_seconds_max:
             if rows > self.limit:  # one request, larger than the limit, by itself: says nothing about the limit
                 return self
+            if not self.late:
+                return attrs.evolve(self, late=True)
             return attrs.evolve(self, limit=max(1.0, self.limit * _DECREASE), probing=False)
         if not left_behind:
-            return self
+            return attrs.evolve(self, late=False) if self.late else self
         reached = max(self.limit, float(rows))
         more = 2 * reached if self.probing else reached + 1
-        return attrs.evolve(self, limit=min(float(self.rows_max), more))
+        return attrs.evolve(self, limit=min(float(self.rows_max), more), late=False)

@@ -283,7 +283,9 @@ def test_a_latency_goal_bounds_the_rows_of_an_execution():
     ("seconds", "failed", "limit"), [(0.5, False, 8.0), (1.5, False, 3.6), (0.5, True, 4.0), (1.5, True, 4.0)]
 )
 def test_an_execution_teaches_the_pace_unless_it_failed(seconds, failed, limit):
-    current, _, _ = turn(arrive(with_goal(retry_alone=False), *(ticket(number) for number in range(1, 7))))
+    current = with_goal(retry_alone=False)
+    current = attrs.evolve(current, pace=attrs.evolve(current.pace, late=True))
+    current, _, _ = turn(arrive(current, *(ticket(number) for number in range(1, 7))))
     current, _ = step(current, Finished(1, failed=failed), seconds)
     assert current.pace.limit == pytest.approx(limit)
 

@@ -1,0 +1,69 @@
+"""Servers as processes of their own, the load that is put on them, and what the kernel says they cost."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+TICKS = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
+
+
+@attrs.frozen
+class Measured:
+    """Requests a second, latencies in milliseconds, and the server's CPU microseconds a request."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float = 0.0
+
+
+def run(serve: Callable[[Connection], Coroutine[Any, Any, None]], ready: Connection) -> None:
+    os.sched_setaffinity(0, {SERVER_CORE})
+    asyncio.run(serve(ready))
+
+
+def start(serve: Callable[[Connection], Coroutine[Any, Any, None]]) -> tuple[multiprocessing.process.BaseProcess, str]:
+    """The process and the URL that it sends once it listens. It has one core."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=run, args=(serve, there), daemon=True)
+    process.start()
+    url: str = here.recv()
+    return process, url
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def load(pid: int, url: str, body: bytes, *, headers: Sequence[str], connections: int, seconds: float) -> Measured:
+    """What the server answers to `load.py`, which runs on another core where there is one."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        program = Path(__file__).with_name("load.py")
+        command = [sys.executable, str(program), url, file.name, "--core", str(CLIENT_CORE)]
+        command += ["--connections", str(connections), "--seconds", str(seconds)]
+        for header in headers:
+            command += ["--header", header]
+        before = cpu_seconds(pid)
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        cpu = (cpu_seconds(pid) - before) / found["requests"] * 1e6
+    return Measured(found["rate"], found["p50_ms"], found["p99_ms"], cpu)
