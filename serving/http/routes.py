@@ -156,21 +156,24 @@ class Routes:
         """`GET /v1/models/{m}` (V1-1)."""
         name, version, verb = _target(request)
         if verb is not None:
+            _check_verb(verb)
             raise NotAllowed(request.method, request.path, allowed=("POST",))
         return answer({"name": self.repository.get(name, version).name, "ready": True})
 
     async def v1_other(self, request: web.Request) -> web.Response:
         """Any other method. One route answers two kinds of paths, so the router's own list would be that of both."""
         _, _, verb = _target(request)
-        raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD") if verb is None else ("POST",))
+        if verb is None:
+            raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD"))
+        _check_verb(verb)
+        raise NotAllowed(request.method, request.path, allowed=("POST",))
 
     async def v1_predict(self, request: web.Request) -> web.Response:
         """The v1 prediction, `{m}:predict`, and the explanation of one, `{m}:explain` (V1-2, V1-4)."""
         name, version, verb = _target(request)
         if verb is None:
             raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD"))
-        if verb not in ("predict", "explain"):
-            raise NotFound(f"there is no {verb!r}; models offer 'predict', some 'explain'")
+        _check_verb(verb)
         with self.metrics.request(self._label(name), "v1"), self.admission.request() as held:
             model = self.repository.get(name, version)
             key = "predictions"
@@ -204,6 +207,11 @@ class Routes:
 
     def _label(self, name: str) -> str:
         return name if self.repository.knows(name) else ""
+
+
+def _check_verb(verb: str) -> None:
+    if verb not in ("predict", "explain"):
+        raise NotFound(f"there is no {verb!r}; models offer 'predict', some 'explain'")
 
 
 def _now() -> float:

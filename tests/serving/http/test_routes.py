@@ -170,6 +170,13 @@ async def test_errors_are_json_and_say_what_is_wrong(method, path, body, status,
         assert why in content["error"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_a_verb_that_no_model_has_is_404_whatever_the_method(method):
+    async with client() as session, session.request(method, "/v1/models/linear:train") as response:
+        assert response.status == 404
+        assert "there is no 'train'" in (await response.json())["error"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -1,8 +1,10 @@
 """The page in a real browser, Debian's Chromium: what a person sees, and what a person does."""
 
 import asyncio
+import json
 import re
 import threading
+import urllib.request
 
 import numpy as np
 import pytest
@@ -125,6 +127,16 @@ def test_requests_and_latencies_of_the_last_minute_appear(page):
         expect(row.locator(quantile)).to_have_text(re.compile(r"^[\d.]+ ms$"))
 
 
+def test_what_others_ask_appears_by_itself(page, url):
+    requests = page.locator("tr[data-model=sum] .requests")
+    expect(requests).to_have_text("0")
+    with urllib.request.urlopen(
+        f"{url}/v1/models/sum:predict", data=b'{"instances": [{"a": [1, 2], "b": 3}]}'
+    ) as answer:
+        assert json.load(answer) == {"predictions": [6.0]}
+    expect(requests).to_have_text("1", timeout=PATIENCE_MS)
+
+
 def test_a_quantile_is_computed_as_prometheus_does(page):
     quantile = "([bounds, counts, q]) => quantile(bounds, counts, q)"
     bounds = [0.1, 0.5, 1.0]
@@ -154,6 +166,8 @@ def test_it_works_by_keyboard_alone(page):
 
 def test_it_says_so_when_the_endpoint_is_gone(page):
     page.route("**/page/state", lambda route: route.abort())
+    page.evaluate("refresh()")  # as it does by itself, sooner or later
     expect(page.locator("#health")).to_contain_text("does not answer", timeout=PATIENCE_MS)
     page.unroute("**/page/state")
+    page.evaluate("refresh()")
     expect(page.locator("#health")).to_have_text("ready", timeout=PATIENCE_MS)
