@@ -148,7 +148,7 @@ def check_shape(expected: tuple[int, ...], shape: tuple[int, ...], where: str) -
     """Raise BadRequest unless `shape` fits: same rank, equal dimensions where the spec fixes one, none below 1."""
     if len(shape) != len(expected):
         raise BadRequest(f"{where}: shape {list(shape)} has {len(shape)} dimensions, expected {list(expected)}")
-    for found, wanted in zip(shape, expected, strict=True):
+    for found, wanted in zip(shape, expected):  # noqa: B905  (equally long; `strict` costs as much again)
         if not 1 <= found <= _LARGEST_DIMENSION or wanted not in (-1, found):
             raise BadRequest(
                 f"{where}: shape {list(shape)} does not fit {list(expected)}; -1 stands for any number from 1 up"
@@ -161,11 +161,15 @@ def decode_json(raw: bytes | msgspec.Raw, spec: TensorSpec, shape: tuple[int, ..
     The count is compared before anything is allocated.
     """
     check_shape(spec.shape, shape, where)
-    text = bytes(raw).lstrip()
-    if not text.startswith(b"["):
-        raise BadRequest(f"{where}: data must be a JSON array")
-    nested = len(shape) > 1 and text[1:64].lstrip().startswith(b"[")
-    values = parse_json(raw, _decoder(spec.datatype, len(shape) if nested else 1, where), f"{where}: data")
+    nested = len(shape) > 1 and bytes(raw).lstrip()[1:64].lstrip().startswith(b"[")
+    decoder = _decoder(spec.datatype, len(shape) if nested else 1, where)
+    try:
+        values = decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # Only now is it worth its time to find out what is wrong.
+        if not bytes(raw).lstrip().startswith(b"["):
+            raise BadRequest(f"{where}: data must be a JSON array") from None
+        values = parse_json(raw, decoder, f"{where}: data")
     if nested:
         values = _flatten(values, shape, f"{where}: data")
     expected = math.prod(shape)

@@ -12,7 +12,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 
-import attrs
 import msgspec
 
 from windlass.serving.errors import BadRequest, NotInJson
@@ -62,14 +61,13 @@ _REQUEST = msgspec.json.Decoder(_Request)
 _JSON = msgspec.json.Encoder()
 
 
-@attrs.frozen
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A response body.
 
     `header_length` is the length of its JSON part when raw tensors follow it, None when it is JSON alone (B6).
     """
 
-    body: bytes = attrs.field(repr=False)
+    body: bytes
     header_length: int | None = None
 
 
