@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,18 @@ class Measured:
     cpu_us: float = 0.0
 
 
-def run(serve: Callable[[Connection], Coroutine[Any, Any, None]], ready: Connection) -> None:
-    os.sched_setaffinity(0, {SERVER_CORE})
+def run(serve: Callable[[Connection], Coroutine[Any, Any, None]], ready: Connection, cores: set[int]) -> None:
+    os.sched_setaffinity(0, cores)
     asyncio.run(serve(ready))
 
 
-def start(serve: Callable[[Connection], Coroutine[Any, Any, None]]) -> tuple[multiprocessing.process.BaseProcess, str]:
-    """The process and the URL that it sends once it listens. It has one core."""
+def start(
+    serve: Callable[[Connection], Coroutine[Any, Any, None]], *, cores: Collection[int] = (SERVER_CORE,)
+) -> tuple[multiprocessing.process.BaseProcess, str]:
+    """The process and the URL that it sends once it listens."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=run, args=(serve, there), daemon=True)
+    process = context.Process(target=run, args=(serve, there, set(cores)), daemon=True)
     process.start()
     url: str = here.recv()
     return process, url
