@@ -29,6 +29,7 @@ def _list(items: Schema, **more: object) -> Schema:
 
 _STRING: Schema = {"type": "string"}
 _TRUTH: Schema = {"type": "boolean"}
+_WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _DATATYPE: Schema = {"type": "string", "enum": list(DATATYPES)}
 _NULLABLE_PARAMETERS: Schema = {"anyOf": [reference("Parameters"), {"type": "null"}]}
@@ -67,6 +68,16 @@ SCHEMAS: dict[str, Schema] = {
         "additionalProperties": {"type": ["string", "number", "boolean"]},
         "description": "Those that are not known are passed over.",
     },
+    "RequestParameters": {
+        "type": "object",
+        "properties": {
+            "timeout": {**_WHOLE, "description": "Answer within so many microseconds; 0 asks for nothing."},
+            "priority": {**_WHOLE, "description": "1 is the most urgent; 0 asks for nothing."},
+            "binary_data_output": {**_TRUTH, "description": "Whether all outputs are answered raw."},
+        },
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+        "description": "Those that are not known are passed over.",
+    },
     "Shape": _list({"type": "integer", "minimum": 1, "maximum": 2**63 - 1}),
     "Data": _list({}, description="Row-major: flat, or nested as the shape says."),
     "InferInput": _object(
@@ -84,7 +95,7 @@ SCHEMAS: dict[str, Schema] = {
     "InferRequest": _object(
         {
             "id": {"type": ["string", "null"]},
-            "parameters": _NULLABLE_PARAMETERS,
+            "parameters": {"anyOf": [reference("RequestParameters"), {"type": "null"}]},
             "inputs": _list(reference("InferInput"), minItems=1),
             "outputs": {"anyOf": [_list(reference("RequestedOutput")), {"type": "null"}]},
         },

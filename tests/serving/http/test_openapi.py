@@ -117,6 +117,9 @@ def test_the_schema_of_a_request_knows_every_datatype():
         {"inputs": [{**X, "data": 1}]},
         {"inputs": [{**X, "parameters": {"a": []}}]},
         {"inputs": [X], "id": 7},
+        {"inputs": [X], "parameters": {"timeout": -1}},
+        {"inputs": [X], "parameters": {"priority": "high"}},
+        {"inputs": [X], "parameters": {"binary_data_output": 1}},
     ],
 )
 def test_the_schema_of_a_request_refuses_what_the_endpoint_refuses(body):
