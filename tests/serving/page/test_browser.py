@@ -77,7 +77,7 @@ def page(browser, url):
     yield opened
     context.close()
     # Chromium itself writes a line about each answer that is an error, and each that does not come.
-    wanted = re.compile(r"Failed to load resource: (.* status of 400|net::ERR_FAILED)")
+    wanted = re.compile(r"Failed to load resource: (.* status of 40[01]|net::ERR_FAILED)")
     assert [one for one in messages if not wanted.match(one)] == []
 
 
@@ -162,6 +162,25 @@ def test_it_works_by_keyboard_alone(page):
     expect(page.get_by_role("button", name="Send")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("#answer")).to_be_focused()
+
+
+def test_it_asks_for_a_token_where_the_endpoint_does(page):
+    def guard(route):
+        if route.request.headers.get("authorization") == "Bearer secret":
+            route.continue_()
+        else:
+            route.fulfill(status=401, json={"error": "a token is needed"})
+
+    page.route(re.compile("/page/state|/infer"), guard)
+    token = page.get_by_label("This endpoint asks for a token")
+    expect(token).to_be_hidden()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#outcome")).to_have_text("401: a token is needed", timeout=PATIENCE_MS)
+    expect(page.locator("#health")).to_have_text("401: a token is needed")
+    token.fill("secret")
+    token.press("Enter")
+    expect(page.locator("#outcome")).to_have_text(re.compile(r"^200 in "), timeout=PATIENCE_MS)
+    expect(page.locator("#health")).to_have_text("ready", timeout=PATIENCE_MS)
 
 
 def test_it_says_so_when_the_endpoint_is_gone(page):
