@@ -26,6 +26,8 @@ from windlass.serving.http.runner import Runner
 from windlass.serving.metrics import Metrics
 from windlass.serving.page.page import Page
 from windlass.serving.repository.repository import ModelRepository
+from windlass.serving.traffic.options import TrafficOptions
+from windlass.serving.traffic.setup import TrafficParts
 
 if TYPE_CHECKING:
     from windlass.serving.grpc import GrpcServer
@@ -59,6 +61,8 @@ class EndpointOptions:
     `page` is whether `GET /page` is there: a page for people, which shows no more than `/v2/models` and `/metrics` do.
 
     `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
+
+    `traffic` are routes: public names that several models answer for.
     """
 
     plain_model: str = "linear"
@@ -71,6 +75,7 @@ class EndpointOptions:
     requests_max: int = 1024
     all_bodies_bytes_max: int = 1024 * 1024 * 1024
     page: bool = True
+    traffic: TrafficOptions = attrs.field(factory=TrafficOptions)
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -145,7 +150,9 @@ class Endpoint:
 
     def not_ready_because(self) -> str | None:
         """None when requests should be sent here, otherwise the reason (R2)."""
-        return "draining" if self._draining else self.repository.not_ready_because()
+        return (
+            "draining" if self._draining else self.repository.not_ready_because() or self._traffic.not_ready_because()
+        )
 
     async def start(self) -> None:
         """Listen, then load models in the background.
@@ -203,12 +210,13 @@ class Endpoint:
 
     def _application(self) -> web.Application:
         execution = Execution(threads=self.options.threads, metrics=self.metrics)
+        admission = Admission(requests_max=self.options.requests_max, body_bytes_max=self.options.all_bodies_bytes_max)
+        self._traffic = TrafficParts(self.options.traffic, self.repository, execution, registry=self.metrics.registry)
         routes = Routes(
             repository=self.repository,
+            traffic=self._traffic.traffic,
             execution=execution,
-            admission=Admission(
-                requests_max=self.options.requests_max, body_bytes_max=self.options.all_bodies_bytes_max
-            ),
+            admission=admission,
             metrics=self.metrics,
             not_ready_because=self.not_ready_because,
             plain_model=self.options.plain_model,
@@ -216,7 +224,7 @@ class Endpoint:
             page=self.options.page,
         )
         app = web.Application(middlewares=[middleware(lambda: self._draining)])
-        app.add_routes(routes.table())
+        app.add_routes([*routes.table(), *self._traffic.table(admission)])
         if self.options.page:
             app.add_routes(Page(self.repository, self.metrics, self.not_ready_because).table())
         app.on_shutdown.append(self._drain)
@@ -231,6 +239,7 @@ class Endpoint:
                 execution.close()
 
         app.cleanup_ctx.append(background)
+        app.cleanup_ctx.append(self._traffic.lifetime)
         if self.options.grpc_port is not None:
             app.cleanup_ctx.append(partial(self._grpc, execution))
         return app
@@ -242,7 +251,7 @@ class Endpoint:
             raise EndpointError(
                 f"gRPC needs a library that is missing ({error}): pip install 'windlass[grpc]'"
             ) from error
-        service = Service(self.repository, execution, self.metrics, self.not_ready_because)
+        service = Service(self.repository, self._traffic.traffic, execution, self.metrics, self.not_ready_because)
         assert self.options.grpc_port is not None
         server = GrpcServer(
             service, host=self.host, port=self.options.grpc_port, max_message_bytes=self.options.max_body_bytes

@@ -4,9 +4,13 @@ WindlassError
 └── ServingError              500
     ├── EndpointError         the endpoint itself: its address, its life cycle
     ├── BadRequest            400  the message names the input and says what was expected (R9)
+    │   ├── RouteError        400  routes of traffic that break their rules; every fault at once
     │   ├── Unreadable        400  the body broke off, or is not in the encoding that it names
     │   └── UnsupportedMedia  415
     ├── NotFound              404  no such model, version or path
+    ├── RoutesFixed           409  the routes are not changed this way: a file has them
+    ├── RoutesChanged         412  somebody else has changed the routes since they were read
+    ├── NoPrecondition        428  a change that does not say what it is a change of
     ├── NotAllowed            405  with the methods that are allowed
     ├── TooLarge              413
     ├── Overloaded            429  with Retry-After
@@ -19,6 +23,7 @@ WindlassError
         └── RuntimeMissing    the runtime's library is not installed
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from windlass.statemachine.errors import WindlassError
@@ -30,11 +35,15 @@ __all__ = (
     "EndpointError",
     "ModelError",
     "ModelFailed",
+    "NoPrecondition",
     "NotAllowed",
     "NotFound",
     "NotInJson",
     "NotReady",
     "Overloaded",
+    "RouteError",
+    "RoutesChanged",
+    "RoutesFixed",
     "RuntimeMissing",
     "ServingError",
     "TooLarge",
@@ -65,6 +74,32 @@ class BadRequest(ServingError):
     """The request is wrong; sending it again unchanged will fail again."""
 
     status = 400
+
+
+class RouteError(BadRequest):
+    """Routes break their rules. `faults` has one sentence for each, which begins with the field."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class RoutesFixed(ServingError):
+    """The routes come from a file, and only it changes them."""
+
+    status = 409
+
+
+class RoutesChanged(ServingError):
+    """The routes are not those that the change was made for; read them again."""
+
+    status = 412
+
+
+class NoPrecondition(ServingError):
+    """A change of routes says which it is a change of: `If-Match`, or `If-None-Match: *` for a new one."""
+
+    status = 428
 
 
 class Unreadable(BadRequest):

@@ -46,6 +46,8 @@ def render(
     """The `ModelInferResponse`."""
     identifier = request.id if request.id is not None else str(new_id())
     response = _RESPONSE(model_name=model.name, model_version=model.version, id=identifier)
+    if request.variant is not None:
+        response.parameters["variant"].string_param = request.variant
     for spec, raw in request.outputs:
         array = outputs[spec.name]
         tensor = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)

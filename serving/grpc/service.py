@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import grpc
+from multidict import CIMultiDict
 
 from windlass.serving.batching.ask import ask, with_parameters
 from windlass.serving.batching.execution import Execution
@@ -20,6 +21,7 @@ from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
 from windlass.serving.repository.repository import ModelRepository
+from windlass.serving.traffic.traffic import Traffic
 
 __all__ = ("SERVICE", "Service", "code_of", "details_of")
 
@@ -55,6 +57,7 @@ class Service:
     """The methods of the service. `not_ready_because` gives the reason why the server is not ready, or None."""
 
     repository: ModelRepository
+    traffic: Traffic
     execution: Execution
     metrics: Metrics
     not_ready_because: Callable[[], str | None]
@@ -75,53 +78,57 @@ class Service:
         }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    async def server_live(self, _: Any) -> dict[str, object]:
+    async def server_live(self, _: Any, __: Any) -> dict[str, object]:
         """R1."""
         return {"live": True}
 
-    async def server_ready(self, _: Any) -> dict[str, object]:
+    async def server_ready(self, _: Any, __: Any) -> dict[str, object]:
         """R2: not an error but `ready: false` while the server is not ready."""
         return {"ready": self.not_ready_because() is None}
 
-    async def model_ready(self, request: Any) -> dict[str, object]:
+    async def model_ready(self, request: Any, _: Any) -> dict[str, object]:
         """R3: false for a model that is known and not loaded; NOT_FOUND for one that is not known."""
         try:
-            self.repository.get(request.name, request.version or None)
+            self.traffic.model(request.name, request.version or None)
         except NotReady:
             return {"ready": False}
         return {"ready": True}
 
-    async def server_metadata(self, _: Any) -> dict[str, object]:
+    async def server_metadata(self, _: Any, __: Any) -> dict[str, object]:
         """R5."""
         return v2.server_metadata()
 
-    async def model_metadata(self, request: Any) -> dict[str, object]:
+    async def model_metadata(self, request: Any, _: Any) -> dict[str, object]:
         """R6."""
-        return v2.metadata(self.repository.get(request.name, request.version or None))
+        return v2.metadata(self.traffic.model(request.name, request.version or None))
 
-    async def model_infer(self, request: Any) -> Any:
+    async def model_infer(self, request: Any, context: Any) -> Any:
         """The prediction."""
-        label = request.model_name if self.repository.knows(request.model_name) else ""
-        with self.metrics.request(label, "grpc"):
-            model = self.repository.get(request.model_name, request.model_version or None)
+        name, version = request.model_name, request.model_version or None
+        label = name if self.repository.knows(name) or self.traffic.knows(name) else ""
+        with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, _headers(context)) as to:
             now = asyncio.get_running_loop().time()
-            wish = ask({}, now, timeout_seconds=model.policy.limits.timeout_seconds)
-            parsed = inference.parse(request, model)
+            wish = ask({}, now, timeout_seconds=to.model.policy.limits.timeout_seconds)
+            parsed = attrs.evolve(inference.parse(request, to.model), variant=to.variant)
             wish = with_parameters(wish, parsed.parameters)
-            return inference.render(model, parsed, await self.execution.run(model, parsed.inputs, wish))
+            if to.headers:
+                context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
+            outputs = await self.execution.run(to.model, parsed.inputs, wish)
+            to.answered(parsed.inputs, outputs)
+            return inference.render(to.model, parsed, outputs)
 
-    async def repository_index(self, request: Any) -> dict[str, object]:
+    async def repository_index(self, request: Any, _: Any) -> dict[str, object]:
         """Every version known, with its state and the reason; `ready` keeps those that serve."""
         entries = [entry for entry in self.repository.index() if not request.ready or entry.state == "READY"]
         return {"models": [attrs.asdict(entry) for entry in entries]}
 
 
-def _answering(name: str, method: Callable[[Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
+def _answering(name: str, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
     request_type, response_type = message(f"{name}Request"), message(f"{name}Response")
 
     async def answer(raw: bytes, context: Any) -> bytes:
         try:
-            response = await method(_parsed(request_type, raw))
+            response = await method(_parsed(request_type, raw), context)
             serialized: bytes = (
                 response_type(**response) if isinstance(response, dict) else response
             ).SerializeToString()
@@ -138,6 +145,11 @@ def _answering(name: str, method: Callable[[Any], Awaitable[Any]]) -> Callable[[
         raise AssertionError("abort raises")
 
     return answer
+
+
+def _headers(context: Any) -> CIMultiDict[str]:
+    """The call's metadata that is text, found in any case, as HTTP's headers are."""
+    return CIMultiDict((key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str))
 
 
 def _parsed(request_type: Any, raw: bytes) -> Any:

@@ -6,7 +6,7 @@ A model is taken from the repository once per request, so that no request sees t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 import attrs
@@ -25,6 +25,8 @@ from windlass.serving.model import LoadedModel, explaining
 from windlass.serving.protocols import predict, v1, v2
 from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.tensors import parse_json
+from windlass.serving.traffic.picked import Picked
+from windlass.serving.traffic.traffic import Traffic
 
 __all__ = ("Routes",)
 
@@ -46,6 +48,7 @@ class Routes:
     """
 
     repository: ModelRepository
+    traffic: Traffic
     execution: Execution
     admission: Admission
     metrics: Metrics
@@ -140,17 +143,26 @@ class Routes:
     async def infer(self, request: web.Request) -> web.Response:
         """The v2 prediction."""
         label = self._label(request.match_info["model"])
-        with self.metrics.request(label, "v2"), self.admission.request() as held:
-            model = self._model(request)
+        name, version = request.match_info["model"], request.match_info.get("version")
+        with (
+            self.metrics.request(label, "v2"),
+            self.admission.request() as held,
+            self._pick(request, name, version) as to,
+        ):
+            model = to.model
             body, wish = await self._accepted(request, model, held)
             parsed = v2.parse(body, model, request.headers.get(v2.HEADER_LENGTH))
             if parsed.parameters:
                 wish = with_parameters(wish, parsed.parameters)
-            rendered = v2.render(model, parsed, await self.execution.run(model, parsed.inputs, wish))
+            if to.variant is not None:
+                parsed = attrs.evolve(parsed, variant=to.variant)
+            outputs = await self.execution.run(model, parsed.inputs, wish)
+            to.answered(parsed.inputs, outputs)
+            rendered = v2.render(model, parsed, outputs)
         if rendered.header_length is None:
-            return web.Response(body=rendered.body, headers=JSON)
+            return web.Response(body=rendered.body, headers=_json_headers(to))
         headers = {"Content-Type": "application/octet-stream", v2.HEADER_LENGTH: str(rendered.header_length)}
-        return web.Response(body=rendered.body, headers=headers)
+        return web.Response(body=rendered.body, headers={**headers, **to.headers})
 
     async def v1_model(self, request: web.Request) -> web.Response:
         """`GET /v1/models/{m}` (V1-1)."""
@@ -158,7 +170,7 @@ class Routes:
         if verb is not None:
             _check_verb(verb)
             raise NotAllowed(request.method, request.path, allowed=("POST",))
-        return answer({"name": self.repository.get(name, version).name, "ready": True})
+        return answer({"name": self.traffic.model(name, version).name, "ready": True})
 
     async def v1_other(self, request: web.Request) -> web.Response:
         """Any other method. One route answers two kinds of paths, so the router's own list would be that of both."""
@@ -174,27 +186,39 @@ class Routes:
         if verb is None:
             raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD"))
         _check_verb(verb)
-        with self.metrics.request(self._label(name), "v1"), self.admission.request() as held:
-            model = self.repository.get(name, version)
+        label = self._label(name)
+        with (
+            self.metrics.request(label, "v1"),
+            self.admission.request() as held,
+            self._pick(request, name, version) as to,
+        ):
+            model = to.model
             key = "predictions"
             if verb == "explain":
                 model, key = explaining(model), "explanations"
             body, wish = await self._accepted(request, model, held)
             inputs = v1.parse(body, model)
-            body = v1.render(model, inputs, outputs=await self.execution.run(model, inputs, wish), key=key)
-        return web.Response(body=body, headers=JSON)
+            outputs = await self.execution.run(model, inputs, wish)
+            if verb == "predict":
+                to.answered(inputs, outputs)
+            body = v1.render(model, inputs, outputs=outputs, key=key)
+        return web.Response(body=body, headers=_json_headers(to))
 
     async def predict(self, request: web.Request) -> web.Response:
         """The plain prediction of the one model that is configured for it."""
-        label = self._label(self.plain_model)
+        name = self.plain_model
+        label = self._label(name)
         with self.metrics.request(label, "predict"), self.admission.request() as held:
-            if not self.repository.knows(self.plain_model):
-                raise NotReady(f"model {self.plain_model!r}, which answers here, is not loaded")
-            model = self.repository.get(self.plain_model)
-            body, wish = await self._accepted(request, model, held)
-            inputs = predict.parse(body, model)
-            body = predict.render(model, await self.execution.run(model, inputs, wish))
-        return web.Response(body=body, headers=JSON)
+            if not label:
+                raise NotReady(f"model {name!r}, which answers here, is not loaded")
+            with self._pick(request, name) as to:
+                model = to.model
+                body, wish = await self._accepted(request, model, held)
+                inputs = predict.parse(body, model)
+                outputs = await self.execution.run(model, inputs, wish)
+                to.answered(inputs, outputs)
+                body = predict.render(model, outputs)
+        return web.Response(body=body, headers=_json_headers(to))
 
     async def _accepted(self, request: web.Request, model: LoadedModel, held: Held) -> tuple[bytes, Ask]:
         """The body and the wishes of a request that the model may accept; one it cannot is refused unread (DB15)."""
@@ -202,11 +226,18 @@ class Routes:
         self.execution.refuse_if_full(model)
         return await read_body(request, self.max_body_bytes, held=held, deadline=wish.deadline), wish
 
+    def _pick(self, request: web.Request, name: str, version: str | None = None) -> Picked:
+        return self.traffic.pick(name, version, request.headers)
+
     def _model(self, request: web.Request) -> LoadedModel:
-        return self.repository.get(request.match_info["model"], request.match_info.get("version"))
+        return self.traffic.model(request.match_info["model"], request.match_info.get("version"))
 
     def _label(self, name: str) -> str:
-        return name if self.repository.knows(name) else ""
+        return name if self.repository.knows(name) or self.traffic.knows(name) else ""
+
+
+def _json_headers(to: Picked) -> Mapping[str, str]:
+    return {**JSON, **to.headers} if to.headers else JSON
 
 
 def _check_verb(verb: str) -> None:

@@ -22,12 +22,14 @@ class InferRequest:
 
     `outputs` are what to answer, each with whether it travels as raw bytes; `id` is None when the client gave none.
     `parameters` are those of the request as a whole.
+    `variant` is the arm of the route that was asked, None without one; the answer tells it.
     """
 
     inputs: Mapping[str, Array] = attrs.field(repr=False)
     outputs: tuple[tuple[TensorSpec, bool], ...]
     id: str | None = None
     parameters: Mapping[str, object] = attrs.field(factory=dict)
+    variant: str | None = None
 
 
 def new_id() -> str:

@@ -102,9 +102,10 @@ def render(
             tensor["data"] = _in_json(array, spec)
         tensors.append(tensor)
     identifier = request.id if request.id is not None else str(new_id())
-    header = _JSON.encode(
-        {"id": identifier, "model_name": model.name, "model_version": model.version, "outputs": tensors}
-    )
+    answer = {"id": identifier, "model_name": model.name, "model_version": model.version, "outputs": tensors}
+    if request.variant is not None:
+        answer["parameters"] = {"variant": request.variant}
+    header = _JSON.encode(answer)
     if not blobs:
         return Rendered(header)
     return Rendered(b"".join((header, *blobs)), len(header))
