@@ -2,12 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FOLDER, PORT
 from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving.traffic import TrafficOptions
 
 __all__ = ("command",)
 
@@ -31,6 +33,9 @@ __all__ = ("command",)
     help="terminationGracePeriodSeconds of the pod; refuse to start if stopping may take longer.",
 )
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve a page for people at /page.")
+@click.option("--traffic", type=FILE, help="Routes between models, read now and whenever the file changes.")
+@click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards.")
+@click.option("--experiments", type=FILE, help="Journal in which experiments put what they decide, and find it again.")
 @click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one.  [default: none]")
 def command(
     models: Path | None,
@@ -41,10 +46,14 @@ def command(
     lame_duck: float,
     grace: float | None,
     page: bool,
+    **routes: Any,
 ) -> int:
     """Serve the models of a repository, and the linear example at /predict, until Ctrl-C."""
     try:
-        options = EndpointOptions(lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port, page=page)
+        traffic = TrafficOptions(file=routes["traffic"], api=routes["traffic_api"], journal=routes["experiments"])
+        options = EndpointOptions(
+            lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port, page=page, traffic=traffic
+        )
     except EndpointError as error:
         raise click.UsageError(str(error)) from error
     return run_until_signalled(lambda: _serve(models=models, host=host, port=port, options=options))

@@ -138,7 +138,7 @@ def begin(plan: Experiment, *, weights: tuple[int, int], now: float) -> tuple[St
         weights = _shared(weights, plan.steps[0])
         effects.append(SetWeights(*weights))
     state = State(now, weights, stepped=now, steps_taken=1)
-    return state, [*effects, Report("began", _weights_sentence(plan, weights), {})]
+    return state, [Report("began", _weights_sentence(plan, weights), {}), *effects]
 
 
 def step(plan: Experiment, state: State, event: Event, now: float) -> tuple[State, list[Effect]]:
@@ -177,7 +177,7 @@ def _reweighted(plan: Experiment, state: State, event: Reweighted) -> tuple[Stat
     if weights == state.weights:
         return state, effects
     state = _under(state, weights, measure(plan, state).split)
-    return state, [*effects, Report("reweighted", _weights_sentence(plan, weights), {})]
+    return state, [Report("reweighted", _weights_sentence(plan, weights), {}), *effects]
 
 
 def _under(state: State, weights: tuple[int, int], split: float) -> State:

@@ -7,6 +7,7 @@ import attrs
 
 from windlass.serving.experiments.plan import Experiment, Metric
 from windlass.serving.experiments.sequential import (
+    log_mixed,
     log_one_sided,
     log_split,
     p_value,
@@ -19,8 +20,8 @@ __all__ = ("Evidence", "Observed", "Test", "measure")
 
 # A split that goes wrong makes everything else worthless, so it is believed later than the rest (H4).
 _SPLIT_P = 0.001
-# The width with which T14 was measured: a guardrail is most sensitive to one answer more in a hundred.
-_GUARDRAIL_TAU = 0.01
+# Guardrails are most sensitive to one answer more in a hundred, as T14 was measured with, and to one in ten.
+_GUARDRAIL_WIDTHS = (0.01, 0.1)
 
 
 class Observed(Protocol):
@@ -118,7 +119,7 @@ def measure(plan: Experiment, state: Observed) -> Evidence:
     guardrails = []
     for one in plan.guardrails:
         worse, spread = _compared(plan, state, one.metric)
-        log_e = log_one_sided(worse - one.tolerance, spread, _GUARDRAIL_TAU)
+        log_e = log_mixed(worse - one.tolerance, spread, _GUARDRAIL_WIDTHS)
         guardrails.append(_test(state, one.metric, log_e, -math.log(plan.guardrail_alpha)))
     return Evidence(
         _test(state, goal.metric, win, limit),

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. `time` is RFC 3339 in UTC, `kind` one of `Report.kind`; `weights` are those of the arms before it."""
+    """One line. `time` is RFC 3339 in UTC, `kind` one of `Report.kind`; `weights` are those of the two arms from then on."""
 
     time: str
     route: str
@@ -97,20 +97,18 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab+") as file:
                 file.seek(0)
-                content = file.read()
-                if content and not content.endswith(b"\n"):
-                    # A crash cut the last line off; what is appended must not become a part of it.
-                    file.write(b"\n")
+                whole, newline, rest = file.read().rpartition(b"\n")
+                for number, line in enumerate(whole.split(b"\n") if newline else (), 1):
+                    self._keep(_entry(path, number, line))
+                if rest:
+                    _log.warning("%s ends in a line that a crash cut off; it is removed", path)
+                    file.truncate(len(whole) + len(newline))
         except OSError as error:
             raise EndpointError(f"the journal of experiments {path}: {error.strerror or error}") from error
-        lines = content.split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line:
-                continue
-            try:
-                self._keep(msgspec.json.decode(line, type=Entry))
-            except msgspec.DecodeError as error:
-                if number == len(lines):
-                    _log.warning("%s line %d is cut off and passed over", path, number)
-                    continue
-                raise EndpointError(f"{path} line {number} is no entry of a journal: {error}") from error
+
+
+def _entry(path: Path, number: int, line: bytes) -> Entry:
+    try:
+        return msgspec.json.decode(line, type=Entry)
+    except msgspec.DecodeError as error:
+        raise EndpointError(f"{path} line {number} is no entry of a journal: {error}") from error

@@ -18,11 +18,11 @@ count data", 2020. The means are taken for normal, which the tests by simulation
 import math
 from statistics import NormalDist
 
-__all__ = ("log_evidence", "log_one_sided", "log_split", "p_value", "samples_needed", "share_variance")
+__all__ = ("log_evidence", "log_mixed", "log_one_sided", "log_split", "p_value", "samples_needed", "share_variance")
 
 _POWER = 0.8
 _SPLIT_WEIGHT = 1000.0
-_TINY = 1e-300
+_FAR = -20.0
 
 
 def log_evidence(difference: float, variance: float, tau: float) -> float:
@@ -37,8 +37,19 @@ def log_one_sided(difference: float, variance: float, tau: float) -> float:
     """Evidence for a difference above 0; 0 while the variance is not known."""
     if variance <= 0:
         return 0.0
-    z = tau * difference / math.sqrt(variance * (variance + tau * tau))
-    return log_evidence(difference, variance, tau) + math.log(max(math.erfc(-z / math.sqrt(2)), _TINY))
+    wide = variance + tau * tau
+    z = tau * difference / math.sqrt(variance * wide)
+    if z < _FAR:
+        # There 2 Phi(z) is too small for a double, and its first factor, exp(-z^2 / 2), is what the rest is too large by.
+        return 0.5 * math.log(2 * variance / (math.pi * wide)) - math.log(-z) + math.log1p(-1 / (z * z))
+    return log_evidence(difference, variance, tau) + math.log(math.erfc(-z / math.sqrt(2)))
+
+
+def log_mixed(difference: float, variance: float, widths: tuple[float, ...]) -> float:
+    """One-sided evidence by mixtures of several widths at once: their mean, which finds small and large differences."""
+    logs = [log_one_sided(difference, variance, tau) for tau in widths]
+    top = max(logs)
+    return top + math.log(sum(math.exp(one - top) for one in logs) / len(logs))
 
 
 def log_split(count: int, total: int, share: float) -> float:

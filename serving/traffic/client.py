@@ -94,7 +94,7 @@ class TrafficClient:
                 body = await response.read()
                 status, etag = response.status, response.headers.get("ETag", "").strip('"')
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise EndpointError(f"{method} {url}: {error or type(error).__name__}") from error
+            raise EndpointError(f"{method} {url}: {str(error) or type(error).__name__}") from error
         try:
             content = msgspec.json.decode(body) if body else {}
         except msgspec.DecodeError as error:

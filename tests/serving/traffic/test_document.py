@@ -65,6 +65,9 @@ def test_no_routes_are_a_document_too():
     assert parse_document(b"routes: {}") == parse_document(b"routes:") == Routes()
 
 
+FIELDS = "arms, stable, matches, shadows, salt, unit_header, unit_cookie, forced, experiment"
+
+
 def test_every_fault_of_every_route_is_told_at_once():
     with pytest.raises(RouteError) as caught:
         parse_document(b"""
@@ -79,8 +82,7 @@ routes:
   three: {arms: [{name: a, model: m, weight: 99}], experiment: {name: "", control: a, treatment: a}}
 """)
     assert caught.value.faults == (
-        "routes.one.shadow: unknown; expected arms, stable, matches, shadows, salt, unit_header, unit_cookie, forced, "
-        "experiment",
+        f"routes.one.shadow: unknown; expected {FIELDS}",
         "routes.one.arms[0].model: missing",
         "routes.one.arms[1].extra: unknown; expected name, model, version, weight",
         "routes.one.arms[1].model: expected `str`, got `int`",
@@ -142,10 +144,9 @@ ANYTHING = st.recursive(
 def test_anything_else_is_refused_and_nothing_breaks(value):
     try:
         route = read_route("r", value)
-    except RouteError as error:
-        assert error.faults
-    else:
-        assert read_route("r", route_to_dict(route)) == route
+    except RouteError:
+        return
+    assert read_route("r", route_to_dict(route)) == route
 
 
 def test_a_digest_tells_contents_apart_and_not_their_order():

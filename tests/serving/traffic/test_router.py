@@ -78,10 +78,8 @@ def test_a_forced_arm_that_there_is_not_is_refused_with_those_that_there_are():
 
 def of_arm(name):
     """Headers of a unit that has this arm."""
-    for number in itertools.count():
-        headers = {"X-Experiment-Key": str(number)}
-        if asked(headers).arm.name == name:
-            return headers
+    units = ({"X-Experiment-Key": str(number)} for number in itertools.count())
+    return next(headers for headers in units if asked(headers).arm.name == name)
 
 
 def test_the_share_of_an_arm_that_is_not_ready_goes_to_the_stable_one_and_does_not_count():

@@ -1,0 +1,236 @@
+"""Experiments of a live route: what counts, what is rolled back, what is remembered."""
+
+import asyncio
+import contextlib
+import random
+
+import attrs
+import pytest
+from prometheus_client import CollectorRegistry
+
+from windlass.serving import LinearModel, ModelRepository
+from windlass.serving.errors import DeadlineExceeded, ModelFailed, NotFound, Overloaded, RouteError
+from windlass.serving.experiments.journal import Journal
+from windlass.serving.traffic import Arm, Experiment, Fuse, Goal, Guardrail, Match, Route, Routes
+from windlass.serving.traffic.metrics import TrafficMetrics
+from windlass.serving.traffic.shadowing import Shadows
+from windlass.serving.traffic.traffic import Traffic
+
+PLAN = Experiment("e1", "a", "b", goal=Goal("errors", 0.05), guardrails=(Guardrail("errors"), Guardrail("slow")))
+BLUNT = attrs.evolve(PLAN, fuse=Fuse(10**9, 1.0))
+
+
+def route(plan=PLAN, weight=50, **changes):
+    arms = (Arm("a", "one", weight=100 - weight), Arm("b", "two", weight=weight), Arm("c", "three"))
+    return Route("m", arms, experiment=plan, forced=True, **changes)
+
+
+class World:
+    def __init__(self, *routes, journal=None):
+        self.now = 1000.0
+        self.repository = ModelRepository()
+        self.repository.add("one", LinearModel())
+        self.repository.add("two", LinearModel(bias=2.5))
+        metrics = TrafficMetrics(CollectorRegistry())
+        shadows = Shadows(metrics, busy=lambda: False)
+        self.traffic = Traffic(
+            self.repository, metrics, shadows=shadows, journal=journal, clock=lambda: self.now, rng=random.Random(1)
+        )
+        self.traffic.replace(Routes.of(*(routes or (route(),))))
+
+    def ask(self, key=None, *, error=None, seconds=0.01, headers=None):
+        """The arm that answered, or failed to."""
+        headers = {**({"X-Experiment-Key": key} if key is not None else {}), **(headers or {})}
+        with contextlib.suppress(*((type(error),) if error else ())):
+            with self.traffic.pick("m", None, headers) as picked:
+                self.now += seconds
+                if error is not None and picked.variant == "b":
+                    raise error
+        return picked.variant
+
+    def tick(self, seconds=1.0):
+        self.now += seconds
+        self.traffic.tick()
+
+    @property
+    def seen(self):
+        return self.traffic.experiment("m")
+
+    @property
+    def weights(self):
+        return self.traffic.live("m").weights
+
+
+def test_each_key_counts_once_under_its_arm():
+    """T6, H5."""
+    world = World()
+    for _ in range(3):
+        for number in range(100):
+            world.ask(f"user-{number}")
+    units = world.seen["units"]
+    assert sum(units.values()) == 100
+    assert units["a"] == world.seen["evidence"]["won"]["control"]["samples"]
+
+
+def test_requests_without_a_key_do_not_count_unless_the_plan_says_so():
+    """T6."""
+    world = World()
+    for number in range(50):
+        world.ask()
+        world.ask(headers={"X-Request-Id": str(number)})
+    assert world.seen["units"] == {"a": 0, "b": 0}
+    world = World(route(attrs.evolve(PLAN, units="requests")))
+    for number in range(50):
+        world.ask()
+        world.ask(headers={"X-Request-Id": str(number)})
+        world.ask(f"user-{number}")
+    assert sum(world.seen["units"].values()) == 100
+
+
+def test_forced_matched_and_fallen_back_requests_do_not_count():
+    """T1, T7."""
+    world = World(route(matches=(Match("X-Group", "beta", "b"),)))
+    for number in range(20):
+        world.ask(f"f{number}", headers={"X-Model-Variant": "b"})
+        world.ask(f"g{number}", headers={"X-Group": "beta"})
+        world.ask(f"h{number}", headers={"X-Model-Variant": "c"})  # not loaded: falls back
+    assert world.seen["units"] == {"a": 0, "b": 0}
+
+
+def test_five_failures_in_a_row_take_the_treatment_out_at_once():
+    """T15, T17: the very next request is the control's."""
+    world = World()
+    asked = 0
+    while world.seen["state"] == "collecting":
+        world.ask(f"user-{asked}", error=ModelFailed("no"))
+        asked += 1
+    assert world.seen["state"] == "rolled back"
+    assert world.seen["why"] == "5 requests of 'b' failed in a row"
+    assert world.weights == {"a": 100, "b": 0, "c": 0}
+    assert {world.ask(f"user-{number}") for number in range(100)} == {"a"}
+    assert world.traffic.models.get("two").name == "two"  # still loaded (T17)
+
+
+@pytest.mark.parametrize("error", [Overloaded("full"), NotFound("no")])
+def test_what_the_client_or_the_load_did_is_no_failure_of_the_arm(error):
+    world = World()
+    for number in range(200):
+        world.ask(f"user-{number}", error=error)
+    assert world.seen["state"] == "collecting"
+
+
+def test_slow_answers_roll_back_at_the_next_tick():
+    """T13, T17."""
+    world = World(route(BLUNT))
+    for number in range(600):
+        with world.traffic.pick("m", None, {"X-Experiment-Key": f"user-{number}"}) as picked:
+            world.now += 1.0 if picked.variant == "b" else 0.01
+    assert world.seen["state"] == "collecting"
+    world.tick()
+    assert world.seen["state"] == "rolled back"
+    assert world.seen["why"].startswith("guardrail slow: 1 in ")
+
+
+def test_a_client_that_gave_up_on_a_slow_answer_counts_as_slow_and_one_that_just_left_does_not():
+    """T13: a timeout of the client's must not hide how slow the arm is."""
+    for seconds, slow in ((2.0, True), (0.1, False)):
+        world = World(route(BLUNT))
+        for number in range(600):
+            world.ask(f"user-{number}", error=asyncio.CancelledError(), seconds=seconds)
+        tests = world.seen["evidence"]["guardrails"][1]
+        assert (tests["treatment"]["mean"] == 1.0) is slow
+
+
+def test_a_deadline_that_passed_is_a_failure():
+    world = World()
+    for number in range(30):
+        world.ask(f"user-{number}", error=DeadlineExceeded("late"))
+    assert world.seen["state"] == "rolled back"
+
+
+def test_rewards_count_once_for_units_that_were_assigned():
+    plan = attrs.evolve(PLAN, goal=Goal("reward", 0.2))
+    world = World(route(plan))
+    world.ask("user-1")
+    assert [world.traffic.reward("m", unit, 1.0) for unit in ("user-1", "user-1", "user-2")] == [True, False, False]
+    with pytest.raises(NotFound):
+        world.traffic.reward("other", "user-1", 1.0)
+
+
+def test_a_better_treatment_is_promoted_by_its_rewards():
+    """T15."""
+    world = World(route(attrs.evolve(PLAN, goal=Goal("reward", 0.5), promote=True)))
+    rng = random.Random(7)
+    for number in range(1000):
+        arm = world.ask(f"user-{number}")
+        world.traffic.reward("m", f"user-{number}", rng.gauss(1.0 if arm == "b" else 0.0, 1.0))
+    world.tick()
+    assert (world.seen["state"], world.weights) == ("won", {"a": 0, "b": 100, "c": 0})
+
+
+def test_what_was_decided_is_in_the_journal_and_told(tmp_path):
+    journal = Journal(tmp_path / "j.jsonl")
+    world = World(journal=journal)
+    for number in range(60):
+        world.ask(f"user-{number}", error=ModelFailed("no"))
+    assert [entry["kind"] for entry in world.seen["entries"]] == ["began", "rolled back"]
+    assert world.seen["entries"][1]["weights"] == {"a": 100, "b": 0}
+    assert Journal(tmp_path / "j.jsonl").verdict("m", "e1").why == "5 requests of 'b' failed in a row"
+
+
+def test_an_experiment_that_ended_does_not_begin_again_after_a_restart(tmp_path):
+    """T17: the routes still say 50."""
+    journal = Journal(tmp_path / "j.jsonl")
+    world = World(journal=journal)
+    for number in range(60):
+        world.ask(f"user-{number}", error=ModelFailed("no"))
+    again = World(journal=Journal(tmp_path / "j.jsonl"))
+    assert again.weights == {"a": 100, "b": 0, "c": 0}
+    assert (again.seen["state"], again.seen["why"]) == ("rolled back", "5 requests of 'b' failed in a row")
+    fresh = World(route(attrs.evolve(PLAN, name="e2")), journal=Journal(tmp_path / "j.jsonl"))
+    assert (fresh.weights["b"], fresh.seen["state"]) == (50, "collecting")
+
+
+def test_the_same_experiment_goes_on_when_its_route_is_replaced():
+    world = World()
+    for number in range(100):
+        world.ask(f"user-{number}")
+    before = world.seen["units"]
+    world.traffic.replace(Routes.of(route(weight=40), Route("other", (Arm("a", "one", weight=100),))))
+    assert world.seen["units"] == before
+    assert world.weights == {"a": 60, "b": 40, "c": 0}
+    for number in range(60):
+        world.ask(f"user-{number}", error=ModelFailed("no"))
+    assert world.weights["b"] == 0
+    world.traffic.replace(Routes.of(route(weight=30)))
+    assert world.weights == {"a": 100, "b": 0, "c": 0}
+
+
+def test_the_plan_of_an_experiment_does_not_change_while_it_runs():
+    world = World()
+    other = Route("other", (Arm("a", "one", weight=100),))
+    with pytest.raises(RouteError, match=r"routes.m.experiment: 'e1' has begun, and its plan does not change"):
+        world.traffic.replace(Routes.of(other, route(attrs.evolve(PLAN, alpha=0.2))))
+    assert not world.traffic.knows("other")
+    world.traffic.replace(Routes.of(other, route(attrs.evolve(PLAN, name="e2", alpha=0.2))))
+    assert world.seen["name"] == "e2"
+
+
+def test_a_step_gives_the_treatment_its_share_of_the_two_arms():
+    """H1."""
+    world = World(route(attrs.evolve(PLAN, steps=(10, 50), step_seconds=60.0, samples_min=50)))
+    assert world.weights == {"a": 90, "b": 10, "c": 0}
+    for number in range(1200):
+        world.ask(f"user-{number}", seconds=0.0)
+    world.tick(61.0)
+    assert world.weights == {"a": 50, "b": 50, "c": 0}
+    assert world.traffic.live("m").declared == route(
+        attrs.evolve(PLAN, steps=(10, 50), step_seconds=60.0, samples_min=50)
+    )
+
+
+def test_a_route_without_an_experiment_has_none():
+    world = World(route(None))
+    assert world.seen is None
+    with pytest.raises(NotFound):
+        world.traffic.experiment("other")
