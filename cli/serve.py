@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from windlass.cli.loop import run_until_signalled
-from windlass.cli.options import FOLDER, PORT
+from windlass.cli.options import FILE, FOLDER, PORT
 from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
 from windlass.serving.traffic import TrafficOptions
 

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. `time` is RFC 3339 in UTC, `kind` one of `Report.kind`; `weights` are those of the two arms from then on."""
+    """One line. `time` is RFC 3339 in UTC, `kind` one of `Report.kind`; `weights` hold from then on."""
 
     time: str
     route: str

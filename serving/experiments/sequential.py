@@ -40,7 +40,7 @@ def log_one_sided(difference: float, variance: float, tau: float) -> float:
     wide = variance + tau * tau
     z = tau * difference / math.sqrt(variance * wide)
     if z < _FAR:
-        # There 2 Phi(z) is too small for a double, and its first factor, exp(-z^2 / 2), is what the rest is too large by.
+        # There 2 Phi(z) is too small for a double; its first factor, exp(-z^2 / 2), cancels with that of the rest.
         return 0.5 * math.log(2 * variance / (math.pi * wide)) - math.log(-z) + math.log1p(-1 / (z * z))
     return log_evidence(difference, variance, tau) + math.log(math.erfc(-z / math.sqrt(2)))
 
