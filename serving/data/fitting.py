@@ -46,8 +46,9 @@ class _Sums:
         n = len(values)
         if n == 0:
             return
-        mean = float(values.mean())
-        squares = float(np.square(values - mean).sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # judged when all of them are known
+            mean = float(values.mean())
+            squares = float(np.square(values - mean).sum())
         both = self.n + n
         distance = mean - self.mean
         self.squares += squares + distance * distance * self.n * n / both

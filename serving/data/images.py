@@ -7,7 +7,6 @@ size. Other kinds of pixels (floats, 32 bits) are refused.
 """
 
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ __all__ = ("Pictures", "decode_image", "read_image")
 class Pictures:
     """What images are read into: `height` by `width` pixels, 0 and 0 for their own size.
 
-    `pixels_max` bounds what is decoded, `bytes_max` the file. Raises SchemaError for sizes that cannot be meant.
+    `pixels_max` bounds what is decoded, `bytes_max` the file; Pillow has a bound of its own, 178 956 970 pixels. Raises SchemaError for sizes that cannot be meant.
     """
 
     height: int = 0
@@ -65,12 +64,9 @@ def decode_image(
     if len(content) > pictures.bytes_max:
         raise Unreadable(f"{where}: larger than {pictures.bytes_max} bytes")
     try:
-        # Pillow warns of what it takes for a bomb; the bound here is the caller's.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
-                _check_size(image, pictures, where)
-                return _pixels(image, pictures, where)
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            _check_size(image, pictures, where)
+            return _pixels(image, pictures, where)
     except Unreadable:
         raise
     except Exception as error:

@@ -3,9 +3,11 @@
 A folder is complete when it is there, and its file is used only if its digest agrees.
 
     {"format": "onnx", "file": "model.onnx", "sha256": "<hex>", "labels": ["0", "1"], "metadata": {"job":
-    "default/digits"}, "limits": {"requests_max": 64}, "batching": {"rows_max": 32, "delay_seconds": 0.002}}
+    "default/digits"}, "limits": {"requests_max": 64}, "batching": {"rows_max": 32, "delay_seconds": 0.002},
+    "pipeline": {"file": "pipeline.json", "digest": "<hex>"}}
 
-All but the first three may be left out. `limits` and `batching` have the fields of the classes of these names in
+All but the first three may be left out. `pipeline` names a fitted data pipeline that the model stands behind, and the
+digest that it had in training. `limits` and `batching` have the fields of the classes of these names in
 `policy.py`; without `batching` each request is executed by itself. The writer fills a folder whose name starts with a
 dot and renames it when it is complete.
 """
@@ -17,13 +19,22 @@ from typing import Annotated
 
 import msgspec
 
+from windlass.serving.data.errors import DataProblem
+from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.tensors import parse_json
 
-__all__ = ("DESCRIPTION_FILE", "Description", "read_description", "read_verified")
+__all__ = ("DESCRIPTION_FILE", "Description", "PipelineFile", "read_description", "read_pipeline", "read_verified")
 
 DESCRIPTION_FILE = "model.json"
+
+
+class PipelineFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fitted pipeline in the same folder."""
+
+    file: str
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +47,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str | int | float | bool] = {}
     limits: Limits = Limits()
     batching: Batching | None = None
+    pipeline: PipelineFile | None = None
 
     @property
     def policy(self) -> Policy:
@@ -53,9 +65,27 @@ def read_description(folder: Path) -> Description:
     except BadRequest as error:
         raise ModelError(f"{DESCRIPTION_FILE}: {error}") from error
     # The file lies in the folder: a description must not be able to point at anything else.
-    if Path(description.file).name != description.file or description.file in {"", ".", ".."}:
-        raise ModelError(f"{DESCRIPTION_FILE}: file: expected a plain file name, found {description.file!r}")
+    named = [("file", description.file)]
+    if description.pipeline is not None:
+        named.append(("pipeline.file", description.pipeline.file))
+    for field, name in named:
+        if Path(name).name != name or name in {"", ".", ".."}:
+            raise ModelError(f"{DESCRIPTION_FILE}: {field}: expected a plain file name, found {name!r}")
     return description
+
+
+def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline:
+    """The pipeline, which computes here what it computed in training.
+
+    Raises ModelError for what is none, and when its digest is another one: skew. OSError when it cannot be read.
+    """
+    try:
+        content = (folder / described.file).read_bytes()
+        return Pipeline.from_json(content, digest=described.digest)
+    except FileNotFoundError as error:
+        raise ModelError(f"{DESCRIPTION_FILE} names {described.file!r}, which is not in the folder") from error
+    except DataProblem as error:
+        raise ModelError(f"{described.file}: {error}") from error
 
 
 def read_verified(folder: Path, description: Description) -> bytes:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import attrs
 
+from windlass.serving.data.transformer import preprocessed
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.model import LoadedModel, Model
 from windlass.serving.policy import Policy
-from windlass.serving.repository.description import read_description, read_verified
+from windlass.serving.repository.description import read_description, read_pipeline, read_verified
 from windlass.serving.repository.plan import Action, Failure, Found, Load, Slot, Unload, plan
 from windlass.serving.repository.scan import scan, valid_name
 from windlass.serving.repository.warmup import warm_up
@@ -240,6 +241,8 @@ class ModelRepository:
         content = read_verified(folder, description)
         metadata = {key: str(value) for key, value in description.metadata.items()}
         model = runtime.load(Source(name, str(version), folder / description.file, content, metadata))
+        if description.pipeline is not None:
+            model = preprocessed(read_pipeline(folder, description.pipeline), model)
         loaded = warm_up(name, model, policy=description.policy)
         return attrs.evolve(loaded, labels=description.labels, metadata=metadata)
 

@@ -23,9 +23,7 @@ def test_the_evidence_is_that_of_the_formula():
     """T14: worked out by hand for d = 0.02, V = 0.0001, tau = 0.01."""
     assert math.isclose(log_evidence(0.02, 1e-4, 0.01), 0.5 * math.log(0.5) + 1.0)
     z = 0.01 * 0.02 / math.sqrt(1e-4 * 2e-4)
-    assert math.isclose(
-        log_one_sided(0.02, 1e-4, 0.01), 0.5 * math.log(0.5) + 1.0 + math.log(2 * NormalDist().cdf(z))
-    )
+    assert math.isclose(log_one_sided(0.02, 1e-4, 0.01), 0.5 * math.log(0.5) + 1.0 + math.log(2 * NormalDist().cdf(z)))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -58,9 +56,7 @@ def simulated(rates, share, *, runs, samples, look):
     treated = rng.random((runs, samples)) < share
     ones = rng.random((runs, samples)) < np.where(treated, rates[1], rates[0])
     at = slice(look - 1, None, look)
-    return tuple(
-        np.cumsum(which, axis=1)[:, at] for which in (ones & ~treated, ~treated, ones & treated, treated)
-    )
+    return tuple(np.cumsum(which, axis=1)[:, at] for which in (ones & ~treated, ~treated, ones & treated, treated))
 
 
 def alarms(counts, evidence):
@@ -146,7 +142,9 @@ def test_the_split_is_a_mixture_of_likelihood_ratios():
     share, count, total = 0.3, 45, 100
     theta = np.linspace(1e-6, 1 - 1e-6, 400_001)
     a, b = 1000 * share, 1000 * (1 - share)
-    log_density = (a - 1) * np.log(theta) + (b - 1) * np.log1p(-theta) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+    log_density = (
+        (a - 1) * np.log(theta) + (b - 1) * np.log1p(-theta) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+    )
     ratio = count * np.log(theta / share) + (total - count) * np.log((1 - theta) / (1 - share))
     expected = math.log(np.trapezoid(np.exp(log_density + ratio), theta))
     assert math.isclose(log_split(count, total, share), expected, rel_tol=1e-6)

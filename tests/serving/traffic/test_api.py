@@ -65,7 +65,9 @@ async def test_a_route_is_read_as_declared_with_the_weights_in_force_and_a_tag()
 
 async def test_a_route_is_put_in_changed_and_taken_away():
     async with serving() as (_, session):
-        async with session.put("/v2/traffic/m", json=route_to_dict(route()), headers={"If-None-Match": "*"}) as response:
+        async with session.put(
+            "/v2/traffic/m", json=route_to_dict(route()), headers={"If-None-Match": "*"}
+        ) as response:
             assert response.status == 201
             first = response.headers["ETag"]
         async with session.put("/v2/traffic/m", json=route_to_dict(route(30)), headers={"If-Match": first}) as response:
@@ -162,7 +164,12 @@ async def test_rewards_are_reported_by_unit():
                 assert (response.status, await response.json()) == (200, {"counted": counted})
         async with session.get("/v2/traffic/m/experiment") as response:
             seen = await response.json()
-            assert sum(arm["samples"] for arm in (seen["evidence"]["won"]["control"], seen["evidence"]["won"]["treatment"])) == 10
+            assert (
+                sum(
+                    arm["samples"] for arm in (seen["evidence"]["won"]["control"], seen["evidence"]["won"]["treatment"])
+                )
+                == 10
+            )
         for body in ({"rewards": [{"unit": "", "reward": 1}]}, {"rewards": [{"unit": "u1", "reward": "1"}]}, {}):
             async with session.post("/v2/traffic/m/rewards", json=body) as response:
                 assert response.status == 400
@@ -170,7 +177,14 @@ async def test_rewards_are_reported_by_unit():
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, RouteError), (404, NotFound), (409, RoutesFixed), (412, RoutesChanged), (428, NoPrecondition), (500, EndpointError)],
+    [
+        (400, RouteError),
+        (404, NotFound),
+        (409, RoutesFixed),
+        (412, RoutesChanged),
+        (428, NoPrecondition),
+        (500, EndpointError),
+    ],
 )
 async def test_the_client_knows_the_endpoints_refusals(status, error):
     async def refuse(_):

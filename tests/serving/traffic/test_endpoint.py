@@ -8,7 +8,16 @@ import aiohttp
 import grpc
 import pytest
 
-from windlass.serving import Batching, Endpoint, EndpointOptions, Limits, LinearModel, ModelRepository, Policy, TensorSpec
+from windlass.serving import (
+    Batching,
+    Endpoint,
+    EndpointOptions,
+    Limits,
+    LinearModel,
+    ModelRepository,
+    Policy,
+    TensorSpec,
+)
 from windlass.serving.errors import EndpointError
 from windlass.serving.grpc import SERVICE
 from windlass.serving.grpc.messages import message
@@ -276,9 +285,10 @@ async def test_a_slow_shadow_delays_no_answer_and_copies_beyond_the_bound_are_dr
     """T11, T12: answers come while the shadow hangs; of ten copies two are under way, eight are dropped at once."""
     repository, slow = gated()
     arms = (Arm("a", "one", weight=100),)
-    async with serving(
-        Route("m", arms, shadows=(Shadow("s", "rows"),)), repository=repository, shadows_max=2
-    ) as (endpoint, session):
+    async with serving(Route("m", arms, shadows=(Shadow("s", "rows"),)), repository=repository, shadows_max=2) as (
+        endpoint,
+        session,
+    ):
         try:
             for _ in range(10):
                 async with session.post("/predict", json={"x": 2.5}) as response:
@@ -325,5 +335,7 @@ async def test_only_what_an_arm_answers_is_labelled_with_it():
 
 
 def test_routes_have_one_source(tmp_path):
-    with pytest.raises(EndpointError, match=r"traffic: the routes come from .*routes.yaml or from routes, not from both"):
+    with pytest.raises(
+        EndpointError, match=r"traffic: the routes come from .*routes.yaml or from routes, not from both"
+    ):
         TrafficOptions(Routes.of(route()), file=tmp_path / "routes.yaml")

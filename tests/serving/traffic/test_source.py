@@ -99,7 +99,10 @@ async def test_an_endpoint_is_not_ready_before_its_routes_are_and_follows_the_fi
     repository.add("one", LinearModel())
     repository.add("two", LinearModel(bias=2.5))
     options = EndpointOptions(plain_model="m", traffic=TrafficOptions(file=path, api=True, poll_seconds=0.02))
-    async with Endpoint(repository, port=0, options=options) as endpoint, aiohttp.ClientSession(endpoint.url) as session:
+    async with (
+        Endpoint(repository, port=0, options=options) as endpoint,
+        aiohttp.ClientSession(endpoint.url) as session,
+    ):
         async with session.get("/readyz") as response:
             assert response.status == 503
             assert "routes.yaml: cannot be read" in (await response.json())["error"]
