@@ -23,7 +23,9 @@ __all__ = ("Pictures", "decode_image", "read_image")
 class Pictures:
     """What images are read into: `height` by `width` pixels, 0 and 0 for their own size.
 
-    `pixels_max` bounds what is decoded, `bytes_max` the file; Pillow has a bound of its own, 178 956 970 pixels. Raises SchemaError for sizes that cannot be meant.
+    `pixels_max` bounds what is decoded, `bytes_max` the file; Pillow has a bound of its own, 178 956 970 pixels.
+
+    Raises SchemaError for sizes that cannot be meant.
     """
 
     height: int = 0

@@ -62,7 +62,7 @@ async def test_what_goes_wrong_is_raised_once_and_in_its_place():
     """P5."""
     async with contextlib.aclosing(prefetched(Source(50, fault=3).batches())) as batches:
         assert [await anext(batches) for _ in range(3)] == [0, 1, 2]
-        with pytest.raises(BadRow, match="a.csv row 1"):
+        with pytest.raises(BadRow, match=r"a.csv row 1"):
             await anext(batches)
         with pytest.raises(StopAsyncIteration):
             await anext(batches)

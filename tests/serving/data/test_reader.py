@@ -150,7 +150,7 @@ def test_a_quarantine_that_cannot_be_used_is_told(file, tmp_path):
     with pytest.raises(SchemaError, match="expected a quarantine, found none"):
         Reader([path], SCHEMA, reading=Reading(on_bad="quarantine"))
     (tmp_path / "other").write_text("hello\n")
-    with pytest.raises(Unreadable, match="the quarantine .*other"):
+    with pytest.raises(Unreadable, match=r"the quarantine .*other"):
         QuarantineFile(tmp_path / "other")
 
 

@@ -78,5 +78,5 @@ def test_a_file_that_became_shorter_or_went_away_is_told(tmp_path):
     path.write_bytes(b"a\n")
     with pytest.raises(Unreadable, match="ends at byte 2, before byte 10"):
         list(blocks(path, 10, limit=100))
-    with pytest.raises(Unreadable, match="none.csv cannot be read: No such file"):
+    with pytest.raises(Unreadable, match=r"none.csv cannot be read: No such file"):
         list(blocks(tmp_path / "none.csv", 0, limit=100))

@@ -110,7 +110,7 @@ def test_a_test_for_one_look_alarms_many_times_as_often_when_looked_at_again_and
 @pytest.mark.parametrize("evidence", [one_sided, guarded])
 @pytest.mark.parametrize(("share", "requests"), [(0.5, 2000), (0.1, 3000)])
 def test_three_times_the_errors_are_found_about_as_soon_as_they_were_measured_to_be(share, requests, evidence):
-    """T14: 1 % against 3 %: 2.0 k requests at equal shares, 3.0 k at 10 %; here the median, within half as many more."""
+    """T14: 1 % against 3 %: 2.0 k requests at equal shares, 3.0 k at 10 %; the median, and half as many more."""
     counts = simulated((0.01, 0.03), share, runs=200, samples=10_000, look=50)
     found = alarms(counts, evidence)
     assert np.mean(found >= 0) > 0.95

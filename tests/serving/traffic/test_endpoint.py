@@ -1,4 +1,4 @@
-"""Routes over real sockets: every protocol, which arm answered, what is counted, and what changes while requests run."""
+"""Routes over real sockets: every protocol, which arm answered, what is counted, what changes while requests run."""
 
 import asyncio
 import contextlib
@@ -102,21 +102,20 @@ async def test_over_grpc_the_key_is_metadata_and_the_answer_says_which_arm():
     request = message("ModelInferRequest")(model_name="m")
     tensor = request.inputs.add(name="x", datatype="FP64", shape=[1])
     tensor.contents.fp64_contents.append(2.5)
-    async with serving(route()) as (endpoint, session):
-        async with grpc.aio.insecure_channel(endpoint.grpc_address) as channel:
-            ask = channel.unary_unary(
-                f"/{SERVICE}/ModelInfer",
-                request_serializer=lambda one: one.SerializeToString(),
-                response_deserializer=message("ModelInferResponse").FromString,
-            )
-            for key in map(str, range(12)):
-                call = ask(request, metadata=(("x-experiment-key", key), ("data-bin", b"\xff")))
-                response = await call
-                (arm,) = [found for name, found in await call.trailing_metadata() if name == HEADER.lower()]
-                assert response.parameters["variant"].string_param == arm
-                assert list(response.outputs[0].contents.fp64_contents) == [0.5 if arm == "b" else -0.5]
-                async with session.post("/v2/models/m/infer", json=BODY, headers={"X-Experiment-Key": key}) as http:
-                    assert http.headers[HEADER] == arm
+    async with serving(route()) as (endpoint, session), grpc.aio.insecure_channel(endpoint.grpc_address) as channel:
+        ask = channel.unary_unary(
+            f"/{SERVICE}/ModelInfer",
+            request_serializer=lambda one: one.SerializeToString(),
+            response_deserializer=message("ModelInferResponse").FromString,
+        )
+        for key in map(str, range(12)):
+            call = ask(request, metadata=(("x-experiment-key", key), ("data-bin", b"\xff")))
+            response = await call
+            (arm,) = [found for name, found in await call.trailing_metadata() if name == HEADER.lower()]
+            assert response.parameters["variant"].string_param == arm
+            assert list(response.outputs[0].contents.fp64_contents) == [0.5 if arm == "b" else -0.5]
+            async with session.post("/v2/models/m/infer", json=BODY, headers={"X-Experiment-Key": key}) as http:
+                assert http.headers[HEADER] == arm
 
 
 async def test_what_is_no_route_says_nothing_of_arms():
@@ -169,9 +168,12 @@ async def test_testers_ask_for_an_arm_by_name_where_that_is_permitted():
 
 
 async def test_a_header_that_matches_decides():
-    async with serving(route(0, matches=(Match("X-Group", "beta", "b"),))) as (_, session):
-        async with session.post("/predict", json={"x": 1}, headers={"x-group": "beta"}) as response:
-            assert response.headers[HEADER] == "b"
+    matching = route(0, matches=(Match("X-Group", "beta", "b"),))
+    async with (
+        serving(matching) as (_, session),
+        session.post("/predict", json={"x": 1}, headers={"x-group": "beta"}) as response,
+    ):
+        assert response.headers[HEADER] == "b"
 
 
 class Rows:

@@ -41,11 +41,11 @@ class World:
     def ask(self, key=None, *, error=None, seconds=0.01, headers=None):
         """The arm that answered, or failed to."""
         headers = {**({"X-Experiment-Key": key} if key is not None else {}), **(headers or {})}
-        with contextlib.suppress(*((type(error),) if error else ())):
-            with self.traffic.pick("m", None, headers) as picked:
-                self.now += seconds
-                if error is not None and picked.variant == "b":
-                    raise error
+        expected = contextlib.suppress(*((type(error),) if error else ()))
+        with expected, self.traffic.pick("m", None, headers) as picked:
+            self.now += seconds
+            if error is not None and picked.variant == "b":
+                raise error
         return picked.variant
 
     def tick(self, seconds=1.0):
