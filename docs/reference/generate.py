@@ -26,6 +26,8 @@ ROOMS = {
     "manifests": "Kinds and their definitions, roles and bundles",
     "controller": "Controllers, the manager, and what reconcilers use",
     "serving": "The inference endpoint",
+    "serving.data": "CSV tables and images as numpy batches",
+    "serving.traffic": "Routes between models, and experiments",
     "envtest.kit": "The test kit for operators",
     "envtest.workloads": "What makes Pods run beside an API server",
 }

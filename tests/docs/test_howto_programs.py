@@ -222,7 +222,7 @@ def test_the_shelves_of_both_versions_are_one_definition():
     assert module.SHELVES.convert(module.SHELVES.convert(old, module.Shelf), module.OldShelf) == old
 
 
-@pytest.mark.parametrize("name", ["leader", "shards", "shelves"])
+@pytest.mark.parametrize("name", ["data_pipeline", "leader", "shards", "shelves"])
 async def test_a_program_that_wants_arguments_says_which(name, tmp_path):
     ended = await run(str(HOW_TO / f"{name}.py"), cwd=tmp_path)
 
