@@ -19,7 +19,7 @@ Table: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 def _as_written(fill: float | str | None) -> float | str | None:
     # A document has one form for 0 and 0.0, and so has a digest.
-    return float(fill) if isinstance(fill, int) and not isinstance(fill, bool) else fill
+    return float(fill) if type(fill) is int else fill
 
 
 @attrs.frozen
@@ -46,9 +46,9 @@ class Schema:
     `missing` are the spellings of a missing value. Raises SchemaError with every fault at once.
     """
 
-    columns: tuple[Column, ...] = attrs.field(converter=_tuple)  # type: ignore[assignment]
+    columns: tuple[Column, ...] = attrs.field(converter=_tuple)
     label: str | None = None
-    missing: tuple[str, ...] = attrs.field(converter=_tuple, default=MISSING)  # type: ignore[assignment]
+    missing: tuple[str, ...] = attrs.field(converter=_tuple, default=MISSING)
 
     def __attrs_post_init__(self) -> None:
         faults = list(self._faults())

@@ -79,7 +79,7 @@ class Experiment:
     control: str
     treatment: str
     goal: Goal = Goal()
-    guardrails: tuple[Guardrail, ...] = attrs.field(converter=_tuple, default=(Guardrail(),))  # type: ignore[assignment]
+    guardrails: tuple[Guardrail, ...] = attrs.field(converter=_tuple, default=(Guardrail(),))
     fuse: Fuse = Fuse()
     units: Literal["keys", "requests"] = "keys"
     alpha: float = 0.05
@@ -88,7 +88,7 @@ class Experiment:
     duration_min_seconds: float = 0.0
     duration_max_seconds: float = 14 * 86400.0
     slow_seconds: float = 0.8
-    steps: tuple[int, ...] = attrs.field(converter=_tuple, default=())  # type: ignore[assignment]
+    steps: tuple[int, ...] = attrs.field(converter=_tuple, default=())
     step_seconds: float = 600.0
     promote: bool = False
 

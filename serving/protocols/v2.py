@@ -102,7 +102,12 @@ def render(
             tensor["data"] = _in_json(array, spec)
         tensors.append(tensor)
     identifier = request.id if request.id is not None else str(new_id())
-    answer = {"id": identifier, "model_name": model.name, "model_version": model.version, "outputs": tensors}
+    answer: dict[str, object] = {
+        "id": identifier,
+        "model_name": model.name,
+        "model_version": model.version,
+        "outputs": tensors,
+    }
     if request.variant is not None:
         answer["parameters"] = {"variant": request.variant}
     header = _JSON.encode(answer)

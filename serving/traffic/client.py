@@ -4,6 +4,7 @@ What a controller applies routes with: it says what should be, and asks again la
 `api.py`; no error of the HTTP library leaves it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from windlass.serving.traffic.route import Route
 
 __all__ = ("Remote", "TrafficClient")
 
-_ERRORS = {
+_ERRORS: dict[int, Callable[[str], Exception]] = {
     400: lambda why: RouteError([why]),
     404: NotFound,
     409: RoutesFixed,

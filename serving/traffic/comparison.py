@@ -35,7 +35,7 @@ def compare(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Compariso
         elif fractions:
             difference = max(difference or 0.0, _largest(array, other))
         else:
-            same = np.asarray(array == other).reshape(_rows(array), -1).all(axis=1)
+            same: Array = np.asarray(array == other).reshape(_rows(array), -1).all(axis=1)
             agree += int(same.sum())
             differ += len(same) - int(same.sum())
     return Comparison(agree, differ, difference)

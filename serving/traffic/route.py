@@ -73,10 +73,10 @@ class Route:
     """
 
     name: str
-    arms: tuple[Arm, ...] = attrs.field(converter=_tuple)  # type: ignore[assignment]
+    arms: tuple[Arm, ...] = attrs.field(converter=_tuple)
     stable: str = ""
-    matches: tuple[Match, ...] = attrs.field(converter=_tuple, default=())  # type: ignore[assignment]
-    shadows: tuple[Shadow, ...] = attrs.field(converter=_tuple, default=())  # type: ignore[assignment]
+    matches: tuple[Match, ...] = attrs.field(converter=_tuple, default=())
+    shadows: tuple[Shadow, ...] = attrs.field(converter=_tuple, default=())
     salt: str = ""
     unit_header: str = "X-Experiment-Key"
     unit_cookie: str = ""
