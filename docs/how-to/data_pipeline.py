@@ -24,13 +24,13 @@ SCHEMA = Schema(
 def main(path: Path, models: Path) -> None:
     reader = Reader([path], SCHEMA, reading=Reading(on_bad="skip", shuffle=True, seed=7))
     pipeline = Pipeline(SCHEMA, fit(SCHEMA, (batch.table for batch in reader.batches())))
-    weights, state = np.zeros(len(pipeline.names)), None
+    weights = np.zeros(len(pipeline.names))
     for epoch in range(20):
         for batch in reader.batches(reader.begin(epoch)):
-            x, y, state = pipeline.transform(batch.table), batch.table["bought"], batch.state
+            x, y = pipeline.transform(batch.table), batch.table["bought"]
             weights += 0.5 * x.T @ (y - 1 / (1 + np.exp(-x @ weights))) / len(y)
     publish(models / "buyers", weights, pipeline)
-    print(json.dumps(reader.lineage(state)["steps"][0]))
+    print(json.dumps(reader.lineage(reader.ended)["steps"][0]))
 
 
 def publish(folder: Path, weights: np.ndarray, pipeline: Pipeline) -> None:

@@ -96,6 +96,9 @@ class _Rows:
 class Reader:
     """Batches of the rows of several files of one schema.
 
+    `ended` is the state at the end of the latest epoch that was read to its end, behind any bad rows after the last
+    batch; None before.
+
     Raises SchemaError and Unreadable for files that do not fit. `quarantine` is wanted when `on_bad` says so.
     """
 
@@ -114,6 +117,7 @@ class Reader:
         if self.reading.on_bad == "quarantine" and quarantine is None:
             raise SchemaError("on_bad is 'quarantine': expected a quarantine, found none")
         self._quarantine = quarantine
+        self.ended: State | None = None
         self.files = [CsvFile(path, schema, block_bytes=self.reading.block_bytes) for path in paths]
         self.inputs: list[dict[str, object]] = [{"file": path.name, "bytes": path.stat().st_size} for path in paths]
         settings = {"schema": attrs.asdict(schema), "reading": attrs.asdict(self.reading)}
@@ -151,7 +155,10 @@ class Reader:
                     yield batch
             after = block.after
         if parts:
-            yield _made(parts, after, out=out, digest=digest)
+            batch = _made(parts, after, out=out, digest=digest)
+            out, digest = batch.state.out, batch.state.digest
+            yield batch
+        self.ended = msgspec.structs.replace(after, out=out, digest=digest)
 
     def lineage(self, state: State) -> dict[str, Any]:
         """What was read until the state, and what became of it (P6)."""

@@ -17,7 +17,7 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 Table: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 
-def _as_written(fill: float | str | None) -> float | str | None:
+def _as_written(fill: int | float | str | None) -> float | str | None:
     # A document has one form for 0 and 0.0, and so has a digest.
     return float(fill) if type(fill) is int else fill
 

@@ -80,8 +80,7 @@ class TrafficApi:
         name = request.match_info["route"]
         route = read_route(name, parse_json(body, _ANYTHING, ""))
         created = self._check(request, name, put=route)
-        if created or self._traffic.live(name).declared != route:
-            self._traffic.replace(self._traffic.routes.having(route))
+        self._traffic.replace(self._traffic.routes.having(route))
         return _shown(self._traffic.live(name), status=201 if created else 200)
 
     async def remove(self, request: web.Request) -> web.Response:

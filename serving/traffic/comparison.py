@@ -35,9 +35,10 @@ def compare(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Compariso
         elif fractions:
             difference = max(difference or 0.0, _largest(array, other))
         else:
-            same: Array = np.asarray(array == other).reshape(_rows(array), -1).all(axis=1)
-            agree += int(same.sum())
-            differ += len(same) - int(same.sum())
+            rows = _rows(array)
+            same = int(np.asarray(array == other).reshape(rows, -1).all(axis=1).sum())
+            agree += same
+            differ += rows - same
     return Comparison(agree, differ, difference)
 
 

@@ -310,6 +310,19 @@ def test_lineage_adds_up_and_has_the_digest_of_what_came_out(file):
     assert reader.lineage(batches[1].state)["steps"][1]["rows_out"] == 16
 
 
+def test_bad_rows_after_the_last_batch_are_counted_at_the_end(file):
+    """P6: whether the last batch is full or not, and their blocks hold nothing else."""
+    for good in (8, 9):
+        path = file("age,city,n\n" + "1,a,1\n" * good + "x,b,2\n" * 30)
+        reader = Reader([path], SCHEMA, reading=Reading(4, 60, on_bad="skip"))
+        assert reader.ended is None
+        batches = list(reader.batches())
+        assert sum(len(batch.table["n"]) for batch in batches) == good
+        steps = reader.lineage(reader.ended)["steps"]
+        assert [(step["rows_in"], step["rows_out"]) for step in steps] == [(good + 30, good), (good, good)]
+        assert list(reader.batches(reader.ended)) == []
+
+
 @pytest.mark.parametrize("setting", [{"batch_rows": 0}, {"block_bytes": 0}])
 def test_settings_that_cannot_be_meant_are_refused(setting):
     with pytest.raises(SchemaError, match="expected at least 1, found 0"):

@@ -1,5 +1,6 @@
 """What an experiment decides: by the pure step, without a clock."""
 
+import math
 import random
 from collections import Counter
 
@@ -153,7 +154,8 @@ def test_slow_answers_are_a_guardrail_like_errors(rng):
         if number % 100 == 0:
             world.tick(1.0)
     assert world.state.why.startswith("guardrail slow: ")
-    assert plan.guardrail_alpha == 0.025  # T18
+    limits = [test.limit for test in measure(plan, world.state).guardrails]
+    assert limits == pytest.approx([math.log(40)] * 2)  # T18
 
 
 def test_a_guardrail_tolerates_what_it_was_told_to(rng):
