@@ -9,6 +9,7 @@ to what the endpoint has to compute and to none of its latencies (T12).
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import attrs
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -45,7 +46,7 @@ class TrafficMetrics:
             "shadow_difference", "Largest absolute difference.", "route", "shadow", buckets=DIFFERENCE_BUCKETS
         )
         # labels() costs more than counting does, so each child is looked up once.
-        self._children: dict[tuple[object, ...], Counter | Histogram] = {}
+        self._children: dict[tuple[Any, ...], Any] = {}
 
     def watch(self, weights: Callable[[], Mapping[str, Mapping[str, int]]], in_flight: Callable[[], int]) -> None:
         """Read at each scrape the weights by route and arm, and the shadows that compute or wait."""
@@ -75,23 +76,30 @@ class TrafficMetrics:
         """An answer of a shadow was compared with the arm's: rows with the same labels and others, and numbers."""
         for rows, word in ((agree, "yes"), (differ, "no")):
             if rows:
-                self._rows.labels(route, shadow, word).inc(rows)
+                self._count(self._rows, route, shadow, word, by=rows)
         if difference is not None:
             self._observe(self._difference, difference, route, shadow)
 
-    def _count(self, family: Counter, *labels: str) -> None:
+    def forget(self, route: str, name: str) -> None:
+        """An arm or a shadow of this name is no more, so that names which come and go do not pile up."""
+        for key in [key for key in self._children if key[1:3] == (route, name)]:
+            family, *labels = key
+            del self._children[key]
+            family.remove(*labels)
+
+    def _count(self, family: Counter, *labels: str, by: float = 1.0) -> None:
         key = (family, *labels)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = family.labels(*labels)
-        child.inc()  # type: ignore[union-attr]
+        child.inc(by)
 
     def _observe(self, family: Histogram, value: float, *labels: str) -> None:
         key = (family, *labels)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = family.labels(*labels)
-        child.observe(value)  # type: ignore[union-attr]
+        child.observe(value)
 
 
 @attrs.frozen

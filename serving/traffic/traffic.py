@@ -121,7 +121,10 @@ class Traffic:
                 )
         if faults:
             raise RouteError(faults)
+        before = _names(self.routes)
         self._live = {name: self._replaced(route) for name, route in routes.by_name.items()}
+        for route_name, name in sorted(before - _names(routes)):
+            self.metrics.forget(route_name, name)
 
     def model(self, name: str, version: str | None = None) -> LoadedModel:
         """The model that describes the name: of a route, that of its stable arm, or of the first that is ready.
@@ -260,6 +263,15 @@ class Traffic:
             return live
         live.running = Running(route, self.journal, set_weights=live.set_weights, now=self._clock())
         return live
+
+
+def _names(routes: Routes) -> set[tuple[str, str]]:
+    """Each route with each of its arms and shadows."""
+    found: set[tuple[str, str]] = set()
+    for name, route in routes.by_name.items():
+        found.update((name, arm.name) for arm in route.arms)
+        found.update((name, shadow.name) for shadow in route.shadows)
+    return found
 
 
 def _code(error: BaseException | None) -> int:

@@ -336,6 +336,20 @@ async def test_only_what_an_arm_answers_is_labelled_with_it():
             assert "invented" not in await response.text()
 
 
+async def test_what_is_no_more_leaves_the_metrics():
+    """T8: names that come and go do not pile up."""
+    async with serving(route(0, shadows=(Shadow("s", "two"),))) as (endpoint, session):
+        async with session.post("/predict", json={"x": 2.5}):
+            await becomes(lambda: value(endpoint, "shadow_in_flight"), 0.0)
+        assert value(endpoint, "arm_requests_total", route="m", arm="a", code="200") == 1
+        assert value(endpoint, "shadow_requests_total", route="m", shadow="s", result="answered") == 1
+        endpoint._traffic.traffic.replace(Routes.of(Route("m", (Arm("z", "one", weight=100),))))
+        async with session.get("/metrics") as response:
+            text = await response.text()
+        assert [line for line in text.splitlines() if 'arm="a"' in line or 'shadow="s"' in line] == []
+        assert 'arm_weight{arm="z",route="m"} 100.0' in text
+
+
 def test_routes_have_one_source(tmp_path):
     with pytest.raises(
         EndpointError, match=r"traffic: the routes come from .*routes.yaml or from routes, not from both"
