@@ -222,6 +222,7 @@ class Endpoint:
             plain_model=self.options.plain_model,
             max_body_bytes=self.options.max_body_bytes,
             page=self.options.page,
+            traffic_api=self.options.traffic.api,
         )
         app = web.Application(middlewares=[middleware(lambda: self._draining)])
         app.add_routes([*routes.table(), *self._traffic.table(admission)])

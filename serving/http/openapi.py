@@ -12,6 +12,7 @@ import msgspec
 
 from windlass.serving.http.schemas import SCHEMAS, Schema, reference
 from windlass.serving.protocols import v2
+from windlass.serving.traffic import openapi as traffic
 
 __all__ = ("document", "rendered")
 
@@ -27,25 +28,26 @@ _HEADER_LENGTH: Schema = {
 }
 
 
-def document(*, page: bool = True) -> Schema:
-    """The document, as JSON-shaped values. `page` is whether the page for people is there."""
+def document(*, page: bool = True, routes: bool = False) -> Schema:
+    """The document, as JSON-shaped values. `page` and `routes` are whether the page and the API of routes are there."""
     about = v2.server_metadata()
     paths: dict[str, Schema] = {}
-    for method, path, operation in (*_operations(), *(_page() if page else ())):
+    more = (*(_page() if page else ()), *(traffic.operations() if routes else ()))
+    for method, path, operation in (*_operations(), *more):
         paths.setdefault(path, {})[method] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Windlass inference endpoint", "version": about["version"]},
         "servers": [{"url": "./"}],
         "paths": paths,
-        "components": {"schemas": SCHEMAS},
+        "components": {"schemas": {**SCHEMAS, **(traffic.schemas() if routes else {})}},
     }
 
 
 @cache
-def rendered(*, page: bool = True) -> bytes:
+def rendered(*, page: bool = True, routes: bool = False) -> bytes:
     """The document, as JSON."""
-    return msgspec.json.encode(document(page=page))
+    return msgspec.json.encode(document(page=page, routes=routes))
 
 
 def _operations() -> Iterator[tuple[str, str, Schema]]:

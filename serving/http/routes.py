@@ -44,7 +44,8 @@ _INDEX_REQUEST = msgspec.json.Decoder(_IndexRequest)
 class Routes:
     """The handlers. `not_ready_because` gives the reason why the server is not ready, or None.
 
-    `page` is whether the document is to describe the page for people, whose handlers are in `serving/page`.
+    `page` is whether the document is to describe the page for people, whose handlers are in `serving/page`;
+    `traffic_api` is the same for the API of routes, in `serving/traffic`.
     """
 
     repository: ModelRepository
@@ -56,6 +57,7 @@ class Routes:
     plain_model: str
     max_body_bytes: int
     page: bool
+    traffic_api: bool = False
 
     def table(self) -> list[web.RouteDef]:
         """All routes, for `Application.add_routes`."""
@@ -111,7 +113,7 @@ class Routes:
 
     async def openapi(self, _: web.Request) -> web.Response:
         """The description of all of these paths, for tools."""
-        return web.Response(body=openapi.rendered(page=self.page), headers=JSON)
+        return web.Response(body=openapi.rendered(page=self.page, routes=self.traffic_api), headers=JSON)
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""
