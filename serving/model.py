@@ -18,6 +18,7 @@ from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 __all__ = (
     "BATCHED_FROM_SECONDS",
     "INLINE_SECONDS",
+    "Exemplary",
     "Explainer",
     "LoadedModel",
     "Model",
@@ -78,6 +79,14 @@ class Explainer(Protocol):
 
     def explain(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """Explain the prediction for these inputs."""
+
+
+@runtime_checkable
+class Exemplary(Protocol):
+    """What a model has besides, when zeros and empty texts are nothing that it could answer."""
+
+    def example(self, rows: int, /) -> Mapping[str, Array]:
+        """Inputs of so many rows that it can answer, for its warm-up."""
 
 
 @attrs.frozen(eq=False)

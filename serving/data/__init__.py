@@ -14,6 +14,8 @@ from windlass.serving.data.errors import (
     Unreadable,
 )
 from windlass.serving.data.fitting import Categories, Numbers, fit
+from windlass.serving.data.imagepipeline import ImagePipeline
+from windlass.serving.data.imagereader import ImageReader, ImageReading
 from windlass.serving.data.images import Pictures, decode_image, read_image
 from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.data.prefetch import prefetched
@@ -29,6 +31,9 @@ __all__ = (
     "Categories",
     "Column",
     "DataProblem",
+    "ImagePipeline",
+    "ImageReader",
+    "ImageReading",
     "LibraryMissing",
     "Numbers",
     "Pictures",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from windlass.serving.data.errors import DataProblem, SchemaError
 from windlass.serving.data.schema import Column, Schema, Table
 
-__all__ = ("Categories", "Numbers", "Statistics", "fit")
+__all__ = ("Categories", "Numbers", "Statistics", "Sums", "fit")
 
 
 class Numbers(msgspec.Struct, frozen=True, tag="numbers"):
@@ -37,12 +37,15 @@ Statistics = Mapping[str, Numbers | Categories]
 
 
 @attrs.define
-class _Sums:
+class Sums:
+    """Count, mean and squared deviations of all numbers so far."""
+
     n: int = 0
     mean: float = 0.0
     squares: float = 0.0
 
     def add(self, values: npt.NDArray[Any]) -> None:
+        """And these numbers."""
         n = len(values)
         if n == 0:
             return
@@ -55,13 +58,17 @@ class _Sums:
         self.mean += distance * n / both
         self.n = both
 
+    def learned(self) -> tuple[float, float]:
+        """Mean and deviation; a deviation of 0 counts as 1."""
+        return self.mean, math.sqrt(self.squares / self.n) or 1.0
+
 
 def fit(schema: Schema, tables: Iterable[Table], *, categories_max: int = 10_000) -> Statistics:
     """The statistics of the features over all rows of the tables, which should be those of the training split alone.
 
     Raises DataProblem when there is no row, a sum is too large, or a column has more than `categories_max` values.
     """
-    sums = {column.name: _Sums() for column in schema.features if column.kind != "category"}
+    sums = {column.name: Sums() for column in schema.features if column.kind != "category"}
     seen: dict[str, set[str]] = {column.name: set() for column in schema.features if column.kind == "category"}
     rows = 0
     for table in tables:
@@ -77,11 +84,10 @@ def fit(schema: Schema, tables: Iterable[Table], *, categories_max: int = 10_000
     return {column.name: _learned(column, sums, seen) for column in schema.features}
 
 
-def _learned(column: Column, sums: dict[str, _Sums], seen: dict[str, set[str]]) -> Numbers | Categories:
+def _learned(column: Column, sums: dict[str, Sums], seen: dict[str, set[str]]) -> Numbers | Categories:
     if column.kind == "category":
         return Categories(tuple(sorted(seen[column.name])))
-    found = sums[column.name]
-    deviation = math.sqrt(found.squares / found.n)
-    if not math.isfinite(deviation) or not math.isfinite(found.mean):
+    mean, deviation = sums[column.name].learned()
+    if not math.isfinite(deviation) or not math.isfinite(mean):
         raise SchemaError(f"column {column.name!r}: its numbers are too large for a mean and a deviation")
-    return Numbers(found.mean, deviation or 1.0)
+    return Numbers(mean, deviation)

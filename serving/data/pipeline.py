@@ -95,6 +95,18 @@ class Pipeline:
             place += width
         return table
 
+    def example(self) -> dict[str, npt.NDArray[Any]]:
+        """A row that the pipeline takes: the means, and a value of each category."""
+        table: dict[str, npt.NDArray[Any]] = {}
+        for column in self.schema.features:
+            found = self.statistics[column.name]
+            if isinstance(found, Categories):
+                table[column.name] = np.array([found.values[0] if found.values else "?"], dtype=object)
+            else:
+                dtype = np.int64 if column.kind == "integer" else np.float64
+                table[column.name] = np.array([found.mean]).astype(dtype)
+        return table
+
     def to_json(self) -> bytes:
         """The document; the same bytes for the same pipeline."""
         statistics = {name: msgspec.to_builtins(found) for name, found in self.statistics.items()}

@@ -20,6 +20,8 @@ from typing import Annotated
 import msgspec
 
 from windlass.serving.data.errors import DataProblem
+from windlass.serving.data.fitted import read_fitted
+from windlass.serving.data.imagepipeline import ImagePipeline
 from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.policy import Batching, Limits, Policy
@@ -74,14 +76,14 @@ def read_description(folder: Path) -> Description:
     return description
 
 
-def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline:
+def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline | ImagePipeline:
     """The pipeline, which computes here what it computed in training.
 
     Raises ModelError for what is none, and when its digest is another one: skew. OSError when it cannot be read.
     """
     try:
         content = (folder / described.file).read_bytes()
-        return Pipeline.from_json(content, digest=described.digest)
+        return read_fitted(content, digest=described.digest)
     except FileNotFoundError as error:
         raise ModelError(f"{DESCRIPTION_FILE} names {described.file!r}, which is not in the folder") from error
     except DataProblem as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from windlass.serving.batching.batches import not_batchable_because, rows, split
 from windlass.serving.errors import ModelError
-from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS, LoadedModel, Model, checked, size
+from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS, Exemplary, LoadedModel, Model, checked, size
 from windlass.serving.policy import Policy
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
@@ -50,7 +50,7 @@ def warm_up(
     may_be_direct = policy.batching is not None and not policy.batching.always
     slow = False
     for number in _batches(model, policy):
-        inputs = synthetic(model.inputs, number)
+        inputs = model.example(number) if isinstance(model, Exemplary) else synthetic(model.inputs, number)
         if slow:
             _try(loaded, inputs)
             continue

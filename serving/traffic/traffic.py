@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from windlass.serving.errors import NotFound, NotReady, RouteError, ServingError
+from windlass.serving.errors import NotFound, NotInJson, NotReady, RouteError, ServingError
 from windlass.serving.experiments.decision import Verdict
 from windlass.serving.experiments.journal import Entry, Journal
 from windlass.serving.model import LoadedModel
@@ -207,13 +207,17 @@ class Traffic:
         now = self._clock()
         seconds = now - assignment.began
         code = _code(error)
+        invalid = error is not None and isinstance(error.__cause__, NotInJson)
         route, choice = assignment.route, assignment.choice
         self.metrics.ended(route.name, choice.arm.name, code=code, seconds=seconds)
         running = assignment.running
         # What the client did wrong says nothing of the arm. One that hung up does, if it had waited too long by then.
-        if running is None or 400 <= code < 499 or (code == _CLIENT_GONE and seconds <= running.plan.slow_seconds):
+        if running is None or (400 <= code < 499 and not invalid):
             return
-        running.answered(choice, failed=code >= 500, seconds=seconds, now=now)
+        if code == _CLIENT_GONE and seconds <= running.plan.slow_seconds:
+            return
+        # NaN is a client's mistake in v2, who could have asked for raw bytes, and all the same no good answer.
+        running.answered(choice, failed=code >= 500 or invalid, seconds=seconds, now=now)
 
     def shadow(self, assignment: Assignment, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         """See Answers: copies of the request go to the shadows that are due."""

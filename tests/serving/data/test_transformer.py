@@ -141,7 +141,7 @@ async def test_a_description_that_names_no_pipeline_is_told(tmp_path, pipeline, 
 
 def test_a_model_that_takes_something_else_than_the_features_is_refused(pipeline, echo):
     """The message says what the pipeline makes and what the model takes."""
-    with pytest.raises(ModelError, match=r"makes 5 features: expected one input FP32 \[-1, 5\], found 'x' FP64 \[-1\]"):
+    with pytest.raises(ModelError, match=r"makes one tensor: expected an input FP32 \[-1, 5\], found 'x' FP64 \[-1\]"):
         preprocessed(pipeline, LinearModel())
     for spec in (TensorSpec("x", "FP32", (-1, 4)), TensorSpec("x", "INT64", (-1, 5))):
         with pytest.raises(ModelError):
@@ -184,3 +184,12 @@ def test_a_column_with_a_fill_takes_what_is_missing():
     given = np.array([np.nan, 5.0])
     assert model.predict({"x": given})["x"].ravel().tolist() == [0.0, 1.0]
     assert np.isnan(given[0])  # inputs are never changed
+
+
+@pytest.mark.realtime
+async def test_a_category_that_nothing_fills_can_be_warmed_up(tmp_path):
+    """An empty text, which other models are warmed up with, is a missing value here."""
+    schema = Schema((Column("city", "category"),))
+    fitted = Pipeline(schema, fit(schema, [{"city": np.array(["Oslo", "Rome"], dtype=object)}]))
+    publish_with(tmp_path, fitted)
+    assert (await loaded(tmp_path)).state == "READY"

@@ -6,6 +6,7 @@ import threading
 
 import aiohttp
 import grpc
+import numpy as np
 import pytest
 
 from windlass.serving import (
@@ -21,7 +22,7 @@ from windlass.serving import (
 from windlass.serving.errors import EndpointError
 from windlass.serving.grpc import SERVICE
 from windlass.serving.grpc.messages import message
-from windlass.serving.traffic import Arm, Match, Route, Routes, Shadow, TrafficOptions
+from windlass.serving.traffic import Arm, Experiment, Match, Route, Routes, Shadow, TrafficOptions
 
 pytestmark = pytest.mark.realtime
 
@@ -334,6 +335,25 @@ async def test_only_what_an_arm_answers_is_labelled_with_it():
         assert value(endpoint, "arm_weight", route="m", arm="a") == 100
         async with session.get("/metrics") as response:
             assert "invented" not in await response.text()
+
+
+@pytest.mark.parametrize("path", ["/v2/models/m/infer", "/v1/models/m:predict"])
+async def test_an_arm_whose_answers_are_not_finite_is_taken_out(path):
+    """T13, T15: whatever the protocol makes of NaN."""
+
+    class Broken(LinearModel):
+        def predict(self, inputs, /):
+            return {"prediction": np.where(inputs["x"] == 0, 0.0, np.nan)}
+
+    repository = models(two=Broken())
+    plan = Experiment("e", "a", "b")
+    async with serving(route(experiment=plan), repository=repository) as (endpoint, session):
+        body = BODY if path.startswith("/v2") else {"instances": [2.5]}
+        for number in range(40):
+            async with session.post(path, json=body, headers={"X-Experiment-Key": str(number)}):
+                pass
+        seen = endpoint._traffic.traffic.experiment("m")
+        assert (seen["state"], seen["why"]) == ("rolled back", "5 requests of 'b' failed in a row")
 
 
 async def test_what_is_no_more_leaves_the_metrics():
