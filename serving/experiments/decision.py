@@ -156,7 +156,7 @@ def step(plan: Experiment, state: State, event: Event, now: float) -> tuple[Stat
     evidence = measure(plan, state)
     verdict, why = _verdict(plan, state, evidence, now=now)
     if verdict is not None:
-        return _ended(plan, state, verdict, why=why, evidence=evidence)
+        return _ended(plan, state, verdict, why=why)
     return _stepped(plan, state, evidence, now=now) if plan.steps else (state, [])
 
 
@@ -242,16 +242,13 @@ def _verdict(plan: Experiment, state: State, evidence: Evidence, *, now: float) 
     return None, ""
 
 
-def _ended(
-    plan: Experiment, state: State, verdict: Verdict, *, why: str, evidence: Evidence | None = None
-) -> tuple[State, list[Effect]]:
-    evidence = evidence or measure(plan, state)
+def _ended(plan: Experiment, state: State, verdict: Verdict, *, why: str) -> tuple[State, list[Effect]]:
     weights = state.weights
     if verdict is not Verdict.WON:
         weights = _shared(weights, 0)
     elif plan.promote:
         weights = _shared(weights, 100)
-    effects: list[Effect] = [Report(verdict, why, evidence.to_dict())]
+    effects: list[Effect] = [Report(verdict, why, measure(plan, state).to_dict())]
     if weights != state.weights:
         effects.append(SetWeights(*weights))
     return attrs.evolve(state, verdict=verdict, why=why, weights=weights), effects

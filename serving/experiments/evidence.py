@@ -120,10 +120,10 @@ def measure(plan: Experiment, state: Observed) -> Evidence:
     for one in plan.guardrails:
         worse, spread = _compared(plan, state, one.metric)
         log_e = log_mixed(worse - one.tolerance, spread, _GUARDRAIL_WIDTHS)
-        guardrails.append(_test(state, one.metric, log_e, -math.log(plan.guardrail_alpha)))
+        guardrails.append(_test(state, one.metric, log_e=log_e, limit=-math.log(plan.guardrail_alpha)))
     return Evidence(
-        _test(state, goal.metric, win, limit),
-        _test(state, goal.metric, loss, limit),
+        _test(state, goal.metric, log_e=win, limit=limit),
+        _test(state, goal.metric, log_e=loss, limit=limit),
         tuple(guardrails),
         _split(state),
         _needed(plan, state, variance),
@@ -151,7 +151,7 @@ def _compared(plan: Experiment, state: Observed, metric: Metric) -> tuple[float,
     return treatment - control, variance
 
 
-def _test(state: Observed, metric: Metric, log_e: float, limit: float) -> Test:
+def _test(state: Observed, metric: Metric, *, log_e: float, limit: float) -> Test:
     control, n_control = _mean(state.control, metric)
     treatment, n_treatment = _mean(state.treatment, metric)
     return Test(metric, control, treatment, (n_control, n_treatment), log_e, limit)

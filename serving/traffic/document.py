@@ -66,7 +66,7 @@ def read_route(name: object, value: object) -> Route:
         raise RouteError([f"expected an object, found {_shown(value)}"])
     if value.get("name", name) != name:
         faults.append(f"name: expected {_shown(name)} or nothing, found {_shown(value['name'])}")
-    route = _built(Route, {**value, "name": str(name)}, "", faults)
+    route = _built(Route, {**value, "name": str(name)}, where="", faults=faults)
     if faults:
         raise RouteError(faults)
     return typing.cast("Route", route)
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
     return shown
 
 
-def _built(cls: type[Any], found: object, where: str, faults: list[str]) -> Any:
+def _built(cls: type[Any], found: object, *, where: str, faults: list[str]) -> Any:
     """The value of the attrs class, or None after adding to the faults."""
     if not isinstance(found, dict):
         faults.append(f"{where}: expected an object, found {_shown(found)}")
@@ -117,7 +117,7 @@ def _built(cls: type[Any], found: object, where: str, faults: list[str]) -> Any:
     values: dict[str, Any] = {}
     for name, field in known.items():
         if name in found:
-            values[name] = _value(found[name], types[name], dot + name, faults)
+            values[name] = _value(found[name], types[name], where=dot + name, faults=faults)
         elif field.default is attrs.NOTHING:
             faults.append(f"{dot}{name}: missing")
     if len(faults) > before:
@@ -129,12 +129,12 @@ def _built(cls: type[Any], found: object, where: str, faults: list[str]) -> Any:
         return None
 
 
-def _value(found: object, kind: Any, where: str, faults: list[str]) -> Any:
+def _value(found: object, kind: Any, *, where: str, faults: list[str]) -> Any:
     element = next((one for one in (kind, *typing.get_args(kind)) if attrs.has(one)), None)
     if element is not None and typing.get_origin(kind) is tuple and isinstance(found, list):
-        return [_built(element, one, f"{where}[{index}]", faults) for index, one in enumerate(found)]
+        return [_built(element, one, where=f"{where}[{index}]", faults=faults) for index, one in enumerate(found)]
     if element is not None and typing.get_origin(kind) is not tuple and found is not None:
-        return _built(element, found, where, faults)
+        return _built(element, found, where=where, faults=faults)
     try:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:

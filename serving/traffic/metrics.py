@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from windlass.serving.metrics import DURATION_BUCKETS
+from windlass.serving.traffic.comparison import Comparison
 
 __all__ = ("DIFFERENCE_BUCKETS", "TrafficMetrics")
 
@@ -72,13 +73,13 @@ class TrafficMetrics:
         """A copy was answered, failed, or was dropped."""
         self._count(self._shadowed, route, shadow, result)
 
-    def compared(self, route: str, shadow: str, *, agree: int, differ: int, difference: float | None) -> None:
-        """An answer of a shadow was compared with the arm's: rows with the same labels and others, and numbers."""
-        for rows, word in ((agree, "yes"), (differ, "no")):
+    def compared(self, route: str, shadow: str, found: Comparison) -> None:
+        """An answer of a shadow was compared with the arm's."""
+        for rows, word in ((found.agree, "yes"), (found.differ, "no")):
             if rows:
                 self._count(self._rows, route, shadow, word, by=rows)
-        if difference is not None:
-            self._observe(self._difference, difference, route, shadow)
+        if found.difference is not None:
+            self._observe(self._difference, found.difference, route, shadow)
 
     def forget(self, route: str, name: str) -> None:
         """An arm or a shadow of this name is no more, so that names which come and go do not pile up."""

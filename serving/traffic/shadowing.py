@@ -71,11 +71,8 @@ class Shadows:
             return
         error = done.exception()
         if error is None:
-            found = done.result()
             self._metrics.shadowed(copy.route, copy.shadow, "answered")
-            self._metrics.compared(
-                copy.route, copy.shadow, agree=found.agree, differ=found.differ, difference=found.difference
-            )
+            self._metrics.compared(copy.route, copy.shadow, done.result())
             return
         self._metrics.shadowed(copy.route, copy.shadow, "failed")
         key = (copy.route, copy.shadow, type(error).__name__)
