@@ -36,8 +36,15 @@ async def prefetched(batches: Iterable[T], *, depth: int = 2) -> AsyncGenerator[
     finally:
         for future in ahead:
             future.cancel()
-        if isinstance(iterator, Generator):
-            # In the pool's own thread, after whatever it still does: a generator that runs cannot be closed.
-            pool.submit(iterator.close)
-        # The loop goes on while the last batch is made; a cancellation meanwhile does not stop the tidying up.
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, pool.shutdown))
+        # In the pool's own thread, after whatever it still does: a generator that runs cannot be closed. The loop goes
+        # on meanwhile, and another cancellation does not stop the tidying up.
+        closed = pool.submit(_close, iterator)
+        try:
+            await asyncio.shield(asyncio.wrap_future(closed))
+        finally:
+            pool.shutdown(wait=closed.done())
+
+
+def _close(iterator: object) -> None:
+    if isinstance(iterator, Generator):
+        iterator.close()

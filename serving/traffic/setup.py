@@ -58,4 +58,6 @@ class TrafficParts:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            if self.source is not None:
+                self.source.close()
             self.traffic.close()

@@ -5,6 +5,7 @@ The file is compared by content, so that a ConfigMap's links and editors that wr
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from windlass.serving.errors import RouteError
@@ -28,6 +29,7 @@ class FileSource:
         self._traffic = traffic
         self._poll_seconds = poll_seconds
         self._seen: bytes | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="windlass-routes")
 
     def __repr__(self) -> str:
         return f"<FileSource {self.path} {self.problem or 'in force'}>"
@@ -40,8 +42,9 @@ class FileSource:
 
     async def refresh(self) -> None:
         """Read once; new routes are in force when it returns. Nothing is raised: see `problem`."""
+        loop = asyncio.get_running_loop()
         try:
-            content = await asyncio.to_thread(_read, self.path)
+            content = await loop.run_in_executor(self._thread, _read, self.path)
         except OSError as error:
             self._seen = None
             self._refused(f"cannot be read: {error.strerror or error}")
@@ -52,13 +55,17 @@ class FileSource:
         try:
             if len(content) > _BYTES_MAX:
                 raise RouteError([f"expected at most {_BYTES_MAX} bytes"])
-            routes = await asyncio.to_thread(parse_document, content)
+            routes = await loop.run_in_executor(self._thread, parse_document, content)
             self._traffic.replace(routes)
         except RouteError as error:
             self._refused(str(error))
             return
         self.problem, self.loaded = None, True
         _log.info("%s: %d routes in force", self.path, len(routes.by_name))
+
+    def close(self) -> None:
+        """Give up the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _refused(self, why: str) -> None:
         problem = f"{self.path}: {why}"

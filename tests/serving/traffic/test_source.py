@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 
 import aiohttp
 import pytest
@@ -134,3 +135,23 @@ async def test_an_endpoint_is_not_ready_before_its_routes_are_and_follows_the_fi
         async with session.put("/v2/traffic/m", json={}, headers={"If-Match": "*"}) as response:
             assert response.status == 409
             assert "the routes come from the file 'routes.yaml'" in (await response.json())["error"]
+
+
+async def test_no_thread_is_left_when_the_endpoint_has_stopped(tmp_path):
+    """Of the file's and of a shadow's."""
+    path = tmp_path / "routes.yaml"
+    path.write_text(document(10) + "    shadows: [{name: s, model: one}]\n")
+    repository = ModelRepository()
+    repository.add("one", LinearModel())
+    options = EndpointOptions(plain_model="m", traffic=TrafficOptions(file=path))
+    async with (
+        Endpoint(repository, port=0, options=options) as endpoint,
+        aiohttp.ClientSession(endpoint.url) as session,
+    ):
+        async with session.post("/predict", json={"x": 2.5}) as response:
+            assert response.status == 200
+        kept = [one for one in threading.enumerate() if one.name.startswith(("windlass-routes", "windlass-shadow"))]
+        assert {thread.name.rpartition("_")[0] for thread in kept} == {"windlass-routes", "windlass-shadow"}
+    for thread in kept:
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()
