@@ -11,7 +11,10 @@ import attrs
 
 from windlass.serving.errors import RouteError
 
-__all__ = ("Experiment", "Fuse", "Goal", "Guardrail", "Metric")
+__all__ = ("LARGE", "Experiment", "Fuse", "Goal", "Guardrail", "Metric")
+
+LARGE = 1e9
+"""The largest reward there may be, so that no square of one is infinite."""
 
 Metric = Literal["reward", "errors", "slow"]
 
@@ -127,10 +130,10 @@ class Experiment:
             yield f"duration_min_seconds: expected 0 to duration_max_seconds, found {self.duration_min_seconds}"
 
     def _faults_of_parts(self) -> Iterator[str]:
-        if not 0 < self.goal.effect < float("inf"):
-            yield f"goal.effect: expected a finite number above 0, found {self.goal.effect}"
-        if not 0 <= self.goal.margin < float("inf"):
-            yield f"goal.margin: expected a finite number of at least 0, found {self.goal.margin}"
+        if not 1 / LARGE <= self.goal.effect <= LARGE:
+            yield f"goal.effect: expected a number from {1 / LARGE:g} to {LARGE:g}, found {self.goal.effect}"
+        if not 0 <= self.goal.margin <= LARGE:
+            yield f"goal.margin: expected a number from 0 to {LARGE:g}, found {self.goal.margin}"
         for index, one in enumerate(self.guardrails):
             if not 0 <= one.tolerance < 1:
                 yield f"guardrails[{index}].tolerance: expected 0 to below 1, found {one.tolerance}"

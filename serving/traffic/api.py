@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from windlass.serving.errors import NoPrecondition, NotFound, RoutesChanged, RoutesFixed
+from windlass.serving.experiments.plan import LARGE
 from windlass.serving.http.admission import Admission
 from windlass.serving.http.middleware import JSON, answer, read_body
 from windlass.serving.tensors import parse_json
@@ -33,7 +34,7 @@ _BODY_SECONDS = 10.0
 
 class _Reward(msgspec.Struct, forbid_unknown_fields=True):
     unit: Annotated[str, msgspec.Meta(min_length=1)]
-    reward: float
+    reward: Annotated[float, msgspec.Meta(ge=-LARGE, le=LARGE)]
 
 
 class _Rewards(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ What is performed here was decided elsewhere: which arm by `router.py`, what an 
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +13,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from windlass.serving.errors import NotFound, NotInJson, NotReady, RouteError, ServingError
+from windlass.serving.errors import BadRequest, NotFound, NotInJson, NotReady, RouteError, ServingError
 from windlass.serving.experiments.decision import Verdict
 from windlass.serving.experiments.journal import Entry, Journal
+from windlass.serving.experiments.plan import LARGE
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import Array
 from windlass.serving.traffic.document import digest, route_to_dict
@@ -28,6 +30,9 @@ from windlass.serving.traffic.shadowing import Copy, Shadows
 __all__ = ("Live", "Models", "Traffic")
 
 _TICK_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
 _CLIENT_GONE = 499
 
 
@@ -168,8 +173,13 @@ class Traffic:
         return OfRoute(loaded[choice.arm.name], self, Assignment(route, choice, running, now))
 
     def reward(self, name: str, unit: str, reward: float) -> bool:
-        """Whether the reward of a unit was counted by the experiment of the route. Raises NotFound."""
+        """Whether the reward of a unit was counted by the experiment of the route.
+
+        Raises NotFound, and BadRequest for a reward that is no number, or larger than any may be.
+        """
         running = self.live(name).running
+        if not abs(reward) <= LARGE:
+            raise BadRequest(f"reward: expected a number from {-LARGE:g} to {LARGE:g}, found {reward}")
         return running is not None and running.rewarded(unit, reward, self._clock())
 
     async def run(self) -> None:
@@ -183,7 +193,11 @@ class Traffic:
         now = self._clock()
         for live in self._live.values():
             if live.running is not None:
-                live.running.ticked(now)
+                try:
+                    live.running.ticked(now)
+                except Exception:
+                    # One that cannot be judged must not keep the others from being judged.
+                    _log.exception("the experiment %s of %s", live.running.plan.name, live.declared.name)
 
     def experiment(self, name: str) -> dict[str, Any] | None:
         """What is known of the route's experiment, with its latest entries; None without one. Raises NotFound."""

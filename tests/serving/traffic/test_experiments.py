@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from windlass.serving import LinearModel, ModelRepository
-from windlass.serving.errors import DeadlineExceeded, ModelFailed, NotFound, Overloaded, RouteError
+from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, NotFound, Overloaded, RouteError
 from windlass.serving.experiments.journal import Journal
 from windlass.serving.traffic import Arm, Experiment, Fuse, Goal, Guardrail, Match, Route, Routes
 from windlass.serving.traffic.metrics import TrafficMetrics
@@ -155,6 +155,33 @@ def test_rewards_count_once_for_units_that_were_assigned():
     assert [world.traffic.reward("m", unit, 1.0) for unit in ("user-1", "user-1", "user-2")] == [True, False, False]
     with pytest.raises(NotFound):
         world.traffic.reward("other", "user-1", 1.0)
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf"), -1.1e9])
+def test_a_reward_that_no_mean_could_hold_is_refused(reward):
+    world = World()
+    world.ask("user-1")
+    with pytest.raises(BadRequest, match="reward: expected a number from"):
+        world.traffic.reward("m", "user-1", reward)
+
+
+@pytest.mark.parametrize("effect", [1e-9, 1e9])
+def test_the_largest_rewards_and_the_smallest_effects_are_computed_with(effect):
+    world = World(route(attrs.evolve(PLAN, goal=Goal("reward", effect))))
+    for number in range(400):
+        world.ask(f"user-{number}")
+        world.traffic.reward("m", f"user-{number}", (1e9, -1e9, 0.0)[number % 3])
+    world.tick()
+    assert world.seen["evidence"]["samples_needed"] >= 0
+
+
+def test_an_experiment_that_cannot_be_judged_keeps_no_other_from_being_judged(monkeypatch, caplog):
+    other = attrs.evolve(route(attrs.evolve(PLAN, duration_max_seconds=5.0)), name="other")
+    world = World(route(), other)
+    monkeypatch.setattr(world.traffic.live("m").running, "ticked", lambda now: 1 / 0)
+    world.tick(6.0)
+    assert world.traffic.experiment("other")["state"] == "inconclusive"
+    assert "the experiment e1 of m" in caplog.text
 
 
 def test_a_better_treatment_is_promoted_by_its_rewards():
