@@ -60,6 +60,9 @@ class ServingError(WindlassError):
 
     status: ClassVar[int] = 500
 
+    variant: str | None = None
+    """The arm of a route that was to answer, if one was chosen before this went wrong; the response says so (T8)."""
+
     @property
     def headers(self) -> dict[str, str]:
         """The response headers that belong to this error; none by default."""

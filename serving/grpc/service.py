@@ -107,12 +107,12 @@ class Service:
         name, version = request.model_name, request.model_version or None
         label = name if self.repository.knows(name) or self.traffic.knows(name) else ""
         with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, _headers(context)) as to:
+            if to.headers:
+                context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
             now = asyncio.get_running_loop().time()
             wish = ask({}, now, timeout_seconds=to.model.policy.limits.timeout_seconds)
             parsed = attrs.evolve(inference.parse(request, to.model), variant=to.variant)
             wish = with_parameters(wish, parsed.parameters)
-            if to.headers:
-                context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
             outputs = await self.execution.run(to.model, parsed.inputs, wish)
             to.answered(parsed.inputs, outputs)
             return inference.render(to.model, parsed, outputs)

@@ -24,6 +24,7 @@ from windlass.serving.errors import (
     UnsupportedMedia,
 )
 from windlass.serving.http.admission import Held
+from windlass.serving.traffic.route import HEADER as VARIANT_HEADER
 
 __all__ = ("JSON", "Handler", "answer", "error_answer", "middleware", "read_body")
 
@@ -46,9 +47,10 @@ def answer(content: object, *, status: int = 200) -> web.Response:
 
 def error_answer(error: ServingError) -> web.Response:
     """The error as a response."""
-    return web.Response(
-        body=msgspec.json.encode({"error": str(error)}), status=error.status, headers={**JSON, **error.headers}
-    )
+    headers = {**JSON, **error.headers}
+    if error.variant is not None:
+        headers[VARIANT_HEADER] = error.variant
+    return web.Response(body=msgspec.json.encode({"error": str(error)}), status=error.status, headers=headers)
 
 
 def middleware(draining: Callable[[], bool]) -> Middleware:

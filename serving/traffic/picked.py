@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import attrs
 
+from windlass.serving.errors import ServingError
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import Array
 from windlass.serving.traffic.route import HEADER, Route
@@ -79,6 +80,8 @@ class OfRoute(Picked):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """The request is answered."""
+        if isinstance(error, ServingError):
+            error.variant = self.variant
         self._answers.ended(self._assignment, error)
 
     @property

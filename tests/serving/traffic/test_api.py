@@ -114,6 +114,30 @@ async def test_a_route_that_is_wrong_is_refused_with_every_fault():
             assert response.status == 413
 
 
+HOSTILE = [
+    b"[" * 50_000,
+    b'{"arms": ' * 20_000,
+    b'{"arms": [{"name": "a", "model": "one", "weight": 1e400}]}',
+    b'{"arms": [{"name": "a", "model": "one", "weight": 100000000000000000000000000000000}]}',
+    b'{"arms": [{"name": "a", "model": "m", "weight": 100}], "matches": [{"header": "\\n", "value": "", "arm": "a"}]}',
+    b'{"arms": [{"name": "\\u0000", "model": "one", "weight": 100}]}',
+    b'{"arms": [{"name": "a", "model": "one", "weight": 100}], "experiment": {"name": "\\ud800", "control": "a"}}',
+    b"null",
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+async def test_a_hostile_route_is_refused_or_harmless(body):
+    """Never a 5xx, and requests go on being answered."""
+    async with serving(route()) as (_, session):
+        async with session.put("/v2/traffic/m", data=body, headers={"If-Match": "*"}) as response:
+            assert response.status in (200, 400), await response.text()
+        async with session.post("/v1/models/m:predict", json={"instances": [2.5]}) as response:
+            assert response.status == 200
+            assert response.headers["X-Model-Variant"] in ("a", "b")
+
+
 async def test_of_two_who_change_at_once_one_is_told_to_read_again():
     async with serving(route()) as (endpoint, session):
         client = TrafficClient(session, endpoint.url)

@@ -119,6 +119,29 @@ async def test_over_grpc_the_key_is_metadata_and_the_answer_says_which_arm():
                 assert http.headers[HEADER] == arm
 
 
+async def test_an_error_says_whose_it_is():
+    """T8: of an arm that fails, and of a request that is wrong."""
+
+    class Broken(LinearModel):
+        def predict(self, inputs, /):
+            if inputs["x"].any():
+                raise ValueError("broken")
+            return super().predict(inputs)
+
+    async with serving(route(100), repository=models(two=Broken())) as (endpoint, session):
+        for path, body, status in (("/predict", {"x": 1}, 500), ("/v2/models/m/infer", {"inputs": []}, 400)):
+            async with session.post(path, json=body) as response:
+                assert (response.status, response.headers[HEADER]) == (status, "b")
+        async with session.post("/v2/models/none/infer", json=BODY) as response:
+            assert HEADER not in response.headers
+        request = message("ModelInferRequest")(model_name="m")
+        async with grpc.aio.insecure_channel(endpoint.grpc_address) as channel:
+            ask = channel.unary_unary(f"/{SERVICE}/ModelInfer", request_serializer=lambda one: one.SerializeToString())
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await ask(request)
+        assert (HEADER.lower(), "b") in list(caught.value.trailing_metadata())
+
+
 async def test_what_is_no_route_says_nothing_of_arms():
     """T8: a path with a version goes to the model itself, also under a route's name."""
     async with serving(route(name="one")) as (_, session):
