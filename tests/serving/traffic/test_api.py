@@ -119,7 +119,7 @@ HOSTILE = [
     b'{"arms": ' * 20_000,
     b'{"arms": [{"name": "a", "model": "one", "weight": 1e400}]}',
     b'{"arms": [{"name": "a", "model": "one", "weight": 100000000000000000000000000000000}]}',
-    b'{"arms": [{"name": "a", "model": "m", "weight": 100}], "matches": [{"header": "\\n", "value": "", "arm": "a"}]}',
+    b'{"arms": [{"name": "a", "model": "one", "weight": 100}], "matches": [{"header": "\\n", "arm": "a", "value":""}]}',
     b'{"arms": [{"name": "\\u0000", "model": "one", "weight": 100}]}',
     b'{"arms": [{"name": "a", "model": "one", "weight": 100}], "experiment": {"name": "\\ud800", "control": "a"}}',
     b"null",
