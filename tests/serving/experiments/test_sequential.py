@@ -95,8 +95,8 @@ def fixed_horizon(k_control, n_control, k_treatment, n_treatment):
 @pytest.mark.parametrize("evidence", [one_sided, guarded])
 @pytest.mark.parametrize("share", [0.5, 0.1])
 def test_a_thousand_experiments_on_equal_arms_raise_no_more_alarms_than_alpha(share, evidence):
-    """H3, T14: a look each 100 of 6 000 requests, 2 % errors; and as many at a canary of 10 %."""
-    counts = simulated((0.02, 0.02), share, runs=1000, samples=6000, look=100)
+    """H3, T14: a look each 100 of 4 000 requests, 2 % errors; and as many at a canary of 10 %."""
+    counts = simulated((0.02, 0.02), share, runs=1000, samples=4000, look=100)
     false = np.mean(alarms(counts, evidence) >= 0)
     assert false <= 0.06  # alpha, and the luck of a thousand runs
 
