@@ -1,0 +1,112 @@
+"""Carries out what `decide` says, one decision at a time; every `if` about a promotion is there, none is here.
+
+Each run of a key ends with at most one write of the status, and the next run starts from what that write made. This
+module does not know why anything is done.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from windlass.controller.context import Context
+from windlass.controller.request import Request, Result
+from windlass.manifests.rbac import needs
+from windlass.operators.promotion import facts as decisions
+from windlass.operators.promotion.decision import decide
+from windlass.operators.promotion.facts import FINALIZER, Decision, Facts
+from windlass.operators.promotion.metrics import read_metrics
+from windlass.operators.promotion.settings import PromotionSettings
+from windlass.operators.promotion.story import tellings
+from windlass.operators.promotion.targets.contract import Sight, Target
+from windlass.operators.promotion.targets.inferenceservice import INFERENCE_SERVICE, InferenceServices
+from windlass.operators.promotion.types import Promotion
+
+__all__ = ("PromotionReconciler",)
+
+_STEPS_MAX: Final = 12  # decisions in one run of a key; the longest way without somebody else's writes is five
+
+
+@needs(Promotion, "patch")
+@needs(Promotion, "patch", subresource="status")
+@needs(INFERENCE_SERVICE, "get", "patch")
+class PromotionReconciler:
+    """The reconciler of Promotion: `manager.controller(reconciler, for_=Promotion)`."""
+
+    def __init__(self, settings: PromotionSettings) -> None:
+        self._settings = settings
+        self._told: dict[str, set[str]] = {}  # by the promotion's uid: the Events this process has told
+
+    async def __call__(self, ctx: Context, request: Request) -> Result | None:
+        """Take one promotion one step further."""
+        promotion = await ctx.get(Promotion, request.key)
+        if promotion is None:
+            return Result.done()
+        facts = Facts(
+            now=self._settings.clock(),
+            writer=ctx.services.identity,
+            trace_id=request.reconcile_id,
+            gate_required=self._settings.gate_required,
+            look_seconds=self._settings.look_seconds,
+        )
+        self._tell(ctx, promotion, facts)
+        target: Target = InferenceServices(ctx)
+        for _ in range(_STEPS_MAX):
+            outcome = await self._perform(ctx, promotion, (target, facts), decide(promotion, facts))
+            if isinstance(outcome, Result):
+                return outcome
+            facts = outcome
+        # Somebody writes the target again and again; it is looked at anew like any other change.
+        return Result.after(self._settings.look_seconds)
+
+    async def _perform(
+        self, ctx: Context, promotion: Promotion, seen: tuple[Target, Facts], decision: Decision
+    ) -> Facts | Result:
+        """Carry out one decision: new facts to decide on, or the end of this run of the key."""
+        target, facts = seen
+        match decision:
+            case decisions.Look():
+                return attrs.evolve(facts, sight=await target.look(promotion))
+            case decisions.Measure():
+                checks = promotion.spec.guards.metrics
+                return attrs.evolve(facts, readings=await read_metrics(checks, self._settings))
+            case decisions.Apply():
+                assert isinstance(facts.sight, Sight)  # only what was seen is changed
+                refused = await target.write(promotion, facts.sight)
+                return attrs.evolve(facts, refused=refused, sight=facts.sight if refused else None)
+            case decisions.Write(status):
+                await ctx.status(promotion, **attrs.asdict(status, recurse=False))
+                if status.phase != promotion.status.phase:
+                    ctx.log.info("%s → %s", promotion.status.phase, status.phase)
+                self._tell(ctx, attrs.evolve(promotion, status=status), facts)
+            case decisions.AddFinalizer():
+                await ctx.add_finalizer(promotion, FINALIZER)
+            case decisions.ReleaseFinalizer():
+                await ctx.remove_finalizer(promotion, FINALIZER)
+                self._told.pop(promotion.metadata.uid, None)
+            case decisions.Wait(seconds):
+                return Result.done() if seconds is None else Result.after(seconds)
+        # What was written comes back through the cache and wakes the key, or the next look does.
+        return Result.after(self._settings.look_seconds)
+
+    def _tell(self, ctx: Context, promotion: Promotion, facts: Facts) -> None:
+        """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
+        told = self._told.setdefault(promotion.metadata.uid, set())
+        for telling in tellings(promotion, facts.now):
+            if telling.dedupe in told:
+                continue
+            told.add(telling.dedupe)
+            recorded = ctx.event(
+                promotion, type=telling.type, reason=telling.reason, message=telling.message, dedupe=telling.dedupe
+            )
+            recorded.add_done_callback(_forget_if_lost(told, telling.dedupe))
+
+
+def _forget_if_lost(told: set[str], dedupe: str) -> Callable[["asyncio.Future[bool]"], None]:
+    def on_recorded(recorded: "asyncio.Future[bool]") -> None:
+        # An Event that was dropped is told again in the promotion's next run.
+        if recorded.cancelled() or not recorded.result():
+            told.discard(dedupe)
+
+    return on_recorded

@@ -1,0 +1,40 @@
+"""What is told about a promotion follows from its journal: one Event a transition, under a lasting name (D4).
+
+An Event is told after the status is written; telling it again is harmless, and a crash between the two loses nothing.
+This module does not know how an Event is recorded.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import attrs
+
+from windlass.operators.promotion.types import JournalEntry, Promotion
+
+__all__ = ("Telling", "tellings")
+
+# Servers keep Events for an hour: what is older was told, and telling it again would make a second one.
+_KEPT: Final = timedelta(minutes=50)
+_BAD: Final = ("Failed", "RollingBack", "RolledBack", "Interrupted")
+
+
+@attrs.frozen
+class Telling:
+    """One Event. `dedupe` names the transition: the same name for the same object is one Event."""
+
+    reason: str
+    message: str
+    dedupe: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+def tellings(promotion: Promotion, now: datetime) -> tuple[Telling, ...]:
+    """The Events of the transitions in the journal that are not too old, the oldest first."""
+    return tuple(_telling(entry) for entry in promotion.status.journal if now - entry.at < _KEPT)
+
+
+def _telling(entry: JournalEntry) -> Telling:
+    # Steps repeat a transition: the digest of the status before it tells them apart, and is the same for every teller.
+    dedupe = f"{entry.source}/{entry.cause}/{entry.digest[-16:]}"
+    message = f"{entry.reason}: {entry.message}" if entry.reason != entry.target else entry.message
+    return Telling(entry.target, message, dedupe, "Warning" if entry.target in _BAD else "Normal")
