@@ -113,12 +113,18 @@ def _refused(promotion: Promotion, facts: Facts, sight: Sight, operation: Operat
 
 
 def _roll_back(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
-    if not sight.reached:
+    if not (sight.reached or _surely_back(promotion, facts, sight)):
         return note(promotion, facts, ("WaitingForRollback", f"observed {dict(sorted(sight.split.items()))}"))
     if not sight.restored:
         operations = intend(promotion, facts, sight, name="restore", weight=0)
         return Write(attrs.evolve(promotion.status, operations=operations))
     return _restored(promotion, facts)
+
+
+def _surely_back(promotion: Promotion, facts: Facts, sight: Sight) -> bool:
+    """A candidate that was never seen cannot be told from what came back, except that time has passed in peace."""
+    unseen = promotion.status.candidate is None and sight.steady
+    return unseen and rollout.age(promotion, facts) > promotion.spec.guards.progress_deadline
 
 
 def _restored(promotion: Promotion, facts: Facts) -> Write:

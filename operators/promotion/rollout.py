@@ -14,7 +14,7 @@ from windlass.operators.promotion.moves import intend, move, next_second, note, 
 from windlass.operators.promotion.targets.contract import Sight, Trouble
 from windlass.operators.promotion.types import CandidateStatus, CauseStatus, CheckStatus, Promotion
 
-__all__ = ("hold", "promote", "shift", "stay", "take_back", "unwanted")
+__all__ = ("age", "hold", "promote", "shift", "stay", "take_back", "unwanted")
 
 
 def unwanted(promotion: Promotion) -> tuple[str, str] | None:
@@ -41,7 +41,7 @@ def take_back(promotion: Promotion, facts: Facts, sight: Sight, why: tuple[str, 
     if operation is not None and operation.name in ("introduce", "deploy") and operation.finished_at is None:
         # The first write was never made, so there is nothing to take back.
         return move(promotion, facts, "roll back", (reason, message), operations=(), **known)
-    if seen is None and sight.trouble is None and _age(promotion, facts) <= promotion.spec.guards.progress_deadline:
+    if seen is None and sight.trouble is None and age(promotion, facts) <= promotion.spec.guards.progress_deadline:
         # Only once the candidate's revision is known can it be told from the one that going back will make.
         return note(promotion, facts, ("WaitingForCandidate", why[1]))
     withdraw = intend(promotion, facts, sight, name="withdraw", weight=0)
@@ -75,7 +75,7 @@ def hold(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     if not sight.reached:
         return move(promotion, facts, "waver", ("SplitStrayed", f"observed {_shown(sight)}"))
     step = promotion.spec.steps[promotion.status.step]
-    left = step.duration - _age(promotion, facts) if step.duration else timedelta(0)
+    left = step.duration - age(promotion, facts) if step.duration else timedelta(0)
     if left > timedelta(0):
         return Wait(min(facts.look_seconds, max(left.total_seconds(), 0.001)))
     verdicts = _verdicts(promotion, facts)
@@ -171,7 +171,7 @@ def _verdicts(promotion: Promotion, facts: Facts) -> tuple[CheckStatus, ...]:
 
 def _wait_until_reached(promotion: Promotion, facts: Facts, sight: Sight, what: str = "") -> Decision:
     what = what or f"observed {_shown(sight)}"
-    if _age(promotion, facts) > promotion.spec.guards.progress_deadline:
+    if age(promotion, facts) > promotion.spec.guards.progress_deadline:
         return take_back(promotion, facts, sight, ("ProgressDeadlineExceeded", what))
     return note(promotion, facts, ("WaitingForWeight", f"{promotion.status.weight} % was asked for, {what}"))
 
@@ -186,7 +186,7 @@ def _wait_for_answers(
     return note(promotion, facts, ("WaitingForChecks", f"{first.name}: {first.message}"))
 
 
-def _age(promotion: Promotion, facts: Facts) -> timedelta:
+def age(promotion: Promotion, facts: Facts) -> timedelta:
     return facts.now - (promotion.status.since or facts.now)
 
 

@@ -72,7 +72,8 @@ class Sight:
     `settled`: all is served by one release and nothing is under way; `unsettled` is what is, in words. `candidate` is
     the revision of the release, "" before there is one; `split` the observed percents by revision. `shown`: the target
     already asks for what the operation on record would make it ask for; `reached`: that is also what was observed.
-    `restored`: nothing is left to restore once the operation is reached. `previous` is what to go back to.
+    `restored`: nothing is left to restore once the operation is reached. `steady`: the latest revision serves, whichever
+    it is. `previous` is what to go back to.
     """
 
     uid: str
@@ -89,6 +90,7 @@ class Sight:
     reached: bool = False
     restored: bool = True
     trouble: Trouble | None = None
+    steady: bool = False
     found: Any = attrs.field(default=None, eq=False, repr=False)  # what a write starts from
 
 

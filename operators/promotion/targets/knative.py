@@ -78,7 +78,8 @@ class Knative:
         rolled_out = str(component.get("latestRolledoutRevision") or "")
         split = _observed(component)
         candidate = "" if plan.candidate is None else plan.candidate.revision
-        if previous is not None and not candidate and created != previous.newest:
+        going_back = plan.operation is not None and plan.operation.name in ("withdraw", "restore")
+        if previous is not None and not candidate and not going_back and created != previous.newest:
             candidate = created
         unsettled = _unsettled(found, split, (created, ready, rolled_out))
         return Seen(
@@ -87,6 +88,7 @@ class Knative:
             split=split,
             reached=_reached(found, plan, split, candidate),
             trouble=_trouble(found),
+            steady=bool(created) and created == ready and is_ready(found),
         )
 
 
@@ -152,11 +154,11 @@ def _reached(found: Json, plan: Plan, split: dict[str, int], candidate: str) -> 
             # one, and until then that may be the candidate.
             return previous.first or (_is_back(component, candidate, previous) and candidate not in split)
         case "restore":
-            return _is_back(component, candidate, previous) and split == {ready: 100} and is_ready(found)
+            back = _is_back(component, candidate, previous) or not candidate
+            return back and split == {ready: 100} and is_ready(found)
 
 
 def _is_back(component: Json, candidate: str, previous: PreviousStatus) -> bool:
     created, ready = component.get("latestCreatedRevision"), component.get("latestReadyRevision")
-    if not candidate:  # it never became a revision, so going back has made none either
-        return bool(created == ready == previous.newest)
-    return bool(created == ready and created not in (candidate, previous.newest))
+    # Of a candidate that was never seen nobody can say whether the latest revision is it.
+    return bool(candidate and created == ready and created not in (candidate, previous.newest))

@@ -24,6 +24,7 @@ class Seen:
     split: Mapping[str, int]
     reached: bool
     trouble: Trouble | None
+    steady: bool = False
 
 
 class Mode(Protocol):
@@ -79,4 +80,5 @@ def sight_of(mode: Mode, found: Json, plan: Plan) -> Sight:
         reached=seen.reached,
         restored=restore is None or mode.changed(spec, plan, restore) == spec,
         trouble=seen.trouble,
+        steady=seen.steady,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import json
 import secrets
 
 import attrs
@@ -15,11 +16,12 @@ from windlass.informers.builtins import Event, Namespace
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
+from windlass.informers.requests import WriteOptions, raw_get
 from windlass.manifests.install import install
 from windlass.operators.promotion import Promotion, PromotionSettings, setup
 from windlass.statemachine.conditions import Conditions
 
-__all__ = ("EVIDENCE", "FINAL", "MODEL", "House", "open_house", "condition", "promotion", "ready", "service", "split")
+__all__ = ("EVIDENCE", "FINAL", "MODEL", "House", "condition", "open_house", "promotion", "ready", "service", "split")
 
 MODEL = "a" * 64
 EVIDENCE = "e" * 64
@@ -38,7 +40,7 @@ def service(*, mode="Knative", storage="s3://models/digits/1", **predictor):
     }
 
 
-def promotion(*, steps=((10, "0s"), (50, "0s")), storage="s3://models/digits/2", **spec):
+def promotion(steps=((10, "0s"), (50, "0s")), *, storage="s3://models/digits/2", **spec):
     """A promotion of the model's second version, in steps that are not held for long."""
     made = {
         "target": {"inferenceService": {"name": "digits"}},
@@ -47,7 +49,6 @@ def promotion(*, steps=((10, "0s"), (50, "0s")), storage="s3://models/digits/2",
         "gate": {"verdict": "Passed", "modelSha256": MODEL, "evidenceSha256": EVIDENCE},
         "guards": {"failureGrace": "0s"},
     }
-    spec = copy.deepcopy(spec)
     if "guards" in spec:
         spec["guards"] = {**made["guards"], **spec["guards"]}
     return {
@@ -86,19 +87,26 @@ class House:
 
     async def create(self, body):
         kind = Promotion if body["kind"] == "Promotion" else InferenceService
-        await self.api.create(kind, copy.deepcopy(body), namespace=self.namespace)
+        owner = WriteOptions("owner")
+        await self.api.create(kind, copy.deepcopy(body), namespace=self.namespace, options=owner)
 
     async def serving(self, body=None):
         """An InferenceService that serves everything from its first revision."""
         await self.create(service() if body is None else body)
-        await self.service_until(lambda found: ready(found))
+        await self.service_until(ready)
 
     async def service(self):
         return (await self.api.get(InferenceService, self.service_key)).to_dict()
 
+    async def managers(self):
+        """Who owns which fields of the InferenceService's spec; ordinary reads leave that out."""
+        request = raw_get(InferenceService.path(self.namespace, "digits"))
+        fields = json.loads((await self.api.client.send(request)).body)["metadata"]["managedFields"]
+        return {one["manager"]: one["fieldsV1"]["f:spec"] for one in fields if "f:spec" in one["fieldsV1"]}
+
     async def service_until(self, condition, *, seconds=30.0):
         async with asyncio.timeout(seconds):
-            while not condition(found := await self.service()):
+            while not condition(found := await self.service()):  # noqa: ASYNC110  # the server is asked as a user would
                 await asyncio.sleep(0.02)
         return found
 
@@ -115,7 +123,7 @@ class House:
         status = None
         try:
             async with asyncio.timeout(seconds):
-                while not condition(status := await self.status()):
+                while not condition(status := await self.status()):  # noqa: ASYNC110  # likewise
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"not reached in {seconds} s: {status}") from None
