@@ -14,6 +14,7 @@ from windlass.manifests import Webhook
 from windlass.manifests.bundle import BUNDLE_HEADER, Bundle, render_bundle
 from windlass.manifests.deployment import Program
 from windlass.manifests.files import stale, tree_drift, write_tree
+from windlass.operators.promotion import sample_promotion
 from windlass.operators.training import sample_job
 
 __all__ = ("command",)
@@ -54,10 +55,14 @@ def command(folder: Path, name: str, namespace: str, **given: Any) -> int:
 
 def _bundle(name: str, namespace: str, given: dict[str, Any]) -> Bundle:
     references, training = given["references"], given["training"]
-    manager = declared_manager(references, training=training, leader_election=given["leader_election"])
+    promotion = training if given["promotion"] is None else given["promotion"]
+    manager = declared_manager(
+        references, training=training, promotion=promotion, leader_election=given["leader_election"]
+    )
     found = permissions_of(manager)
     operators = [f"--operator={reference}" for reference in references]
-    arguments = ("run", "--log-format=json", *operators, *(_FOLDERS if training else ("--no-training",)))
+    built_in = (*(_FOLDERS if training else ("--no-training",)), *(("--promotion",) if promotion else ()))
+    arguments = ("run", "--log-format=json", *operators, *built_in)
     image = given["image"] or f"{name}:{version('windlass')}"
     if ":" not in image.rpartition("/")[2]:
         raise click.BadParameter(f"expected a tag, as in {image}:1.0.0", param_hint="--image")
@@ -71,6 +76,7 @@ def _bundle(name: str, namespace: str, given: dict[str, Any]) -> Bundle:
         arguments=arguments,
     )
     samples = {"trainingjob": sample_job("/var/lib/windlass/data/digits")} if training else {}
+    samples |= {"promotion": sample_promotion()} if promotion else {}
     samples |= {path.stem: _sample(path) for path in given["samples"]}
     webhook = None if given["webhook"] is None else Webhook(service=given["webhook"])
     return Bundle(program, manager.scheme.classes, samples, _DESCRIPTION, webhook)

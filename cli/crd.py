@@ -15,11 +15,12 @@ from windlass.cli.revision import files_at
 from windlass.informers import CustomResource
 from windlass.manifests import Change, Definable, Versions, Webhook, changes, definition_of, drift, to_yaml, write
 from windlass.manifests.crd import HEADER
+from windlass.operators.promotion import Promotion
 from windlass.operators.training import TrainingJob
 
 __all__ = ("check", "command", "diff", "generate")
 
-_BUILT_IN: Final[tuple[Definable, ...]] = (TrainingJob,)
+_BUILT_IN: Final[tuple[Definable, ...]] = (Promotion, TrainingJob)
 _GENERATED: Final = Path("manifests/generated")
 
 _REFERENCES = click.argument("references", metavar="[MODULE:KIND]...", nargs=-1)

@@ -9,6 +9,7 @@ import click
 from windlass.cli.operators import installed, named
 from windlass.controller import Manager, Settings
 from windlass.controller.election import LeaderElection
+from windlass.operators.promotion import setup as setup_promotion
 from windlass.operators.training import TrainingSettings
 from windlass.operators.training import setup as setup_training
 
@@ -19,6 +20,9 @@ def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which operators, as `windlass run` has them."""
     for option in (
         click.option("--leader-election/--no-leader-election", default=False, help="Replicas elect one that works."),
+        click.option(
+            "--promotion/--no-promotion", default=None, help="The promotion operator.  [default: as --training]"
+        ),
         click.option("--training/--no-training", default=True, show_default=True, help="The training operator."),
         click.option("--operator", "references", multiple=True, metavar="MODULE:FUNCTION", help="May be repeated."),
     ):
@@ -26,8 +30,10 @@ def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def declared_manager(references: tuple[str, ...], *, training: bool, leader_election: bool) -> Manager:
-    """A manager with these operators and the installed ones; it is never started.
+def declared_manager(
+    references: tuple[str, ...], *, training: bool, promotion: bool | None, leader_election: bool
+) -> Manager:
+    """A manager with these operators and the installed ones; it is never started. `promotion` None is as `training`.
 
     Raises click.BadParameter for a reference that names no operator, click.UsageError if there is none at all.
     """
@@ -35,6 +41,8 @@ def declared_manager(references: tuple[str, ...], *, training: bool, leader_elec
     manager = Manager(settings=Settings(leader_election=election))
     if training:
         setup_training(manager, TrainingSettings(state=Path("state"), models=Path("models")))
+    if training if promotion is None else promotion:
+        setup_promotion(manager)
     for operator in installed():
         operator.add_to(manager)
     for reference in references:

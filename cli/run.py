@@ -24,7 +24,9 @@ from windlass.cli.options import FILE, FOLDER, NAME, usable_kubeconfig
 from windlass.cli.settings import manager_options, settings_of
 from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
+from windlass.operators import promotion as promotion_operator
 from windlass.operators import training as training_operator  # its names are imported when they are first used
+from windlass.operators.promotion.phases import MACHINE as PROMOTION
 from windlass.operators.training.phases import MACHINE
 from windlass.statemachine.errors import WindlassError
 
@@ -38,6 +40,11 @@ __all__ = ("command",)
     "--operator", "operators", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
 )
 @click.option("--training/--no-training", default=True, show_default=True, help="Run the built-in training operator.")
+@click.option("--promotion/--no-promotion", default=False, show_default=True, help="Run the promotion operator.")
+@click.option(
+    "--promotion-url", "promotion_urls", multiple=True, metavar="PREFIX",
+    help="Where promotions may ask for metrics and find endpoints; may be repeated.",
+)  # fmt: skip
 @click.option(
     "--state", type=FOLDER, default=Path("windlass-state"), show_default=True,
     help="Where training keeps its runs; must survive restarts, and be the same on all replicas.",
@@ -68,6 +75,8 @@ def command(
     operators: tuple[str, ...],
     *,
     training: bool,
+    promotion: bool,
+    promotion_urls: tuple[str, ...],
     state: Path,
     models: Path,
     journal: Path | None,
@@ -90,6 +99,8 @@ def command(
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
     elif training:
         added.insert(0, _training(state, models, given["workers"]))
+    if promotion:
+        added.append(_promotion(promotion_urls))
     for operator in added:
         operator.add_to(manager)
     if not manager.controllers:
@@ -107,7 +118,9 @@ def _settings(given: dict[str, Any], journal: Path | None) -> Settings:
         return settings
     if not journal.resolve().parent.is_dir():
         raise click.BadParameter(f"{journal}: there is no folder {journal.resolve().parent}", param_hint="--journal")
-    return attrs.evolve(settings, journal=JournalFile(journal.resolve(), {"TrainingJob": MACHINE}))
+    return attrs.evolve(
+        settings, journal=JournalFile(journal.resolve(), {"Promotion": PROMOTION, "TrainingJob": MACHINE})
+    )
 
 
 def _in_options(error: WindlassError) -> str:
@@ -141,6 +154,11 @@ def _told_to_stop() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.uncancel() > 0:
             raise
+
+
+def _promotion(urls: tuple[str, ...]) -> Operator:
+    settings = promotion_operator.PromotionSettings(urls=urls)
+    return Operator("promotion", lambda manager: promotion_operator.setup(manager, settings))
 
 
 def _training(state: Path, models: Path, workers: int | None) -> Operator:

@@ -30,6 +30,8 @@ ROOMS = {
     "serving.traffic": "Routes between models, and experiments",
     "envtest.kit": "The test kit for operators",
     "envtest.workloads": "What makes Pods run beside an API server",
+    "envtest.workloads.kserve": "What stands in for KServe beside an API server",
+    "operators.promotion": "Promotions",
 }
 OPTIONS = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end -->)", re.DOTALL)
 MADE = "<!-- Written by docs/reference/generate.py from the docstrings. -->"

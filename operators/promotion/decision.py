@@ -84,9 +84,8 @@ def _perform(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     operation = promotion.status.operation
     assert operation is not None  # the caller has looked
     if sight.generation == operation.before:
-        why = rollout.unwanted(promotion)
-        if why is not None and operation.name not in ("withdraw", "restore"):
-            return rollout.take_back(promotion, facts, sight, why)
+        # Even if it is unwanted by now: another process may be about to write it, from an older reading. Once it is
+        # written nobody can write it again, and it can be taken back.
         if facts.refused is not None:
             return _refused(promotion, facts, sight, operation)
         if sight.shown:

@@ -14,10 +14,10 @@ from windlass.operators.promotion.moves import intend, move, next_second, note, 
 from windlass.operators.promotion.targets.contract import Sight, Trouble
 from windlass.operators.promotion.types import CandidateStatus, CauseStatus, CheckStatus, Promotion
 
-__all__ = ("age", "hold", "promote", "shift", "stay", "take_back", "unwanted")
+__all__ = ("age", "hold", "promote", "shift", "stay", "take_back")
 
 
-def unwanted(promotion: Promotion) -> tuple[str, str] | None:
+def _unwanted(promotion: Promotion) -> tuple[str, str] | None:
     """Why the promotion is to be taken back, whatever the target says."""
     if promotion.metadata.deletion_timestamp is not None:
         return "Deleted", "the promotion is being deleted"
@@ -39,7 +39,7 @@ def take_back(promotion: Promotion, facts: Facts, sight: Sight, why: tuple[str, 
     )
     known = {"weight": 0, "candidate": seen, "cause": CauseStatus(reason, message), **changes}
     if operation is not None and operation.name in ("introduce", "deploy") and operation.finished_at is None:
-        # The first write was never made, so there is nothing to take back.
+        # The target refused the first write, so there is nothing to take back.
         return move(promotion, facts, "roll back", (reason, message), operations=(), **known)
     if seen is None and sight.trouble is None and age(promotion, facts) <= promotion.spec.guards.progress_deadline:
         # Only once the candidate's revision is known can it be told from the one that going back will make.
@@ -122,7 +122,7 @@ def promote(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
 
 def _back_or_borne(promotion: Promotion, facts: Facts, sight: Sight, *, measured: bool = False) -> Decision | None:
     """What must be decided before anything else; None to go on."""
-    why = unwanted(promotion)
+    why = _unwanted(promotion)
     if why is not None:
         return take_back(promotion, facts, sight, why)
     status = promotion.status
@@ -187,6 +187,7 @@ def _wait_for_answers(
 
 
 def age(promotion: Promotion, facts: Facts) -> timedelta:
+    """How long the phase has lasted, or its clock has run; less than nothing within its first second."""
     return facts.now - (promotion.status.since or facts.now)
 
 

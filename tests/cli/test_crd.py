@@ -9,10 +9,12 @@ from click.testing import CliRunner
 
 from windlass.cli import crd
 from windlass.manifests import crd as definition_of
+from windlass.operators.promotion import Promotion
 from windlass.operators.training import TrainingJob
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = "ai.windlass.dev_trainingjobs.yaml"
+OTHER = "ai.windlass.dev_promotions.yaml"
 KIND = "windlass.operators.training:TrainingJob"
 
 
@@ -20,18 +22,22 @@ def invoke(*arguments):
     return CliRunner().invoke(crd.command, arguments, standalone_mode=False)
 
 
-@pytest.mark.parametrize("references", [(), (KIND,)], ids=["built in", "named"])
-def test_definitions_are_printed_as_kubectl_reads_them(references):
+@pytest.mark.parametrize(
+    ("references", "kinds"),
+    [((), (Promotion, TrainingJob)), ((KIND,), (TrainingJob,))],
+    ids=["built in", "named"],
+)
+def test_definitions_are_printed_as_kubectl_reads_them(references, kinds):
     printed = invoke("generate", *references)
 
-    assert [each for each in yaml.safe_load_all(printed.output) if each] == [definition_of(TrainingJob)]
+    assert [each for each in yaml.safe_load_all(printed.output) if each] == [definition_of(kind) for kind in kinds]
 
 
 def test_a_folder_gets_one_file_a_definition_and_only_what_has_changed_is_written(tmp_path):
     first = invoke("generate", "--folder", str(tmp_path / "new"))
     again = invoke("generate", "--folder", str(tmp_path / "new"))
 
-    assert first.output == f"wrote {tmp_path / 'new' / FILE}\n"
+    assert first.output.splitlines() == [f"wrote {tmp_path / 'new' / name}" for name in (OTHER, FILE)]
     assert again.output == ""
     assert yaml.safe_load((tmp_path / "new" / FILE).read_text()) == definition_of(TrainingJob)
 

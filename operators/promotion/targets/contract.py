@@ -68,12 +68,12 @@ class Sight:
     """What was seen of a target in one look.
 
     `generation` differs whenever something else is asked of the target; `others` is the digest of what a promotion does
-    not own. `refusal` is why the release cannot be promoted here at all. `serves`: it is the release that serves.
-    `settled`: all is served by one release and nothing is under way; `unsettled` is what is, in words. `candidate` is
-    the revision of the release, "" before there is one; `split` the observed percents by revision. `shown`: the target
+    not own. `previous` is what to go back to; `refusal` is why the release cannot be promoted here at all. `serves`: it
+    is the release that serves. `unsettled` is what is under way, in words, empty if nothing. `candidate` is the
+    revision of the release, "" before there is one; `split` the observed percents by revision. `shown`: the target
     already asks for what the operation on record would make it ask for; `reached`: that is also what was observed.
-    `restored`: nothing is left to restore once the operation is reached. `steady`: the latest revision serves, whichever
-    it is. `previous` is what to go back to.
+    `restored`: nothing is left to restore once the operation is reached. `steady`: the latest revision serves,
+    whichever it is. `found` is the target itself, for whoever writes it.
     """
 
     uid: str

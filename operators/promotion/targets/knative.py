@@ -152,7 +152,7 @@ def _reached(found: Json, plan: Plan, split: dict[str, int], candidate: str) -> 
         case "withdraw":
             # Not before the revision of the previous release is ready: `restore` sends everything to the latest ready
             # one, and until then that may be the candidate.
-            return previous.first or (_is_back(component, candidate, previous) and candidate not in split)
+            return previous.first or _is_back(component, candidate, previous)
         case "restore":
             back = _is_back(component, candidate, previous) or not candidate
             return back and split == {ready: 100} and is_ready(found)

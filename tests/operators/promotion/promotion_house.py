@@ -7,6 +7,7 @@ import json
 import secrets
 
 import attrs
+from aiohttp import web
 from servers import open_server
 
 from windlass.controller import Manager
@@ -21,7 +22,19 @@ from windlass.manifests.install import install
 from windlass.operators.promotion import Promotion, PromotionSettings, setup
 from windlass.statemachine.conditions import Conditions
 
-__all__ = ("EVIDENCE", "FINAL", "MODEL", "House", "condition", "open_house", "promotion", "ready", "service", "split")
+__all__ = (
+    "EVIDENCE",
+    "FINAL",
+    "MODEL",
+    "House",
+    "condition",
+    "open_house",
+    "promotion",
+    "ready",
+    "service",
+    "serving",
+    "split",
+)
 
 MODEL = "a" * 64
 EVIDENCE = "e" * 64
@@ -171,3 +184,19 @@ async def open_house(kind="embedded", script=None, **options):
             await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             async with KServe(cluster, script, namespace=namespace, **options) as kserve:
                 yield House(server, api, cluster, namespace, kserve)
+
+
+@contextlib.asynccontextmanager
+async def serving(**handlers):
+    """An HTTP server with a handler a path; its URL."""
+    application = web.Application()
+    for path, handler in handlers.items():
+        application.router.add_get(f"/{path}", handler)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
