@@ -1,4 +1,4 @@
-"""Promotion: a release takes over traffic step by step, and is taken back when it does not keep what it promised."""
+"""A release takes over traffic step by step, and is taken back when it does not keep what it promised."""
 
 from windlass.operators.promotion.operator import setup
 from windlass.operators.promotion.sample import sample_promotion

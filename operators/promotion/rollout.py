@@ -75,13 +75,13 @@ def hold(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     if not sight.reached:
         return move(promotion, facts, "waver", ("SplitStrayed", f"observed {_shown(sight)}"))
     step = promotion.spec.steps[promotion.status.step]
-    left = step.duration - age(promotion, facts) if step.duration else timedelta(0)
-    if left > timedelta(0):
-        return Wait(min(facts.look_seconds, max(left.total_seconds(), 0.001)))
+    over = age(promotion, facts) - step.duration
+    if step.duration and over < timedelta(0):
+        return Wait(min(facts.look_seconds, max(-over.total_seconds(), 0.001)))
     verdicts = _verdicts(promotion, facts)
     unanswered = [one for one in verdicts if not one.passed]
     if unanswered:
-        return _wait_for_answers(promotion, facts, sight, unanswered, -left)
+        return _wait_for_answers(promotion, facts, sight, unanswered, over)
     return _next_step(promotion, facts, sight, verdicts)
 
 
