@@ -2,6 +2,7 @@
 
 WindlassError
 └── OperatorsError
+    ├── TargetUnreachable          what a promotion moves does not answer; trying again may help
     └── TrainingError              reason: one CamelCase word (C-27); retryable: whether trying again may help
         ├── DataError              the table or its version cannot be used (A2)
         ├── HyperparametersInvalid the executor refuses the hyperparameters; one line for each fault
@@ -31,6 +32,10 @@ __all__ = (
 
 class OperatorsError(WindlassError):
     """The root of this package."""
+
+
+class TargetUnreachable(OperatorsError):  # the house names what happened
+    """The target of a promotion gave no answer, or none that is understood."""
 
 
 class TrainingError(OperatorsError):

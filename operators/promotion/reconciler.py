@@ -20,6 +20,7 @@ from windlass.operators.promotion.metrics import read_metrics
 from windlass.operators.promotion.settings import PromotionSettings
 from windlass.operators.promotion.story import tellings
 from windlass.operators.promotion.targets.contract import Sight, Target
+from windlass.operators.promotion.targets.endpoint import Endpoints
 from windlass.operators.promotion.targets.inferenceservice import INFERENCE_SERVICE, InferenceServices
 from windlass.operators.promotion.types import Promotion
 
@@ -51,7 +52,13 @@ class PromotionReconciler:
             look_seconds=self._settings.look_seconds,
         )
         self._tell(ctx, promotion, facts)
-        target: Target = InferenceServices(ctx)
+        if promotion.spec.target.endpoint is None:
+            return await self._go_on(ctx, promotion, (InferenceServices(ctx), facts))
+        async with Endpoints(self._settings) as target:
+            return await self._go_on(ctx, promotion, (target, facts))
+
+    async def _go_on(self, ctx: Context, promotion: Promotion, seen: tuple[Target, Facts]) -> Result:
+        target, facts = seen
         for _ in range(_STEPS_MAX):
             outcome = await self._perform(ctx, promotion, (target, facts), decide(promotion, facts))
             if isinstance(outcome, Result):

@@ -4,14 +4,17 @@ import asyncio
 
 import attrs
 import pytest
+from accounts import restricted
 from aiohttp import web
 from promotion_house import condition, open_house, promotion, ready, service, serving, split
 
+from windlass.controller import Manager
 from windlass.envtest.workloads.kserve import Behaviour, InferenceService
 from windlass.informers.builtins import CustomResourceDefinition
+from windlass.informers.cluster import Cluster
 from windlass.informers.errors import NotFound
 from windlass.informers.keys import Key
-from windlass.operators.promotion import Promotion
+from windlass.operators.promotion import Promotion, setup
 
 pytestmark = pytest.mark.realtime
 
@@ -437,3 +440,21 @@ async def test_a_controller_that_starts_anew_at_each_phase_goes_on():
 
         assert (await home.status()).phase == "Succeeded"
         assert (await home.service())["metadata"]["generation"] == 5
+
+
+async def test_the_role_that_is_generated_permits_what_a_promotion_needs():
+    """On a server with RBAC, with the token of an account that may do nothing else."""
+    async with open_house("kubernetes", script={"digits/2": Behaviour(fails="load")}) as home:
+        manager = Manager()
+        setup(manager, home.settings)
+        config = await restricted(home.api, home.server.kubeconfig(), manager, home.namespace)
+        home.cluster = Cluster.from_dict(config)
+        async with home.controller():
+            await home.serving()
+            await home.create(promotion([(10, "0s")]))
+            status = await home.ended()
+            await home.api.delete(Promotion, home.key)
+            with pytest.raises(NotFound):
+                await home.until(lambda status: False)
+
+    assert status.phase == "RolledBack", status.journal[-1]
