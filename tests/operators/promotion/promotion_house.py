@@ -182,7 +182,7 @@ async def open_house(kind="embedded", script=None, **options):
             await install(api, [Promotion])
             namespace = f"promotion-{secrets.token_hex(4)}"
             await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-            async with KServe(cluster, script, namespace=namespace, **options) as kserve:
+            async with KServe(cluster, script, **{"namespace": namespace, **options}) as kserve:
                 yield House(server, api, cluster, namespace, kserve)
 
 

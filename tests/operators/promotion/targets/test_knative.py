@@ -70,6 +70,21 @@ def test_withdrawn_is_reached_only_when_the_previous_release_has_a_ready_revisio
     assert (sight.reached, sight.restored, sight.split[FIRST]) == (False, False, 100)
 
 
+def test_a_candidate_that_still_is_the_latest_revision_is_not_taken_for_what_came_back():
+    """KServe has not yet followed, so the latest ready revision is the candidate's."""
+    cluster, promotion = Cluster(), made()
+    promotion = step(cluster, introduced(cluster, promotion))
+    promotion = attrs.evolve(promotion, spec=attrs.evolve(promotion.spec, mode="Aborted"))
+    promotion = step(cluster, promotion)
+    cluster.apply(promotion)
+    promotion = step(cluster, promotion)
+    sight = cluster.sight(promotion)
+    assert (promotion.status.operation.name, sight.shown, sight.reached) == ("withdraw", True, False)
+
+    cluster.follow()
+    assert cluster.sight(promotion).reached
+
+
 @pytest.mark.parametrize("field", ["minReplicas", "maxReplicas"])
 def test_another_field_is_no_part_of_what_is_owned(field):
     cluster, promotion = Cluster().follow().follow(), made()
