@@ -144,7 +144,8 @@ def _bear(
 ) -> Decision:
     """No weight is raised on a target that is not well; for how long it may be so, the guards say."""
     since = promotion.status.trouble_since or next_second(facts.now)
-    if trouble.final or facts.now - since > promotion.spec.guards.failure_grace:
+    grace = promotion.spec.guards.failure_grace
+    if trouble.final or not grace or facts.now - since > grace:
         kept = {"checks": verdicts} if verdicts else {}
         return take_back(promotion, facts, sight, (trouble.reason, trouble.message), **kept)
     # The numbers of a check change from look to look, and a status that repeats them would be written as often.

@@ -157,16 +157,16 @@ async def test_a_first_deployment_that_fails_puts_the_release_back(mode):
         assert (await home.service())["spec"] == service()["spec"]
 
 
-@pytest.mark.parametrize("mode", ["Knative", "Standard"])
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    ("mode", "behaviour", "reason"),
     [
-        (Behaviour(fails="load"), "BlockedByFailedLoad"),
-        (Behaviour(fails="unready"), "NotReady"),
-        (Behaviour(ready_seconds=3600), "ProgressDeadlineExceeded"),
-        (Behaviour(leak=5), "ProgressDeadlineExceeded"),
+        ("Standard", Behaviour(fails="load"), "BlockedByFailedLoad"),
+        ("Standard", Behaviour(fails="unready"), "NotReady"),
+        ("Knative", Behaviour(fails="unready"), "NotReady"),
+        ("Standard", Behaviour(ready_seconds=3600), "ProgressDeadlineExceeded"),
+        ("Knative", Behaviour(leak=5), "ProgressDeadlineExceeded"),
     ],
-    ids=["load", "unready", "slow", "leak"],
+    ids=["load", "unready", "unready in Knative", "slow", "leak"],
 )
 async def test_each_way_to_fail_leads_back_with_its_own_reason(mode, behaviour, reason):
     async with open_house(script={"digits/2": behaviour}) as home, home.controller():
