@@ -91,8 +91,11 @@ def _perform(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
         if sight.shown:
             return _finished(promotion, facts, sight, operation)
         return Apply()
+    # What the target answered to a write is known to be ours, whatever its admission made of it. Without an answer it
+    # must be one change that asks for what we wanted, and for nothing else.
+    answered = facts.written is not None and facts.written.generation == sight.generation
     ours = sight.shown and sight.others == operation.others_digest and follows(operation.before, sight.generation)
-    if not ours:
+    if not (answered or ours):
         return _interrupt(promotion, facts, "TargetChanged", _other(operation.before, sight))
     return _finished(promotion, facts, sight, operation)
 

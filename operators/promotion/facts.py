@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from windlass.operators.promotion.checks import Reading
-from windlass.operators.promotion.targets.contract import Fault, Sight
+from windlass.operators.promotion.targets.contract import Fault, Sight, Written
 from windlass.operators.promotion.types import PromotionStatus
 
 __all__ = (
@@ -34,8 +34,8 @@ FINALIZER: Final = "ai.windlass.dev/promotion"
 class Facts:
     """What was seen so far in this run of the reconciler.
 
-    `refused` is what the target answered to a write. `writer` and `trace_id` are who decides and in which run, for the
-    journal alone. `look_seconds` is how often a target is looked at.
+    `refused` and `written` are what the target answered to a write in this very run. `writer` and `trace_id` are who
+    decides and in which run, for the journal alone. `look_seconds` is how often a target is looked at.
     """
 
     now: datetime
@@ -46,6 +46,7 @@ class Facts:
     sight: Sight | Fault | None = None
     readings: Mapping[str, Reading] | None = None
     refused: Fault | None = None
+    written: Written | None = None
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from windlass.operators.promotion.facts import FINALIZER, Decision, Facts
 from windlass.operators.promotion.metrics import read_metrics
 from windlass.operators.promotion.settings import PromotionSettings
 from windlass.operators.promotion.story import tellings
-from windlass.operators.promotion.targets.contract import Sight, Target
+from windlass.operators.promotion.targets.contract import Fault, Sight, Target
 from windlass.operators.promotion.targets.endpoint import Endpoints
 from windlass.operators.promotion.targets.inferenceservice import INFERENCE_SERVICE, InferenceServices
 from windlass.operators.promotion.types import Promotion
@@ -79,9 +79,7 @@ class PromotionReconciler:
                 checks = promotion.spec.guards.metrics
                 return attrs.evolve(facts, readings=await read_metrics(checks, self._settings))
             case decisions.Apply():
-                assert isinstance(facts.sight, Sight)  # only what was seen is changed
-                refused = await target.write(promotion, facts.sight)
-                return attrs.evolve(facts, refused=refused, sight=facts.sight if refused else None)
+                return await self._apply(ctx, promotion, target=target, facts=facts)
             case decisions.Write(status):
                 await ctx.status(promotion, **attrs.asdict(status, recurse=False))
                 if status.phase != promotion.status.phase:
@@ -96,6 +94,17 @@ class PromotionReconciler:
                 return Result.done() if seconds is None else Result.after(seconds)
         # What was written comes back through the cache and wakes the key, or the next look does.
         return Result.after(self._settings.look_seconds)
+
+    async def _apply(self, ctx: Context, promotion: Promotion, *, target: Target, facts: Facts) -> Facts | Result:
+        assert isinstance(facts.sight, Sight)  # only what was seen is changed
+        if ctx.dry_run:
+            # An endpoint knows no dry run, and a target that is not written shows nothing more to decide on.
+            ctx.log.info("would write: %s", promotion.status.operation)
+            return Result.done()
+        answer = await target.write(promotion, facts.sight)
+        if isinstance(answer, Fault):
+            return attrs.evolve(facts, refused=answer)
+        return attrs.evolve(facts, written=answer, sight=None)
 
     def _tell(self, ctx: Context, promotion: Promotion, facts: Facts) -> None:
         """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""

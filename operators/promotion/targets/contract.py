@@ -19,6 +19,7 @@ __all__ = (
     "Sight",
     "Target",
     "Trouble",
+    "Written",
     "follows",
     "operation_id",
     "plan_of",
@@ -94,17 +95,24 @@ class Sight:
     found: Any = attrs.field(default=None, eq=False, repr=False)  # what a write starts from
 
 
+@attrs.frozen
+class Written:
+    """A write was made, and this is the generation that it made."""
+
+    generation: str
+
+
 class Target(Protocol):
     """Reaches one kind of target."""
 
     async def look(self, promotion: Promotion) -> Sight | Fault:
         """What is there now, as the target itself says and not as a cache does."""
 
-    async def write(self, promotion: Promotion, sight: Sight) -> Fault | None:
+    async def write(self, promotion: Promotion, sight: Sight) -> Written | Fault | None:
         """Make the target ask for what the operation on record says, if it still is what was seen; else do nothing.
 
-        The answer is a refusal by the target, None when it was written or somebody was faster. Raises what may succeed
-        when it is tried again.
+        A Fault is a refusal by the target, None is that somebody was faster. Raises what may succeed when it is tried
+        again.
         """
 
 

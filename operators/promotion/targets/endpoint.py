@@ -13,7 +13,7 @@ import msgspec
 
 from windlass.operators.errors import TargetUnreachable
 from windlass.operators.promotion.settings import PromotionSettings
-from windlass.operators.promotion.targets.contract import Fault, Json, Sight, plan_of
+from windlass.operators.promotion.targets.contract import Fault, Json, Sight, Written, plan_of
 from windlass.operators.promotion.targets.mode import sight_of
 from windlass.operators.promotion.targets.routed import ROUTED, parts
 from windlass.operators.promotion.types import EndpointTarget, Promotion
@@ -60,13 +60,13 @@ class Endpoints:
         if status != 200:
             return Fault("EndpointUnreachable", f"{target.url} answered with status {status}", retryable=True)
         found = {
-            "metadata": {"uid": _url(target), "generation": f"tag {tag}" if there else "absent", "tag": tag},
+            "metadata": {"uid": _url(target), "generation": _generation(tag), "tag": tag},
             "spec": content.get("route") or {},
             "status": {"weights": content.get("weights") or {}, "ready": ready},
         }
         return sight_of(ROUTED, found, plan)
 
-    async def write(self, promotion: Promotion, sight: Sight) -> Fault | None:
+    async def write(self, promotion: Promotion, sight: Sight) -> Written | Fault | None:
         """One conditional request that makes the route what the operation asks for."""
         operation, found, target = promotion.status.operation, sight.found, _target(promotion)
         assert operation is not None  # what is performed is on record
@@ -74,13 +74,15 @@ class Endpoints:
         tag = found["metadata"]["tag"]
         condition = {"If-Match": f'"{tag}"'} if tag else {"If-None-Match": "*"}
         method, body = ("PUT", wanted) if wanted else ("DELETE", None)
-        status, content, _ = await self._request(method, _url(target), body=body, headers=condition)
+        status, content, made = await self._request(method, _url(target), body=body, headers=condition)
         if status in _REFUSALS:
             why = str(content.get("error") or f"status {status}")
             return Fault("WriteRefused", f"{operation.name} was refused: {why[:500]}")
-        if status >= 300 and status not in (404, 412):  # these say that somebody was faster
+        if status in (404, 412):
+            return None
+        if status >= 300:
             raise TargetUnreachable(f"{method} {_url(target)}: status {status}")
-        return None
+        return Written(_generation(made))
 
     async def _is_ready(self, target: EndpointTarget, release: str) -> bool:
         model, version = parts(release)
@@ -106,6 +108,11 @@ class Endpoints:
         except msgspec.DecodeError:
             found = {}
         return status, found if isinstance(found, dict) else {}, tag
+
+
+def _generation(tag: str) -> str:
+    # Never to be taken for a number, of which each is one more than the last.
+    return f"tag {tag}" if tag else "absent"
 
 
 def _target(promotion: Promotion) -> EndpointTarget:

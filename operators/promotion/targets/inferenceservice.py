@@ -13,7 +13,7 @@ from windlass.informers.errors import BadRequest, Conflict, Forbidden, Invalid, 
 from windlass.informers.keys import Key
 from windlass.informers.requests import PatchType
 from windlass.informers.resources import Resource
-from windlass.operators.promotion.targets.contract import TARGET_NOT_FOUND, Fault, Json, Sight, plan_of
+from windlass.operators.promotion.targets.contract import TARGET_NOT_FOUND, Fault, Json, Sight, Written, plan_of
 from windlass.operators.promotion.targets.knative import KNATIVE
 from windlass.operators.promotion.targets.mode import Mode, sight_of
 from windlass.operators.promotion.targets.predictor import at
@@ -55,7 +55,7 @@ class InferenceServices:
             return Fault("UnsupportedPredictor", f"InferenceService {key} has no spec.predictor")
         return sight_of(_MODES[mode], found, plan_of(promotion))
 
-    async def write(self, promotion: Promotion, sight: Sight) -> Fault | None:
+    async def write(self, promotion: Promotion, sight: Sight) -> Written | Fault | None:
         """One patch of the fields that the operation changes."""
         operation, found = promotion.status.operation, sight.found
         assert operation is not None  # what is performed is on record
@@ -64,7 +64,7 @@ class InferenceServices:
         patch = merge_patch(spec, mode.changed(spec, plan_of(promotion), operation))
         metadata = {"uid": found["metadata"]["uid"], "resourceVersion": found["metadata"]["resourceVersion"]}
         try:
-            await self._ctx.api.patch(
+            written = await self._ctx.api.patch(
                 INFERENCE_SERVICE,
                 _key(promotion),
                 {"metadata": metadata, "spec": patch},
@@ -75,7 +75,7 @@ class InferenceServices:
             return None  # it changed since it was read: what that means is decided on the next look
         except (BadRequest, Forbidden, Invalid) as error:
             return Fault("WriteRefused", f"{operation.name} was refused: {error}")
-        return None
+        return Written(str(written.generation))
 
 
 def _key(promotion: Promotion) -> Key:

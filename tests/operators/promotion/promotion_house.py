@@ -10,7 +10,7 @@ import attrs
 from aiohttp import web
 from servers import open_server
 
-from windlass.controller import Manager
+from windlass.controller import Manager, Settings
 from windlass.envtest.workloads.kserve import InferenceService, KServe
 from windlass.informers.api import Api
 from windlass.informers.builtins import Event, Namespace
@@ -82,6 +82,7 @@ class House:
     namespace: str
     kserve: KServe
     settings: PromotionSettings = SETTINGS
+    dry_run: bool = False
 
     @property
     def service_key(self):
@@ -93,7 +94,8 @@ class House:
 
     @contextlib.asynccontextmanager
     async def controller(self):
-        manager = Manager(kinds=[Promotion], cluster=self.cluster, namespace=self.namespace)
+        settings = Settings(dry_run=self.dry_run)
+        manager = Manager(kinds=[Promotion], cluster=self.cluster, namespace=self.namespace, settings=settings)
         setup(manager, self.settings)
         async with manager:
             yield manager

@@ -1,12 +1,20 @@
 """Promotions on a real endpoint's routes."""
 
+import asyncio
 import contextlib
 
 import aiohttp
 import attrs
 import pytest
 from promotion_house import MODEL, condition, open_house, promotion
+from promotions import facts, metadata
 
+from windlass.informers.keys import Key
+from windlass.informers.typed import structure, unstructure
+from windlass.operators.promotion import Promotion
+from windlass.operators.promotion.decision import decide
+from windlass.operators.promotion.facts import FINALIZER
+from windlass.operators.promotion.targets.endpoint import Endpoints
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 
 pytest.importorskip("windlass.serving.traffic", reason="the endpoint has no routes yet")
@@ -30,8 +38,7 @@ async def endpoint(*routes, **options):
         open_house() as home,
     ):
         home.settings = attrs.evolve(home.settings, urls=(served.url,))
-        async with home.controller():
-            yield served, TrafficClient(session, served.url), home
+        yield served, TrafficClient(session, served.url), home
 
 
 def to(served, *, release=RELEASE, steps=((10, "0s"), (50, "0s")), **spec):
@@ -39,7 +46,7 @@ def to(served, *, release=RELEASE, steps=((10, "0s"), (50, "0s")), **spec):
 
 
 async def test_the_candidate_takes_over_and_the_stable_arm_keeps_its_name():
-    async with endpoint(OLD) as (served, client, home):
+    async with endpoint(OLD) as (served, client, home), home.controller():
         await home.create(to(served))
         status = await home.ended()
 
@@ -51,7 +58,7 @@ async def test_the_candidate_takes_over_and_the_stable_arm_keeps_its_name():
 
 
 async def test_an_abort_gives_the_previous_model_everything_again():
-    async with endpoint(OLD) as (served, client, home):
+    async with endpoint(OLD) as (served, client, home), home.controller():
         await home.create(to(served, steps=[(20, "1h")]))
         await home.reach("Holding")
         assert sorted((await client.get("digits")).weights.values()) == [20, 80]
@@ -64,7 +71,7 @@ async def test_an_abort_gives_the_previous_model_everything_again():
 
 
 async def test_a_model_that_the_endpoint_does_not_serve_is_taken_back():
-    async with endpoint(OLD) as (served, client, home):
+    async with endpoint(OLD) as (served, client, home), home.controller():
         absent = {"model": {"name": "three", "version": "1"}, "modelSha256": MODEL}
         await home.create(to(served, release=absent))
         status = await home.ended()
@@ -75,7 +82,7 @@ async def test_a_model_that_the_endpoint_does_not_serve_is_taken_back():
 
 async def test_a_change_by_somebody_else_interrupts():
     """A18."""
-    async with endpoint(OLD) as (served, client, home):
+    async with endpoint(OLD) as (served, client, home), home.controller():
         await home.create(to(served, steps=[(20, "1h")]))
         await home.reach("Holding")
         found = await client.get("digits")
@@ -90,7 +97,7 @@ async def test_a_change_by_somebody_else_interrupts():
 
 async def test_a_route_that_is_not_there_is_a_first_deployment():
     """A17."""
-    async with endpoint() as (served, client, home):
+    async with endpoint() as (served, client, home), home.controller():
         await home.create(to(served))
         status = await home.ended()
 
@@ -104,9 +111,29 @@ async def test_a_route_that_is_not_there_is_a_first_deployment():
     ids=["no API", "not allowed"],
 )
 async def test_what_cannot_be_asked_fails_with_its_reason(options, urls, reason):
-    async with endpoint(OLD, **options) as (served, _, home):
+    async with endpoint(OLD, **options) as (served, _, home), home.controller():
         target = {"endpoint": {"url": served.url if urls is None else "http://192.0.2.1", "route": "digits"}}
         await home.create(promotion(target=target, release=RELEASE, guards={"progressDeadline": "0s"}))
         status = await home.ended()
 
         assert (status.phase, condition(status, "Promoted").reason) == ("Failed", reason)
+
+
+async def test_a_dry_run_writes_no_route_though_an_operation_is_on_record():
+    async with endpoint(OLD) as (served, client, home):
+        home.dry_run = True
+        body = to(served)
+        async with Endpoints(home.settings) as target:
+            found = attrs.evolve(structure(body, Promotion), metadata=metadata())
+            sight = await target.look(found)
+        status = decide(found, facts(sight=sight)).status
+        body["metadata"] = {**body["metadata"], "name": "begun", "finalizers": [FINALIZER]}
+        await home.create(body)
+        written = unstructure(attrs.evolve(found, status=status))["status"]
+        key = Key(home.namespace, "begun")
+        await home.api.patch(Promotion, key, {"status": written}, subresource="status")
+        async with home.controller():
+            await asyncio.sleep(0.5)  # a write that must not come cannot be waited for
+
+        assert (await client.get("digits")).route == OLD
+        assert (await home.api.get(Promotion, key)).as_(Promotion).status.phase == "Shifting"

@@ -11,7 +11,7 @@ from windlass.envtest.workloads.kserve import InferenceService
 from windlass.informers.typed import structure
 from windlass.operators.promotion import Promotion
 from windlass.operators.promotion.decision import decide
-from windlass.operators.promotion.targets.contract import Fault, Sight
+from windlass.operators.promotion.targets.contract import Fault, Sight, Written
 from windlass.operators.promotion.targets.inferenceservice import InferenceServices
 
 pytestmark = pytest.mark.realtime
@@ -51,8 +51,9 @@ async def test_a_target_that_changed_since_it_was_read_is_not_written(server, ed
         assert changed["spec"]["predictor"]["model"] == service()["spec"]["predictor"]["model"]
         again = await target.look(found)
         assert again.shown is False
-        assert await target.write(found, again) is None
-        assert (await target.look(found)).shown
+        written = await target.write(found, again)
+        last = await target.look(found)
+        assert (last.shown, last.generation) == (True, written.generation)
 
 
 @BOTH
@@ -71,9 +72,23 @@ async def test_what_was_read_is_what_is_written():
     async with open_house() as home:
         target, found, sight = await begun(home)
         assert isinstance(sight, Sight)
-        assert await target.write(found, sight) is None
+        assert await target.write(found, sight) == Written("2")
 
         assert (await home.service())["spec"]["predictor"]["canaryTrafficPercent"] == 10
+
+
+async def test_what_admission_adds_to_our_own_write_is_not_somebody_elses_edit():
+    """KServe's webhooks fill in defaults, of a newer version of theirs for example."""
+    async with open_house() as home:
+        target, found, sight = await begun(home)
+        written = await target.write(found, sight)
+        changed = attrs.evolve(await target.look(found), others="with a default")
+
+        answered = decide(found, facts(sight=changed, written=written))
+        unanswered = decide(found, facts(sight=changed))
+
+        assert answered.status.operation.after == written.generation
+        assert unanswered.status.phase == "Interrupted"
 
 
 @pytest.mark.parametrize(
