@@ -6,7 +6,7 @@ import attrs
 import pytest
 from accounts import restricted
 from aiohttp import web
-from promotion_house import condition, open_house, promotion, ready, service, serving, split
+from promotion_house import FINAL, condition, open_house, promotion, ready, service, serving, split
 
 from windlass.controller import Manager
 from windlass.envtest.workloads.kserve import Behaviour, InferenceService
@@ -431,12 +431,10 @@ async def test_a_controller_that_starts_anew_at_each_phase_goes_on():
         await home.serving()
         await home.create(promotion(steps=[(10, "0s"), (20, "0s"), (30, "0s")]))
         home.settings = attrs.evolve(home.settings, look_seconds=0.01)
-        seen = set()
-        while not seen & {"Succeeded", "RolledBack", "Interrupted", "Failed"}:
+        while (before := await home.status()).phase not in FINAL:
+            now = before.phase, before.weight
             async with home.controller():
-                before = (await home.status()).phase, (await home.status()).weight
-                await home.until(lambda status, before=before: (status.phase, status.weight) != before)
-            seen.add((await home.status()).phase)
+                await home.until(lambda status, now=now: (status.phase, status.weight) != now)
 
         assert (await home.status()).phase == "Succeeded"
         assert (await home.service())["metadata"]["generation"] == 5
