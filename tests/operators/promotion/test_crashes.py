@@ -3,7 +3,7 @@
 import pytest
 from promotion_house import FINAL, open_house, promotion, service
 
-from windlass.envtest.kit import Trial, for_every_crash_point
+from windlass.envtest.kit import Trial, assert_idempotent, for_every_crash_point
 from windlass.envtest.workloads.kserve import Behaviour, InferenceService, KServe
 from windlass.informers.keys import Key
 from windlass.operators.promotion import Promotion, PromotionSettings, setup
@@ -19,6 +19,11 @@ def _operator(manager):
     setup(manager, SETTINGS)
 
 
+def trial(home, body, until):
+    objects = [service(), body]
+    return Trial(_operator, objects, home.cluster, until=until, kinds=[InferenceService], volatile=VOLATILE)
+
+
 async def sweep(body, *, script=None, phase):
     """Kill at every point; the generations of the target at the ends, which count the writes that changed it."""
     generations = {}
@@ -31,15 +36,7 @@ async def sweep(body, *, script=None, phase):
         return found.status.phase == phase
 
     async with open_house(script=script) as home, KServe(home.cluster, script):
-        trial = Trial(
-            _operator,
-            [service(), body],
-            home.cluster,
-            until=until,
-            kinds=[InferenceService],
-            volatile=VOLATILE,
-        )
-        report = await for_every_crash_point(trial)
+        report = await for_every_crash_point(trial(home, body, until))
     return report, set(generations.values()), len(generations)
 
 
@@ -58,3 +55,13 @@ async def test_killed_anywhere_a_rollback_ends_at_the_previous_release_with_the_
 
     assert generations == {4}
     print(len(report.points), "crash points in", runs, "runs")
+
+
+async def test_looking_again_at_a_promotion_that_has_ended_changes_nothing():
+    """G3."""
+
+    async def until(api, namespace):
+        return (await api.get(Promotion, Key(namespace, "digits-2"))).as_(Promotion).status.phase == "Succeeded"
+
+    async with open_house() as home, KServe(home.cluster):
+        await assert_idempotent(trial(home, promotion([(10, "0s")]), until))

@@ -233,6 +233,24 @@ async def test_pause_keeps_the_weights_resume_goes_on_and_abort_takes_back(mode)
         assert (await home.service())["spec"] == service()["spec"]
 
 
+async def test_an_abort_before_a_slow_kserve_has_acted_never_gives_the_candidate_more_than_its_share():
+    """Between the record, the write and what KServe makes of it nothing may be taken for granted."""
+    async with open_house(lag_seconds=0.3) as home, home.controller():
+        await home.serving()
+        await home.create(promotion([(10, "1h")]))
+        await home.reach("Shifting")
+        await home.steer(mode="Aborted")
+
+        shares = []
+        while (status := await home.status()).phase not in FINAL:
+            shares.append(split(await home.service()).get(SECOND, 0))
+
+        assert (status.phase, status.cause.reason, status.candidate.revision) == ("RolledBack", "Aborted", SECOND)
+        assert set(shares) <= {0, 10}
+        found = await home.service()
+        assert (found["spec"], split(found)) == (service()["spec"], {THIRD: 100})
+
+
 async def test_a_deletion_while_rolling_out_takes_back_first():
     async with open_house() as home, home.controller():
         await home.serving()
