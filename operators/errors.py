@@ -25,6 +25,7 @@ __all__ = (
     "OperatorsError",
     "PublishError",
     "RunFolderBusy",
+    "TargetUnreachable",
     "TrainingDiverged",
     "TrainingError",
 )
