@@ -53,11 +53,11 @@ def _begin(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     }
     if sight.previous.first:
         why = ("FirstDeployment", "no revision was ever rolled out: the release goes to 100 % without a canary")
-        operations = intend(promotion, facts, sight, name="deploy", weight=100)
+        operations = intend(promotion, facts, name="deploy", weight=100)
         return move(promotion, facts, "deploy", why, weight=100, operations=operations, **known)
     weight = promotion.spec.steps[0].weight
     why = ("Begun", f"from {sight.previous.revision}, in {sight.mode} mode")
-    operations = intend(promotion, facts, sight, name="introduce", weight=weight)
+    operations = intend(promotion, facts, name="introduce", weight=weight)
     return move(promotion, facts, "begin", why, weight=weight, operations=operations, **known)
 
 

@@ -118,7 +118,7 @@ def _roll_back(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     if not (sight.reached or _surely_back(promotion, facts, sight)):
         return note(promotion, facts, ("WaitingForRollback", f"observed {dict(sorted(sight.split.items()))}"))
     if not sight.restored:
-        operations = intend(promotion, facts, sight, name="restore", weight=0)
+        operations = intend(promotion, facts, name="restore", weight=0)
         return Write(attrs.evolve(promotion.status, operations=operations))
     return _restored(promotion, facts)
 

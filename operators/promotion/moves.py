@@ -90,8 +90,10 @@ def note(promotion: Promotion, facts: Facts, why: tuple[str, str], **changes: An
     return Wait(facts.look_seconds) if status == promotion.status else Write(status)
 
 
-def intend(promotion: Promotion, facts: Facts, sight: Sight, *, name: Any, weight: int) -> tuple[OperationStatus, ...]:
-    """The operations on record and one more, for the target as it is now."""
+def intend(promotion: Promotion, facts: Facts, *, name: Any, weight: int) -> tuple[OperationStatus, ...]:
+    """The operations on record and one more, for the target as it was seen."""
+    sight = facts.sight
+    assert isinstance(sight, Sight)  # what was not seen is not written
     intended = OperationStatus(
         name=name,
         op_id=operation_id(promotion.metadata.uid, name, weight),

@@ -44,7 +44,7 @@ def take_back(promotion: Promotion, facts: Facts, sight: Sight, why: tuple[str, 
     if seen is None and sight.trouble is None and age(promotion, facts) <= promotion.spec.guards.progress_deadline:
         # Only once the candidate's revision is known can it be told from the one that going back will make.
         return note(promotion, facts, ("WaitingForCandidate", why[1]))
-    withdraw = intend(promotion, facts, sight, name="withdraw", weight=0)
+    withdraw = intend(promotion, facts, name="withdraw", weight=0)
     return move(promotion, facts, "roll back", (reason, message), operations=withdraw, **known)
 
 
@@ -81,7 +81,7 @@ def hold(promotion: Promotion, facts: Facts, sight: Sight) -> Decision:
     verdicts = _verdicts(promotion, facts)
     unanswered = [one for one in verdicts if not one.passed]
     if unanswered:
-        return _wait_for_answers(promotion, facts, sight, unanswered, over)
+        return _wait_for_answers(promotion, facts, sight, unanswered)
     return _next_step(promotion, facts, sight, verdicts)
 
 
@@ -89,10 +89,10 @@ def _next_step(promotion: Promotion, facts: Facts, sight: Sight, verdicts: tuple
     following = promotion.status.step + 1
     if following == len(promotion.spec.steps):
         why = ("Promoting", f"every step was held; {sight.candidate} gets everything")
-        operations = intend(promotion, facts, sight, name="complete", weight=100)
+        operations = intend(promotion, facts, name="complete", weight=100)
         return move(promotion, facts, "promote", why, weight=100, operations=operations, checks=verdicts)
     weight = promotion.spec.steps[following].weight
-    operations = intend(promotion, facts, sight, name="shift", weight=weight)
+    operations = intend(promotion, facts, name="shift", weight=weight)
     changes = {"step": following, "weight": weight, "operations": operations, "checks": verdicts}
     return move(promotion, facts, "step", ("Shifting", f"to {weight} %"), **changes)
 
@@ -133,19 +133,18 @@ def _back_or_borne(promotion: Promotion, facts: Facts, sight: Sight, *, measured
     verdicts = _verdicts(promotion, facts) if measured else ()
     trouble = sight.trouble or _failing(verdicts)
     if trouble is not None:
-        return _bear(promotion, facts, sight, trouble, verdicts)
+        return _bear(promotion, facts, sight, trouble)
     if status.trouble_since is not None:
         return note(promotion, facts, ("Recovered", "the trouble has passed"), trouble_since=None)
     return None
 
 
-def _bear(
-    promotion: Promotion, facts: Facts, sight: Sight, trouble: Trouble, verdicts: tuple[CheckStatus, ...]
-) -> Decision:
+def _bear(promotion: Promotion, facts: Facts, sight: Sight, trouble: Trouble) -> Decision:
     """No weight is raised on a target that is not well; for how long it may be so, the guards say."""
     since = promotion.status.trouble_since or next_second(facts.now)
     grace = promotion.spec.guards.failure_grace
     if trouble.final or not grace or facts.now - since > grace:
+        verdicts = _verdicts(promotion, facts)
         kept = {"checks": verdicts} if verdicts else {}
         return take_back(promotion, facts, sight, (trouble.reason, trouble.message), **kept)
     # The numbers of a check change from look to look, and a status that repeats them would be written as often.
@@ -177,10 +176,9 @@ def _wait_until_reached(promotion: Promotion, facts: Facts, sight: Sight, what: 
     return note(promotion, facts, ("WaitingForWeight", f"{promotion.status.weight} % was asked for, {what}"))
 
 
-def _wait_for_answers(
-    promotion: Promotion, facts: Facts, sight: Sight, unanswered: list[CheckStatus], over: timedelta
-) -> Decision:
+def _wait_for_answers(promotion: Promotion, facts: Facts, sight: Sight, unanswered: list[CheckStatus]) -> Decision:
     first = unanswered[0]
+    over = age(promotion, facts) - promotion.spec.steps[promotion.status.step].duration
     if over > promotion.spec.guards.progress_deadline:
         why = ("ChecksInconclusive", f"{first.name}: {first.message}")
         return take_back(promotion, facts, sight, why, checks=tuple(unanswered))

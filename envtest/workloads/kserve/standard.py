@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from windlass.envtest.workloads.kserve.behaviour import Behaviour, behaviour_of, release_text
+from windlass.envtest.workloads.kserve.behaviour import Behaviour, release_text
 from windlass.envtest.workloads.kserve.memory import Memory, Revision
 from windlass.envtest.workloads.kserve.statuses import conditions_of, model_status
 from windlass.envtest.workloads.objects import Json, at, template_hash, written_time
@@ -25,12 +25,14 @@ def standard_step(
     found: Json, memory: Memory, script: Mapping[str, Behaviour], *, now: datetime
 ) -> tuple[Json, Memory, float | None]:
     """The status, the memory, and in how many seconds something changes by itself."""
-    spec = found["spec"]
-    stable = _deployment(found, spec["predictor"], memory, script, now)
-    canaries = [(one, _deployment(found, one["predictor"], memory, script, now)) for one in spec.get("canary") or ()]
-    every = (stable, *(deployment for _, deployment in canaries))
+    entries = found["spec"].get("canary") or ()
+    predictors = (found["spec"]["predictor"], *(entry["predictor"] for entry in entries))
+    every = tuple(_deployment(found, predictor, memory, now) for predictor in predictors)
+    memory = attrs.evolve(memory, revisions=every).scripted(script)
+    stable, *others = memory.revisions
+    canaries = list(zip(entries, others, strict=True))
     ready = stable.is_ready(now) and not stable.behaviour.breaks
-    memory = attrs.evolve(memory, revisions=every, loaded=memory.loaded or stable.is_ready(now))
+    memory = attrs.evolve(memory, loaded=memory.loaded or stable.is_ready(now))
     refused = _refused(found)
     states = {
         "PredictorReady": ("True", "") if ready else _not_ready(stable),
@@ -54,13 +56,11 @@ def standard_step(
         "modelStatus": model,
         "canaryStatuses": statuses or None,
     }
-    left = [one.left(now) for one in every if one.behaviour.comes_up and one.left(now) > 0]
+    left = [one.left(now) for one in memory.revisions if one.behaviour.comes_up and one.left(now) > 0]
     return status, memory, min(left, default=None)
 
 
-def _deployment(
-    found: Json, predictor: Json, memory: Memory, script: Mapping[str, Behaviour], now: datetime
-) -> Revision:
+def _deployment(found: Json, predictor: Json, memory: Memory, now: datetime) -> Revision:
     name = predictor.get("name")
     service = found["metadata"]["name"]
     called = f"{service}-{name}-predictor" if name else f"{service}-predictor"
@@ -68,8 +68,7 @@ def _deployment(
     known = memory.find(called)
     if known is not None and known.template == template:
         return known
-    release = release_text(predictor)
-    return Revision(called, template, release, now, behaviour_of(release, script))
+    return Revision(called, template, release_text(predictor), now)
 
 
 def _serves(deployment: Revision, now: datetime) -> bool:
