@@ -16,8 +16,6 @@ from windlass.operators.promotion.decision import decide
 from windlass.operators.promotion.facts import FINALIZER
 from windlass.operators.promotion.targets.endpoint import Endpoints
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
-
-pytest.importorskip("windlass.serving.traffic", reason="the endpoint has no routes yet")
 from windlass.serving.traffic import Arm, Route, Routes, TrafficClient, TrafficOptions
 
 pytestmark = pytest.mark.realtime
