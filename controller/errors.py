@@ -148,25 +148,25 @@ class ExecutorError(ControllerError):
 class ExecutorNotFound(ExecutorError):  # the house names what happened
     """No executor has this name."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], *, noun: str = "executor") -> None:
         self.name = name
         self.known = tuple(sorted(known))
         there_are = ", ".join(self.known) if self.known else "none at all"
-        super().__init__(f"there is no executor named {name!r}; known executors: {there_are}")
+        super().__init__(f"there is no {noun} named {name!r}; known {noun}s: {there_are}")
 
 
 class DuplicateExecutor(ExecutorError):  # the house names what happened
     """One name stands for two executors."""
 
-    def __init__(self, name: str, first: str, second: str) -> None:
-        super().__init__(f"two executors are named {name!r}: {first} and {second}; rename or remove one of them")
+    def __init__(self, name: str, first: str, second: str, *, noun: str = "executor") -> None:
+        super().__init__(f"two {noun}s are named {name!r}: {first} and {second}; rename or remove one of them")
         self.name = name
 
 
 class BrokenExecutor(ExecutorError):  # the house names what happened
     """An executor cannot be imported, or lacks a part of the contract."""
 
-    def __init__(self, name: str, origin: str, problem: str) -> None:
-        super().__init__(f"the executor {name!r} from {origin} cannot be used: {problem}")
+    def __init__(self, name: str, origin: str, problem: str, *, noun: str = "executor") -> None:
+        super().__init__(f"the {noun} {name!r} from {origin} cannot be used: {problem}")
         self.name = name
         self.origin = origin

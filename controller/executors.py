@@ -88,7 +88,8 @@ class ExecutorRegistry(Generic[E]):
     """Executors by name: those registered by code, and those that installed packages offer.
 
     `contract` names the attributes that an executor must have; it is checked when an executor is registered or first
-    loaded, so that a broken one fails before a job relies on it.
+    loaded, so that a broken one fails before a job relies on it. `noun` is what errors call an entry, for a registry
+    of other things that are found by name.
     """
 
     def __init__(
@@ -96,8 +97,10 @@ class ExecutorRegistry(Generic[E]):
         *,
         contract: Sequence[str] = CONTRACT,
         discover: Callable[[], Iterable[EntryPoint]] = lambda: entry_points(group=ENTRY_POINT_GROUP),
+        noun: str = "executor",
     ) -> None:
         self._contract = tuple(contract)
+        self._noun = noun
         self._discover = discover
         self._registered: dict[str, E] = {}
         self._overrides: set[str] = set()
@@ -137,14 +140,14 @@ class ExecutorRegistry(Generic[E]):
             return registered
         offered = [point for point in self._discover() if point.name == name]
         if registered is None and not offered:
-            raise ExecutorNotFound(name, self.names())
+            raise ExecutorNotFound(name, self.names(), noun=self._noun)
         found = [(_describe(point), self._load(point)) for point in _distinct(offered)]
         if registered is not None:
             found.insert(0, (_describe_object(registered), registered))
         (origin, executor), *others = found
         for other_origin, other in others:
             if other is not executor:
-                raise DuplicateExecutor(name, origin, other_origin)
+                raise DuplicateExecutor(name, origin, other_origin, noun=self._noun)
         return executor
 
     def info(self, name: str) -> ExecutorInfo:
@@ -171,10 +174,10 @@ class ExecutorRegistry(Generic[E]):
 
     def _add(self, name: str, executor: E, *, replace: bool) -> None:
         if not name:
-            raise BrokenExecutor(name, _describe_object(executor), "its name is empty")
+            raise BrokenExecutor(name, _describe_object(executor), "its name is empty", noun=self._noun)
         existing = self._registered.get(name)
         if existing is not None and existing is not executor and not replace:
-            raise DuplicateExecutor(name, _describe_object(existing), _describe_object(executor))
+            raise DuplicateExecutor(name, _describe_object(existing), _describe_object(executor), noun=self._noun)
         self._check(name, executor, _describe_object(executor))
         self._registered[name] = executor
         if replace:
@@ -189,7 +192,7 @@ class ExecutorRegistry(Generic[E]):
             loaded: Any = point.load()
             executor: E = loaded() if isinstance(loaded, type) else loaded
         except Exception as error:  # whatever a foreign package raises while it is imported, the user hears who did it
-            raise BrokenExecutor(point.name, origin, f"{type(error).__name__}: {error}") from error
+            raise BrokenExecutor(point.name, origin, f"{type(error).__name__}: {error}", noun=self._noun) from error
         self._check(point.name, executor, origin)
         self._loaded[point.value] = executor
         return executor
@@ -197,10 +200,10 @@ class ExecutorRegistry(Generic[E]):
     def _check(self, name: str, executor: object, origin: str) -> None:
         missing = [part for part in self._contract if not hasattr(executor, part)]
         if missing:
-            raise BrokenExecutor(name, origin, f"it has no {', '.join(missing)}")
+            raise BrokenExecutor(name, origin, f"it has no {', '.join(missing)}", noun=self._noun)
         own_name = getattr(executor, "name", name)
         if own_name != name:
-            raise BrokenExecutor(name, origin, f"it calls itself {own_name!r}")
+            raise BrokenExecutor(name, origin, f"it calls itself {own_name!r}", noun=self._noun)
 
 
 def _distinct(points: Iterable[EntryPoint]) -> list[EntryPoint]:

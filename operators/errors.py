@@ -10,6 +10,7 @@ WindlassError
         ├── TrainingDiverged       the loss is no longer a finite number
         ├── RunFolderBusy          another process holds the run's lock
         ├── EvaluationError        the exported model could not be evaluated on the held-out rows
+        ├── CheckError             a check of the gate could not give an answer, which blocks as a no does (B1)
         └── PublishError           the model repository refused the model
 """
 
@@ -18,6 +19,7 @@ from typing import ClassVar
 from windlass.statemachine.errors import WindlassError
 
 __all__ = (
+    "CheckError",
     "DataError",
     "EvaluationError",
     "ExtraMissing",
@@ -98,6 +100,12 @@ class EvaluationError(TrainingError):
     """The exported model does not load, or does not answer as it should."""
 
     default_reason = "EvaluationFailed"
+
+
+class CheckError(TrainingError):
+    """A check cannot tell: missing rows, an odd answer, no time left. `reason` goes into its result."""
+
+    default_reason = "CheckFailed"
 
 
 class PublishError(TrainingError):

@@ -1,0 +1,146 @@
+"""One Experiment for one plan, whoever asks and however often: it is created once, found again, and waited for.
+
+The wait is counted from the Experiment's own creation, so a restart neither shortens nor extends it (G5). Whatever
+leaves a doubt is an error: a namesake, one that has vanished, a server that no longer answers. This module does not
+know what the trials mean.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+
+from windlass.informers.api import Api
+from windlass.informers.errors import AlreadyExists, InformersError, NotFound
+from windlass.informers.keys import Key
+from windlass.operators.errors import CheckError
+from windlass.operators.training.gate.katib import (
+    EXPERIMENT,
+    EXPERIMENT_LABEL,
+    TRIAL,
+    Ended,
+    KatibSettings,
+    experiment_name,
+    is_ours,
+    read_experiment,
+    render_experiment,
+)
+from windlass.operators.training.gate.trials import Patience, Trial, TrialPlan
+
+__all__ = ("KatibTrials", "katib_is_present", "run_experiment")
+
+_TICK_SECONDS: Final = 0.1  # how soon a thread that waits notices that nobody waits for it
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def katib_is_present(api: Api, namespace: str) -> bool:
+    """Whether the cluster serves Experiments. Raises CheckError when that cannot be known: no answer is no absence."""
+    try:
+        await api.list(EXPERIMENT, namespace=namespace, limit=1)
+    except NotFound:
+        return False
+    except InformersError as error:
+        raise CheckError(f"whether Katib is there cannot be told: {error}", reason="KatibUnreachable") from error
+    return True
+
+
+async def run_experiment(
+    api: Api,
+    plan: TrialPlan,
+    settings: KatibSettings,
+    *,
+    timeout_seconds: float,
+    poll_seconds: float = 2.0,
+    clock: Callable[[], datetime] = _now,
+) -> tuple[Trial, ...]:
+    """The plan's trials, once the Experiment has ended. Cancelled and called again, it goes on with the same one.
+
+    Raises CheckError: NameConflict, KatibUnreachable, ExperimentGone, ExperimentFailed, TimedOut.
+    """
+    body = render_experiment(plan, settings)
+    key = Key(settings.namespace, experiment_name(plan, settings))
+    began = await _ensure(api, key, body, plan=plan, settings=settings)
+    uid, created = began["metadata"]["uid"], _time(began["metadata"]["creationTimestamp"])
+    trouble: InformersError | None = None
+    while True:
+        try:
+            seen = await _look(api, key, plan.objective, uid=uid)
+            trouble = None
+        except InformersError as error:
+            trouble, seen = error, None
+        if isinstance(seen, Ended):
+            return seen.trials
+        if (clock() - created).total_seconds() >= timeout_seconds:
+            if trouble is not None:
+                raise CheckError(f"Experiment {key} cannot be read: {trouble}", reason="KatibUnreachable") from trouble
+            raise CheckError(f"Experiment {key} did not end within {timeout_seconds:g} s", reason="TimedOut")
+        await asyncio.sleep(poll_seconds)
+
+
+async def _ensure(
+    api: Api, key: Key, body: dict[str, Any], *, plan: TrialPlan, settings: KatibSettings
+) -> dict[str, Any]:
+    """The Experiment as the server has it, created if it was not there."""
+    try:
+        try:
+            return (await api.create(EXPERIMENT, body)).to_dict()
+        except AlreadyExists:
+            found = (await api.get(EXPERIMENT, key)).to_dict()
+    except InformersError as error:
+        raise CheckError(f"Experiment {key} cannot be created: {error}", reason="KatibUnreachable") from error
+    if not is_ours(found, plan, settings):
+        raise CheckError(
+            f"Experiment {key} is somebody else's: it does not carry our operation id and owner",
+            reason="NameConflict",
+        )
+    return found
+
+
+async def _look(api: Api, key: Key, objective: str, *, uid: str) -> object:
+    try:
+        experiment = (await api.get(EXPERIMENT, key)).to_dict()
+    except NotFound:
+        raise CheckError(f"Experiment {key} was deleted before it ended", reason="ExperimentGone") from None
+    if experiment["metadata"]["uid"] != uid:
+        raise CheckError(f"Experiment {key} was deleted and made anew by somebody else", reason="ExperimentGone")
+    trials = await api.list(TRIAL, namespace=key.namespace, labels=f"{EXPERIMENT_LABEL}={key.name}")
+    return read_experiment(experiment, [one.to_dict() for one in trials.items], objective=objective)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@attrs.frozen
+class KatibTrials:
+    """See TrialRunner: an Experiment in the cluster, talked to on `loop`, waited for in the thread of the check."""
+
+    api: Api
+    settings: KatibSettings
+    loop: asyncio.AbstractEventLoop
+    timeout_seconds: float = 3600.0
+    poll_seconds: float = 2.0
+    name: str = attrs.field(default="katib", init=False)
+
+    def run(self, plan: TrialPlan, deadline: Patience) -> tuple[Trial, ...]:
+        """See TrialRunner.run. Blocks: never call it on the loop itself."""
+        work = run_experiment(
+            self.api, plan, self.settings, timeout_seconds=self.timeout_seconds, poll_seconds=self.poll_seconds
+        )
+        submitted = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            while True:
+                deadline.check()
+                try:
+                    return submitted.result(min(_TICK_SECONDS, max(deadline.remaining(), 0.001)))
+                except concurrent.futures.TimeoutError:
+                    if submitted.done():
+                        raise
+        finally:
+            submitted.cancel()
