@@ -11,6 +11,7 @@ WindlassError
         ├── RunFolderBusy          another process holds the run's lock
         ├── EvaluationError        the exported model could not be evaluated on the held-out rows
         ├── CheckError             a check of the gate could not give an answer, which blocks as a no does (B1)
+        ├── MetadataError          the store of metadata cannot be used, or refused a record
         └── PublishError           the model repository refused the model
 """
 
@@ -24,6 +25,7 @@ __all__ = (
     "EvaluationError",
     "ExtraMissing",
     "HyperparametersInvalid",
+    "MetadataError",
     "OperatorsError",
     "PublishError",
     "RunFolderBusy",
@@ -106,6 +108,16 @@ class CheckError(TrainingError):
     """A check cannot tell: missing rows, an odd answer, no time left. `reason` goes into its result."""
 
     default_reason = "CheckFailed"
+
+
+class MetadataError(TrainingError):
+    """Metadata cannot be read or recorded. Only `MetadataUnreachable` is worth trying again."""
+
+    default_reason = "MetadataInvalid"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message, reason=reason)
+        self.retryable = reason == "MetadataUnreachable"
 
 
 class PublishError(TrainingError):

@@ -91,7 +91,7 @@ def by_differences(model: Classifier, step: float, *, pause: Callable[[], None] 
         found = np.empty_like(features)
         for index in range(features.shape[1]):
             pause()
-            offset = np.zeros_like(features)
+            offset: Matrix = np.zeros_like(features)
             offset[:, index] = step
             found[:, index] = _slope(model, features, targets, offset=offset) / step
         return found
