@@ -91,7 +91,7 @@ def by_differences(model: Classifier, step: float, *, pause: Callable[[], None] 
         found = np.empty_like(features)
         for index in range(features.shape[1]):
             pause()
-            offset: Matrix = np.zeros_like(features)
+            offset: Matrix = np.zeros(features.shape, dtype=np.float64)
             offset[:, index] = step
             found[:, index] = _slope(model, features, targets, offset=offset) / step
         return found
@@ -107,8 +107,8 @@ def by_perturbation(model: Classifier, how: Attack, *, pause: Callable[[], None]
         total = np.zeros_like(features)
         for _ in range(how.draws):
             pause()
-            signs = rng.integers(0, 2, features.shape) * 2.0 - 1.0
-            total += _slope(model, features, targets, offset=how.step * signs)[:, None] * signs
+            signs: Matrix = (rng.integers(0, 2, features.shape) * 2 - 1).astype(np.float64)
+            total += _slope(model, features, targets, offset=signs * how.step)[:, None] * signs
         found: Matrix = total / (how.draws * how.step)
         return found
 

@@ -128,7 +128,8 @@ def records_of(facts: TrainingFacts) -> Batch:
         Context(experiment, "Experiment", f"{facts.namespace}/{facts.job}", named),
         Context(run, "Run", facts.run.id, {"runId": facts.run.id}),
     )
-    members = [one.id for one in (*made.artifacts, *made.executions) if one.id != dataset_id(facts.data)]
+    # The data belongs to nobody: others are trained on it, too.
+    members = [one.id for one in made.artifacts if one.type != "Dataset"] + [one.id for one in made.executions]
     belongs = tuple(Association(context, member) for context in (experiment, run) for member in members)
     return made | Batch(contexts=contexts, associations=belongs)
 

@@ -57,7 +57,8 @@ class MetadataStore:
             more = f"; and {len(found) - _FAULTS_SHOWN_MAX} more" if len(found) > _FAULTS_SHOWN_MAX else ""
             raise MetadataError("; ".join(found[:_FAULTS_SHOWN_MAX]) + more, reason="MetadataInvalid")
         with self._transaction() as db:
-            for record in (*batch.artifacts, *batch.executions, *batch.contexts):
+            records: tuple[Record, ...] = (*batch.artifacts, *batch.executions, *batch.contexts)
+            for record in records:
                 _put(db, record)
             for event in batch.events:
                 _connect(db, event)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trainings import training
 
@@ -174,6 +174,7 @@ OF_TYPE = {
 }
 
 
+@settings(max_examples=40)  # each is a file, forced to the disk twice
 @given(st.data(), st.sampled_from(sorted(PROPERTIES["Train"])))
 def test_every_value_of_a_property_comes_back_as_it_was(tmp_path_factory, data, name):
     value = data.draw(OF_TYPE[PROPERTIES["Train"][name]])
@@ -302,12 +303,12 @@ def test_killed_before_any_statement_and_begun_again_the_end_is_the_same(tmp_pat
 
 def test_two_processes_at_once_keep_everything_once(tmp_path):
     path = tmp_path / "m.sqlite"
-    both = [program("record-many", path, start, 60) for start in (0, 30)]
+    both = [program("record-many", path, start, 30) for start in (0, 15)]
     for process in both:
         finished(process)
 
     found = MetadataStore(path)
 
-    assert len(found.artifacts(type_="Model")) == 90
+    assert len(found.artifacts(type_="Model")) == 45
     assert len(found.artifacts(type_="Dataset")) == 1
-    assert len(found.events()) == 90 * 8
+    assert len(found.events()) == 45 * 8
