@@ -16,6 +16,9 @@ import attrs
 from windlass.operators.training import phases
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
+from windlass.operators.training.gate.judging import Deliberating
+from windlass.operators.training.gate.types import GateStatus
+from windlass.operators.training.gate.verdict import admits
 from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.publish import Published
 from windlass.operators.training.runfolder import Progress
@@ -35,12 +38,14 @@ from windlass.statemachine.journal import digest
 __all__ = (
     "FINALIZER",
     "JOURNAL_LENGTH_MAX",
+    "LOOK_AGAIN_AT_THE_GATE_SECONDS",
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
     "Decision",
     "Discard",
     "Evaluate",
     "Facts",
+    "Judge",
     "Observe",
     "Publish",
     "Question",
@@ -57,6 +62,7 @@ __all__ = (
 FINALIZER: Final = "ai.windlass.dev/training-run"
 JOURNAL_LENGTH_MAX: Final = 24  # two whole lives and some resumptions, in about 6 kB
 LOOK_AGAIN_SECONDS: Final = 5.0  # a trainer's end wakes the job at once; this is for a wake-up that was lost
+LOOK_AGAIN_AT_THE_GATE_SECONDS: Final = 30.0  # so does a verdict; looking again costs an evaluation
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +82,7 @@ class Facts:
     data: DataRecord | Fault | None = None
     observation: Observation | None = None
     evaluation: Evaluation | Fault | None = None
+    gate: GateStatus | Deliberating | Fault | None = None
     published: Published | Fault | None = None
 
 
@@ -119,6 +126,11 @@ class Evaluate:
 
 
 @attrs.frozen
+class Judge:
+    """Ask for the gate's verdict on the exported model, then decide again."""
+
+
+@attrs.frozen
 class Publish:
     """Put the model into the repository, then decide again."""
 
@@ -145,7 +157,7 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Verify | Observe | Evaluate | Publish
+Question = Discard | Verify | Observe | Evaluate | Judge | Publish
 Decision = AddFinalizer | ReleaseFinalizer | Start | Write | Retry | Wait | Question
 
 
@@ -190,6 +202,7 @@ def _accept(job: TrainingJob, facts: Facts) -> Decision:
         run=None,
         progress=None,
         validation=None,
+        gate=None,
         model=None,
     )
     fresh_job = attrs.evolve(job, status=fresh)
@@ -207,9 +220,7 @@ def _verify(job: TrainingJob, facts: Facts) -> Decision:
         message = f"version {found.version} of table {found.table_id}: {found.rows} rows in {found.num_files} files"
         verified = _condition(phases.DATA_VERIFIED, "True", "Verified", message)
         return _move(job, facts, "pin", verified, data=found)
-    if not found.retryable:
-        return _fail(job, facts, phases.DATA_VERIFIED, found)
-    return _write_or_retry(job, facts, _condition(phases.DATA_VERIFIED, "Unknown", found.reason, found.message))
+    return _fail_or_retry(job, facts, phases.DATA_VERIFIED, found)
 
 
 def _expected_table_id(job: TrainingJob) -> str | None:
@@ -293,9 +304,7 @@ def _validate(job: TrainingJob, facts: Facts) -> Decision:
     if found is None:
         return Evaluate()
     if isinstance(found, Fault):
-        if not found.retryable:
-            return _fail(job, facts, phases.VALIDATED, found)
-        return _write_or_retry(job, facts, _condition(phases.VALIDATED, "Unknown", found.reason, found.message))
+        return _fail_or_retry(job, facts, phases.VALIDATED, found)
     if not math.isfinite(found.accuracy):
         return _fail(job, facts, phases.VALIDATED, Fault("EvaluationFailed", "the accuracy is not a number"))  # (B1)
     least = job.spec.validation.min_accuracy
@@ -306,7 +315,26 @@ def _validate(job: TrainingJob, facts: Facts) -> Decision:
     message = f"accuracy {found.accuracy:.4f} on {found.rows} held-out rows, at least {least:g} was asked for"
     if not passed:
         return _fail(judged, facts, phases.VALIDATED, Fault("ValidationFailed", message))
-    return _move(judged, facts, "pass", _condition(phases.VALIDATED, "True", "Passed", message))
+    return _pass_the_gate(judged, facts, found, message=message)
+
+
+def _pass_the_gate(job: TrainingJob, facts: Facts, found: Evaluation, *, message: str) -> Decision:
+    if job.spec.gate is None:
+        return _move(job, facts, "pass", _condition(phases.VALIDATED, "True", "Passed", message))
+    match facts.gate:
+        case None:
+            return Judge()
+        case Deliberating():
+            said = _say(job, facts, _condition(phases.VALIDATED, "Unknown", "Judging", message))
+            return said or Wait(LOOK_AGAIN_AT_THE_GATE_SECONDS)
+        case Fault() as fault:
+            return _fail_or_retry(job, facts, phases.VALIDATED, fault)
+        case GateStatus() as verdict:
+            judged = attrs.evolve(job, status=attrs.evolve(job.status, gate=verdict))
+            if not admits(verdict, found.model_sha256):  # (A14, B1)
+                return _fail(judged, facts, phases.VALIDATED, Fault("GateClosed", verdict.message))
+            passed = _condition(phases.VALIDATED, "True", "Passed", f"{message}; {verdict.message}")
+            return _move(judged, facts, "pass", passed)
 
 
 def _publish(job: TrainingJob, facts: Facts) -> Decision:
@@ -314,9 +342,7 @@ def _publish(job: TrainingJob, facts: Facts) -> Decision:
     if found is None:
         return Publish()
     if isinstance(found, Fault):
-        if not found.retryable:
-            return _fail(job, facts, phases.PUBLISHED, found)
-        return _write_or_retry(job, facts, _condition(phases.PUBLISHED, "Unknown", found.reason, found.message))
+        return _fail_or_retry(job, facts, phases.PUBLISHED, found)
     message = f"model {found.name} version {found.version}"
     return _move(
         job,
@@ -383,14 +409,20 @@ def _fail(job: TrainingJob, facts: Facts, step: str, fault: Fault) -> Write:
     return _move(job, facts, "fail", _condition(step, "False", fault.reason, fault.message))
 
 
-def _write_or_retry(job: TrainingJob, facts: Facts, condition: Condition) -> Decision:
-    """Say what is being waited for, once; then try again."""
+def _fail_or_retry(job: TrainingJob, facts: Facts, step: str, fault: Fault) -> Decision:
+    """Fail, or if trying again may help: say what is being waited for, once; then try again."""
+    if not fault.retryable:
+        return _fail(job, facts, step, fault)
+    waiting = _condition(step, "Unknown", fault.reason, fault.message)
+    return _say(job, facts, waiting) or Retry(fault.message)
+
+
+def _say(job: TrainingJob, facts: Facts, condition: Condition) -> Write | None:
+    """The status with this condition; None if it says so already."""
     stamped = attrs.evolve(condition, observed_generation=job.metadata.generation)
     before = Conditions.of(job.status.conditions)
     after = before.set(stamped, now=facts.now)
-    if after is before:
-        return Retry(condition.message)
-    return Write(attrs.evolve(job.status, conditions=tuple(after)))
+    return None if after is before else Write(attrs.evolve(job.status, conditions=tuple(after)))
 
 
 def _condition(kind: str, status: Status, reason: str, message: str = "") -> Condition:

@@ -1,9 +1,10 @@
-"""The training operator is one controller and one owner of processes, given to a manager that the caller runs."""
+"""The training operator is one controller, one owner of processes and one of gates, given to a caller's manager."""
 
 from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
 from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.executors.softmax import SOFTMAX
+from windlass.operators.training.gate.judging import Judging
 from windlass.operators.training.reconciler import TrainingReconciler
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.supervisor import Supervisor
@@ -13,12 +14,14 @@ __all__ = ("setup",)
 
 
 def setup(manager: Manager, settings: TrainingSettings) -> None:
-    """Register the controller of TrainingJob and the supervisor of its trainers."""
+    """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
     manager.register(TrainingJob)
     # The package offers it by an entry point too, but a checkout that is not installed has none.
     settings.executors.register(SOFTMAX.name, SOFTMAX)
     channel = Channel("trainer")
     supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)
     manager.add(supervisor)
-    reconciler = TrainingReconciler(settings, Workbench(supervisor, settings.runs))
+    judging = Judging(channel.put)
+    manager.add(judging)
+    reconciler = TrainingReconciler(settings, Workbench(supervisor, settings.runs), judging)
     manager.controller(reconciler, for_=TrainingJob, sources=(channel,), workers=settings.workers, name="training")

@@ -18,7 +18,13 @@ from windlass.operators.training import decision as decisions
 from windlass.operators.training.dataversion import DataRecord, resolve
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
+from windlass.operators.training.gate.assembly import Judged, subject_of
+from windlass.operators.training.gate.judging import Deliberating, Judging
+from windlass.operators.training.gate.runner import run_gate
+from windlass.operators.training.gate.subject import Subject as JudgedSubject
+from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.operators.training.publish import Artefact, Published, publish
+from windlass.operators.training.runfolder import TrainingResult
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.story import recent, tellings
 from windlass.operators.training.types import RunStatus, TrainingJob
@@ -33,8 +39,9 @@ T = TypeVar("T")
 class TrainingReconciler:
     """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
 
-    def __init__(self, settings: TrainingSettings, workbench: Workbench) -> None:
+    def __init__(self, settings: TrainingSettings, workbench: Workbench, judging: Judging | None = None) -> None:
         self._settings = settings
+        self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
         self._told: dict[str, set[str]] = {}  # by the job's uid: the Events this process has told
         self._executors: dict[str, TrainingExecutor] = {}  # found so far, because looking one up reads the disk
@@ -47,6 +54,8 @@ class TrainingReconciler:
         now = self._settings.clock()
         if recent(job, now):
             self._tell(ctx, job)
+        if job.status.run is not None and current_phase(job) != "Validating":
+            self._judging.forget(job.status.run.id)  # its verdict is on record, or nobody wants it any more
         refusal = self._refusal(job) if current_phase(job) in ("Pending", "Queued") else None
         facts = Facts(
             now=now,
@@ -96,6 +105,8 @@ class TrainingReconciler:
                 return attrs.evolve(facts, observation=await self._observe(job))
             case decisions.Evaluate():
                 return attrs.evolve(facts, evaluation=await _in_thread(lambda: self._evaluate(job)))
+            case decisions.Judge():
+                return attrs.evolve(facts, gate=await self._judge(job))
             case decisions.Publish():
                 return attrs.evolve(facts, published=await _in_thread(lambda: self._publish(job)))
             case decisions.Discard(runs):
@@ -143,6 +154,7 @@ class TrainingReconciler:
         await executor.start(executor.render(job.spec, _run(job)), self._workbench)
 
     async def _discard(self, job: TrainingJob, run: str) -> None:
+        self._judging.forget(run)
         name = job.spec.executor if job.status.run is None else job.status.run.executor
         try:
             executor = self._executor(name)
@@ -152,15 +164,39 @@ class TrainingReconciler:
         await executor.discard(run, self._workbench)
 
     def _evaluate(self, job: TrainingJob) -> Evaluation:
+        return evaluate(self._trained(job)[0])
+
+    def _trained(self, job: TrainingJob) -> tuple[Subject, TrainingResult]:
         run = _run(job)
         folder = self._workbench.folder(run.id)
         result = folder.result()
         if result is None:
             raise EvaluationError(f"the result of run {run.id} is gone from {folder.path}")
-        subject = Subject(
+        return Subject(
             folder, result.model_sha256, run.data, seed=job.spec.seed, holdout=job.spec.validation.holdout
-        )
-        return evaluate(subject)
+        ), result
+
+    async def _judge(self, job: TrainingJob) -> GateStatus | Deliberating | Fault:
+        run, gate = _run(job), job.spec.gate or GateSpec()
+
+        def assembled() -> JudgedSubject:
+            trained, result = self._trained(job)
+            return subject_of(
+                Judged(
+                    trained=trained,
+                    classes=result.classes,
+                    executor=_recorded(job).executor,
+                    hyperparameters=job.spec.hyperparameters,
+                    published=self._settings.models / job.spec.output.model,
+                )
+            )
+
+        async def carry_out() -> GateStatus:
+            subject = await asyncio.to_thread(assembled)
+            folder = self._settings.evidence / run.id
+            return await run_gate(gate, subject, registry=self._settings.checks, evidence=folder)
+
+        return await self._judging.judge(job.key, run.id, carry_out)
 
     def _publish(self, job: TrainingJob) -> Published:
         run = _run(job)

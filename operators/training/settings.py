@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from windlass.controller.executors import ExecutorRegistry, executors
+from windlass.operators.training.gate.registry import CheckRegistry, check_registry
 
 __all__ = ("TrainingSettings",)
 
@@ -22,7 +23,7 @@ class TrainingSettings:
 
     `failures_max` attempts of one run may be killed before the job fails. `progress_seconds` is the least time
     between two progress reports in the status. `workers` jobs are looked at concurrently. `executors` is the registry
-    in which `spec.executor` is looked up.
+    in which `spec.executor` is looked up, `checks` that of `spec.gate`.
     """
 
     state: Path
@@ -31,7 +32,13 @@ class TrainingSettings:
     progress_seconds: float = 0.25
     workers: int = 4
     executors: ExecutorRegistry[Any] = executors
+    checks: CheckRegistry = attrs.field(factory=check_registry)
     clock: Callable[[], datetime] = _now
+
+    @property
+    def evidence(self) -> Path:
+        """The parent of the folders, one a run, with the gate's evidence; it outlives the run's own."""
+        return self.state / "evidence"
 
     @property
     def runs(self) -> Path:

@@ -24,6 +24,7 @@ from windlass.manifests.markers import (
     Rule,
 )
 from windlass.operators.training.dataversion import DataRecord
+from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.statemachine.conditions import Condition
 
 __all__ = (
@@ -78,7 +79,10 @@ class Output:
 
 @attrs.frozen
 class TrainingJobSpec:
-    """What to train, on which data, and what it must prove before it is published. A changed spec is a new run."""
+    """What to train, on which data, and what it must prove before it is published. A changed spec is a new run.
+
+    With a `gate`, its required checks have to pass on the trained model, too.
+    """
 
     data: DataReference
     executor: Annotated[str, MinLength(1), MaxLength(63)]
@@ -86,6 +90,7 @@ class TrainingJobSpec:
     hyperparameters: Mapping[str, Any] = attrs.field(factory=dict)
     seed: Annotated[int, Minimum(0), Maximum(2**53)] = 0
     validation: Validation = Validation()
+    gate: GateSpec | None = None
 
 
 @attrs.frozen
@@ -163,6 +168,7 @@ class TrainingJobStatus:
     run: RunStatus | None = None
     progress: ProgressStatus | None = None
     validation: ValidationStatus | None = None
+    gate: GateStatus | None = None
     model: ModelStatus | None = None
     runs: int = 0
     journal: tuple[JournalEntry, ...] = ()

@@ -18,7 +18,7 @@ from windlass.serving.model import Model
 from windlass.serving.runtimes.base import Source
 from windlass.serving.runtimes.onnx import OnnxRuntime
 
-__all__ = ("Evaluation", "Subject", "evaluate")
+__all__ = ("Evaluation", "Subject", "evaluate", "model_content")
 
 _ROWS_AT_ONCE = 4096
 
@@ -49,7 +49,7 @@ def evaluate(subject: Subject) -> Evaluation:
     Raises EvaluationError, and DataError if the pinned version can no longer be read.
     """
     rows = _held_out_rows(subject)
-    content = _content(subject)
+    content = model_content(subject)
     try:
         source = Source("candidate", "1", subject.folder.model, content)
         model = OnnxRuntime().load(source)
@@ -72,7 +72,8 @@ def _held_out_rows(subject: Subject) -> Rows:
     return chosen
 
 
-def _content(subject: Subject) -> bytes:
+def model_content(subject: Subject) -> bytes:
+    """The bytes of the trained model, which are still those that training wrote. Raises EvaluationError."""
     try:
         content = subject.folder.model.read_bytes()
     except OSError as error:

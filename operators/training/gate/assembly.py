@@ -1,0 +1,110 @@
+"""What a run left behind becomes what checks look at: its model, both sides of its split, and the model in production.
+
+What cannot be read for certain is None, which a check that needs it takes for the doubt it is. This module does not
+know which checks there are.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from windlass.operators.errors import CheckError, TrainingError
+from windlass.operators.training.config import parse_config
+from windlass.operators.training.gate.classifiers import onnx_classifier
+from windlass.operators.training.gate.local import LocalTrials, softmax_objective
+from windlass.operators.training.gate.subject import NO_INCUMBENT, Classifier, NoIncumbent, Sample, Subject
+from windlass.operators.training.gate.trials import TrialRunner
+from windlass.operators.training.softmax import Settings
+from windlass.operators.training.split import held_out
+from windlass.operators.training.table import Rows, read_rows
+from windlass.operators.training.validation import Subject as Trained
+from windlass.operators.training.validation import model_content
+from windlass.serving.errors import ServingError
+from windlass.serving.repository.description import read_description, read_verified
+
+__all__ = ("Judged", "incumbent_of", "subject_of")
+
+_SOFTMAX: Final = "softmax"
+
+
+@attrs.frozen(kw_only=True)
+class Judged:
+    """A run to be judged: what it trained, by which executor, and the folder of the model's published versions."""
+
+    trained: Trained
+    classes: tuple[int, ...]
+    executor: str
+    hyperparameters: Mapping[str, Any]
+    published: Path
+
+
+def subject_of(judged: Judged) -> Subject:
+    """What the checks look at. Blocks: it reads the data again.
+
+    Raises DataError and EvaluationError as the evaluation does, and CheckError for a model that does not load.
+    """
+    trained = judged.trained
+    rows = read_rows(trained.data)
+    mask = held_out(rows.ids, seed=trained.seed, share=trained.holdout)
+    evaluation, training = _sample(rows.take(mask)), _sample(rows.take(~mask))
+    settings = _settings(judged)
+    trials: TrialRunner | None = None
+    if settings is not None:
+        trials = LocalTrials(softmax_objective(training, evaluation, settings, seed=trained.seed))
+    return Subject(
+        model=onnx_classifier(model_content(trained), judged.classes),
+        evaluation=evaluation,
+        training=training,
+        incumbent=incumbent_of(judged.published),
+        hyperparameters=_numbers(judged.hyperparameters) if settings is None else _told(settings),
+        trials=trials,
+        seed=trained.seed,
+    )
+
+
+def incumbent_of(published: Path) -> Classifier | NoIncumbent | None:
+    """The newest published version; NO_INCUMBENT if there certainly is none, None if that cannot be told. Blocks."""
+    try:
+        versions = [int(entry.name) for entry in published.iterdir() if entry.name.isdecimal()]
+    except FileNotFoundError:
+        return NO_INCUMBENT
+    except OSError:
+        return None
+    if not versions:
+        return NO_INCUMBENT
+    newest = published / str(max(versions))
+    try:
+        described = read_description(newest)
+        return onnx_classifier(read_verified(newest, described), [int(label) for label in described.labels])
+    except (ServingError, CheckError, OSError, ValueError):
+        return None
+
+
+def _sample(rows: Rows) -> Sample:
+    return Sample(rows.features, rows.labels)
+
+
+def _settings(judged: Judged) -> Settings | None:
+    """How the trainer of ours was told to descend; None for another one, which nothing here can repeat."""
+    if judged.executor != _SOFTMAX:
+        return None
+    try:
+        return parse_config(judged.trained.folder.config.read_bytes()).settings
+    except (OSError, TrainingError):
+        return None
+
+
+def _told(settings: Settings) -> dict[str, float]:
+    return {
+        "epochs": settings.epochs,
+        "batchSize": settings.batch_size,
+        "learningRate": settings.learning_rate,
+        "momentum": settings.momentum,
+        "l2": settings.l2,
+    }
+
+
+def _numbers(given: Mapping[str, Any]) -> dict[str, float]:
+    return {key: one for key, one in given.items() if isinstance(one, int | float) and not isinstance(one, bool)}
