@@ -349,7 +349,7 @@ def _publish(job: TrainingJob, facts: Facts) -> Decision:
         facts,
         "publish",
         _condition(phases.PUBLISHED, "True", "Published", message),
-        model=ModelStatus(found.name, found.version, found.sha256, found.uri),
+        model=ModelStatus(found.name, found.version, found.sha256, found.uri, found.card),
     )
 
 

@@ -36,12 +36,13 @@ class Artefact:
 
 @attrs.frozen
 class Published:
-    """Where a run's model is served from."""
+    """Where a run's model is served from, and where its card is, if there is one."""
 
     name: str
     version: int
     sha256: str
     uri: str
+    card: str = ""
 
 
 def publish(root: Path, name: str, artefact: Artefact) -> Published:

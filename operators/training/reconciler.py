@@ -15,6 +15,7 @@ from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
 from windlass.operators.errors import EvaluationError, TrainingError
 from windlass.operators.training import decision as decisions
+from windlass.operators.training.archive import Archive, Ended
 from windlass.operators.training.dataversion import DataRecord, resolve
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
@@ -23,6 +24,7 @@ from windlass.operators.training.gate.judging import Deliberating, Judging
 from windlass.operators.training.gate.runner import run_gate
 from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.publish import Artefact, Published, publish
 from windlass.operators.training.runfolder import TrainingResult
 from windlass.operators.training.settings import TrainingSettings
@@ -176,23 +178,23 @@ class TrainingReconciler:
             folder, result.model_sha256, run.data, seed=job.spec.seed, holdout=job.spec.validation.holdout
         ), result
 
+    def _assembled(self, job: TrainingJob) -> JudgedSubject:
+        trained, result = self._trained(job)
+        return subject_of(
+            Judged(
+                trained=trained,
+                classes=result.classes,
+                executor=_recorded(job).executor,
+                hyperparameters=job.spec.hyperparameters,
+                published=self._settings.models / job.spec.output.model,
+            )
+        )
+
     async def _judge(self, job: TrainingJob) -> GateStatus | Deliberating | Fault:
         run, gate = _run(job), job.spec.gate or GateSpec()
 
-        def assembled() -> JudgedSubject:
-            trained, result = self._trained(job)
-            return subject_of(
-                Judged(
-                    trained=trained,
-                    classes=result.classes,
-                    executor=_recorded(job).executor,
-                    hyperparameters=job.spec.hyperparameters,
-                    published=self._settings.models / job.spec.output.model,
-                )
-            )
-
         async def carry_out() -> GateStatus:
-            subject = await asyncio.to_thread(assembled)
+            subject = await asyncio.to_thread(self._assembled, job)
             folder = self._settings.evidence / run.id
             return await run_gate(gate, subject, registry=self._settings.checks, evidence=folder)
 
@@ -200,10 +202,7 @@ class TrainingReconciler:
 
     def _publish(self, job: TrainingJob) -> Published:
         run = _run(job)
-        folder = self._workbench.folder(run.id)
-        result = folder.result()
-        if result is None:
-            raise EvaluationError(f"the result of run {run.id} is gone from {folder.path}")
+        trained, result = self._trained(job)
         metadata: dict[str, str | int | float] = {
             "job": str(job.key),
             "dataUri": run.data.uri,
@@ -214,8 +213,12 @@ class TrainingReconciler:
         if job.status.validation is not None:
             metadata |= {"accuracy": job.status.validation.accuracy, "heldOutRows": job.status.validation.rows}
         labels = tuple(str(label) for label in result.classes)
-        artefact = Artefact(run.id, folder.model.read_bytes(), labels=labels, metadata=metadata)
-        return publish(self._settings.models, job.spec.output.model, artefact)
+        artefact = Artefact(run.id, trained.folder.model.read_bytes(), labels=labels, metadata=metadata)
+        subject = self._assembled(job)  # before, so that a model which cannot be described is not published
+        published = publish(self._settings.models, job.spec.output.model, artefact)
+        ended = Ended(trained.folder, result, published, subject)
+        archive = Archive(MetadataStore(self._settings.metadata), self._settings.cards)
+        return attrs.evolve(published, card=archive.keep(job, ended))
 
 
 def _recorded(job: TrainingJob) -> RunStatus:

@@ -41,6 +41,16 @@ class TrainingSettings:
         return self.state / "evidence"
 
     @property
+    def metadata(self) -> Path:
+        """The file with what is recorded of data, runs and models."""
+        return self.state / "metadata.sqlite"
+
+    @property
+    def cards(self) -> Path:
+        """The parent of the model cards' folders."""
+        return self.state / "cards"
+
+    @property
     def runs(self) -> Path:
         """The parent of the runs' folders."""
         return self.state / "runs"

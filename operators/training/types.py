@@ -25,6 +25,7 @@ from windlass.manifests.markers import (
 )
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.metadata.recording import Descriptions
 from windlass.statemachine.conditions import Condition
 
 __all__ = (
@@ -81,7 +82,7 @@ class Output:
 class TrainingJobSpec:
     """What to train, on which data, and what it must prove before it is published. A changed spec is a new run.
 
-    With a `gate`, its required checks have to pass on the trained model, too.
+    With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
     """
 
     data: DataReference
@@ -91,6 +92,7 @@ class TrainingJobSpec:
     seed: Annotated[int, Minimum(0), Maximum(2**53)] = 0
     validation: Validation = Validation()
     gate: GateSpec | None = None
+    card: Descriptions = attrs.field(factory=Descriptions)
 
 
 @attrs.frozen
@@ -130,12 +132,13 @@ class ValidationStatus:
 
 @attrs.frozen
 class ModelStatus:
-    """The published model."""
+    """The published model. `card` is the URI of its card's page."""
 
     name: str
     version: int
     sha256: str
     uri: str
+    card: str = ""
 
 
 @attrs.frozen

@@ -6,10 +6,11 @@ module does not know where facts come from or records go.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import attrs
 
+from windlass.manifests.markers import MaxLength
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.gate.types import GateStatus
 from windlass.operators.training.metadata.records import (
@@ -78,13 +79,13 @@ class Confusion:
 
 @attrs.frozen(kw_only=True)
 class Descriptions:
-    """What only people know; an empty text is not known."""
+    """What only people know and a model card should say; an empty text is not known."""
 
-    description: str = ""
-    license: str = ""
-    limitations: str = ""
-    contact: str = ""
-    dataset_license: str = ""
+    description: Annotated[str, MaxLength(4096)] = ""
+    license: Annotated[str, MaxLength(256)] = ""
+    limitations: Annotated[str, MaxLength(4096)] = ""
+    contact: Annotated[str, MaxLength(256)] = ""
+    dataset_license: Annotated[str, MaxLength(256)] = ""
 
 
 @attrs.frozen(kw_only=True)

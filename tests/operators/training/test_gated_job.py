@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import threading
+from pathlib import Path
 
 import attrs
 import pytest
@@ -87,7 +88,7 @@ async def house(path, kind="embedded"):
 @pytest.mark.parametrize("server", ["embedded", "kubernetes"])
 async def test_a_model_that_passes_is_published_and_a_worse_one_after_it_is_not(tmp_path, server):
     async with house(tmp_path, server) as home, home.controller():
-        await home.apply(ROBUST, STEADY, ACCURATE, DRIFTING)
+        await home.apply(ROBUST, STEADY, ACCURATE, DRIFTING, card={"contact": "the digits team"})
         first = await home.ended()
 
         assert (first.phase, first.gate.passed) == ("Succeeded", True), first
@@ -99,6 +100,14 @@ async def test_a_model_that_passes_is_published_and_a_worse_one_after_it_is_not(
         ]
         assert first.gate.model_sha256 == first.model.sha256
         assert evidence_fault(first.gate, tmp_path / "state" / "evidence" / first.run.id) is None
+
+        page = Path(first.model.card.removeprefix("file://"))
+        text = page.read_text()
+        assert f"| SHA-256 | {first.model.sha256} |" in text
+        assert f"| Run id | {first.run.id} |" in text
+        assert "| steady | sensitivity | yes | Passed |" in text
+        assert text.rstrip().endswith("the digits team")
+        assert sorted(path.name for path in page.parent.iterdir()) == ["README.md", "confusion.svg", "loss.svg"]
 
         await home.delete()
         await home.apply(ACCURATE, hyperparameters={"epochs": 1, "learningRate": 1e-6})
