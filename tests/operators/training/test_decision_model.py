@@ -9,6 +9,8 @@ from training_jobs import DATA, NOW, PASSING, PROGRESS, PUBLISHED, RESULT, new_j
 from windlass.operators.training import decision as d
 from windlass.operators.training.decision import Facts, current_phase, decide
 from windlass.operators.training.executors.contract import Active, Done, Lost, NotStarted
+from windlass.operators.training.gate.judging import Deliberating
+from windlass.operators.training.gate.types import CheckSpec, GateSpec, GateStatus
 from windlass.operators.training.phases import MACHINE
 from windlass.operators.training.types import TrainingJobStatus
 from windlass.statemachine.forensics import examine
@@ -17,6 +19,9 @@ from windlass.statemachine.modelcheck import Invariant, explore, invariants
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 NEW = TrainingJobStatus()
+GATE = GateSpec((CheckSpec("robust", "fgsm"),))
+OPEN = GateStatus("sha", passed=True, reason="Passed", message="all of them passed")
+SHUT = attrs.evolve(OPEN, passed=False, reason="CheckFailed")
 
 
 @attrs.frozen(cache_hash=True)
@@ -37,14 +42,16 @@ class Outside:
     trainer: str = "none"
     attempt: int = 0
     published: bool = False
+    gate: str = "not asked"
 
     def of(self, attempt):
         """A result and a lock are the run's, whichever attempt they are from; a loss is one attempt's."""
         return OBSERVED["none" if self.trainer == "lost" and attempt != self.attempt else self.trainer]
 
 
-def job_of(record):
-    return attrs.evolve(new_job(finalizers=record.finalizers), status=record.status)
+def job_of(record, verdict=None):
+    job = attrs.evolve(new_job(finalizers=record.finalizers), status=record.status)
+    return job if verdict is None else attrs.evolve(job, spec=attrs.evolve(job.spec, gate=GATE))
 
 
 @functools.cache
@@ -52,11 +59,11 @@ def phase_of(record):
     return current_phase(job_of(record))
 
 
-def deciding(*, passes):
+def deciding(*, passes, verdict=None):
     @functools.cache
     def program(record, outside):
         """What the reconciler does with a decision, as effects of which any may be the last."""
-        job, plan = job_of(record), []
+        job, plan = job_of(record, verdict), []
         facts = Facts(now=NOW, failures_max=1)
         for _ in range(8):
             match decide(job, facts):
@@ -72,6 +79,9 @@ def deciding(*, passes):
                     facts = attrs.evolve(facts, observation=outside.of(record.status.run.attempt))
                 case d.Evaluate():
                     facts = attrs.evolve(facts, evaluation=PASSING if passes else attrs.evolve(PASSING, accuracy=0.1))
+                case d.Judge():
+                    plan.append(Act("asks the gate", asking))
+                    facts = attrs.evolve(facts, gate=verdict if outside.gate == "ended" else Deliberating())
                 case d.Publish():
                     plan.append(Act("publishes", lambda outside: attrs.evolve(outside, published=True)))
                     facts = attrs.evolve(facts, published=PUBLISHED)
@@ -92,6 +102,18 @@ def starting(attempt):
         return outside if busy else attrs.evolve(outside, trainer="active", attempt=attempt)
 
     return Act(f"starts attempt {attempt}", start)
+
+
+def asking(outside):
+    return attrs.evolve(outside, gate="asked") if outside.gate == "not asked" else outside
+
+
+def gatekeeper(record, outside):
+    """The trainer, and the gate that comes to its verdict, or is lost with the controller that carried it out."""
+    yield from trainer(record, outside)
+    if outside.gate == "asked":
+        yield "the gate ends", record, attrs.evolve(outside, gate="ended")
+        yield "the gate is lost", record, attrs.evolve(outside, gate="not asked")
 
 
 OBSERVED = {
@@ -162,3 +184,34 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
 
     reached = {phase_of(world.record) for world in report.reached}
     assert reached == set(MACHINE.states) - ({"Failed"} if passes else {"Publishing", "Succeeded"})
+
+
+def let_through_first(before, after):
+    if after.outside.published and not (after.record.status.gate and after.record.status.gate.passed):
+        return "a model was published that the gate has not let through"
+    return None
+
+
+@pytest.mark.parametrize("verdict", [OPEN, SHUT], ids=["an open gate", "a shut gate"])
+def test_no_interleaving_publishes_what_the_gate_has_not_let_through(verdict):
+    """A14, B1, G1: with a gate that is asked, lost with its controller, and asked again."""
+    setting = Setting(
+        programs=(Program("controller", deciding(passes=True, verdict=verdict)),),
+        record=Record(),
+        outside=Outside(),
+        bounds=Bounds(crashes=1, stale=1, versions=14),
+        environment=gatekeeper,
+    )
+    model = setting.model(
+        "TrainingJob with a gate",
+        invariants=(
+            *invariants(MACHINE, lambda world: phase_of(world.record)),
+            Invariant("no model that the gate has not let through", let_through_first),
+            Invariant("an honest journal", honest_journal),
+        ),
+        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
+    )
+    report = explore(model).require()
+
+    reached = {phase_of(world.record) for world in report.reached}
+    assert reached == set(MACHINE.states) - ({"Failed"} if verdict.passed else {"Publishing", "Succeeded"})

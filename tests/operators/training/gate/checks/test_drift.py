@@ -43,7 +43,9 @@ def test_the_bands_include_their_lower_and_upper_ends():
     found = measure(rows(), rows(shift=0.4, seed=3))
 
     at = found.statistic
-    assert measure(rows(), rows(shift=0.4, seed=3), warn=at, fail=at).reason == "DriftWarning"
+    assert measure(rows(), rows(shift=0.4, seed=3), warn=at, fail=at, level=1e-300).reason == "DriftWarning"
+    above = float(np.nextafter(at, 1))
+    assert measure(rows(), rows(shift=0.4, seed=3), warn=above, fail=above, level=1e-300).reason == "NoDrift"
     assert measure(rows(), rows(shift=0.4, seed=3), warn=0.01, fail=float(np.nextafter(at, 0))).outcome == "Failed"
 
 
