@@ -53,8 +53,10 @@ class Attacked:
 
 def fgsm(features: Matrix, gradient: Matrix, epsilon: float, *, bounds: tuple[float, float]) -> Matrix:
     """The adversarial rows."""
-    moved: Matrix = np.clip(features + epsilon * np.sign(gradient), *bounds)
-    return moved
+    moved: Matrix = np.sign(gradient)
+    moved *= epsilon
+    moved += features
+    return np.clip(moved, *bounds, out=moved)
 
 
 def attack(model: Classifier, sample: Sample, how: Attack, *, pause: Callable[[], None] = lambda: None) -> Attacked:

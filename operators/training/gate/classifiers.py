@@ -50,20 +50,25 @@ class Network:
         values = self._forward(features)
         slope = _softmax(values[-1])
         slope[np.arange(len(targets)), targets] -= 1.0
-        for layer, after in zip(reversed(self.layers), reversed(values), strict=True):
+        for layer, after in zip(reversed(self._scaled()), reversed(values), strict=True):
             if layer.rectified:
-                slope = slope * (after > 0)
+                slope *= after > 0
             slope = slope @ layer.weights.T
-        return slope * self.factor
+        return slope
 
     def _forward(self, features: Matrix) -> list[Matrix]:
         """The values after each layer."""
-        values, current = [], features * self.factor
-        for layer in self.layers:
+        values, current = [], features
+        for layer in self._scaled():
             current = current @ layer.weights + layer.bias
             current = np.maximum(current, 0.0) if layer.rectified else current
             values.append(current)
         return values
+
+    def _scaled(self) -> tuple[Layer, ...]:
+        """The layers with the factor in the first one's weights, which are smaller than the rows are."""
+        first, *others = self.layers
+        return (attrs.evolve(first, weights=first.weights * self.factor), *others)
 
 
 def onnx_classifier(content: bytes, classes: Sequence[int]) -> Classifier:

@@ -7,7 +7,7 @@ and so is a change of an execution that has ended. This module does not know wha
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ __all__ = ("MetadataStore",)
 
 _WAIT_SECONDS: Final = 60.0  # for another process's transaction; each takes milliseconds
 _FAULTS_SHOWN_MAX: Final = 5
+_AT_ONCE: Final = 500  # variables in one statement; SQLite's limit was 999 for long
 
 
 class MetadataStore:
@@ -75,13 +76,16 @@ class MetadataStore:
         """Those that fit everything that is asked for, ordered by id."""
         with self._reading() as db:
             wanted = (("id", ids or None), ("type", type_), ("digest", digest))
-            return tuple(_artifact(db, row) for row in _select(db, "artifacts", wanted))
+            rows = _select(db, "artifacts", wanted)
+            properties = _properties(db, rows)
+            return tuple(_artifact(row, properties[row["id"]]) for row in rows)
 
     def executions(self, *, ids: Sequence[str] = (), type_: str | None = None) -> tuple[Execution, ...]:
         """Those that fit everything that is asked for, ordered by id."""
         with self._reading() as db:
             rows = _select(db, "executions", (("id", ids or None), ("type", type_)))
-            return tuple(_execution(db, row) for row in rows)
+            properties = _properties(db, rows)
+            return tuple(_execution(row, properties[row["id"]]) for row in rows)
 
     def contexts(self, *, member: str | None = None) -> tuple[Context, ...]:
         """All, or those that this artifact or execution belongs to, ordered by id."""
@@ -90,7 +94,8 @@ class MetadataStore:
             query += " WHERE id IN (SELECT context FROM associations WHERE member = :member)"
         with self._reading() as db:
             rows = db.execute(f"{query} ORDER BY id", {"member": member}).fetchall()
-            return tuple(Context(row["id"], row["type"], row["name"], _properties(db, row["id"])) for row in rows)
+            properties = _properties(db, rows)
+            return tuple(Context(row["id"], row["type"], row["name"], properties[row["id"]]) for row in rows)
 
     def events(self, *, artifact: str | None = None, execution: str | None = None) -> tuple[Event, ...]:
         """Those of an artifact, of an execution, of both, or all; in a fixed order."""
@@ -231,21 +236,25 @@ def _select(
     return db.execute(f"SELECT * FROM {table} WHERE {' AND '.join(clauses)} ORDER BY {order}", values).fetchall()  # noqa: S608
 
 
-def _artifact(db: sqlite3.Connection, row: sqlite3.Row) -> Artifact:
-    properties = _properties(db, row["id"])
-    return Artifact(
-        row["id"], row["type"], row["name"], row["uri"], row["digest"], _time(row["created_at"]), properties
-    )
+def _artifact(row: sqlite3.Row, properties: Mapping[str, Any]) -> Artifact:
+    created = _time(row["created_at"])
+    return Artifact(row["id"], row["type"], row["name"], row["uri"], row["digest"], created, properties)
 
 
-def _execution(db: sqlite3.Connection, row: sqlite3.Row) -> Execution:
+def _execution(row: sqlite3.Row, properties: Mapping[str, Any]) -> Execution:
     times = _time(row["started_at"]), _time(row["finished_at"])
-    return Execution(row["id"], row["type"], row["name"], row["state"], *times, _properties(db, row["id"]))
+    return Execution(row["id"], row["type"], row["name"], row["state"], *times, properties)
 
 
-def _properties(db: sqlite3.Connection, owner: str) -> dict[str, Any]:
-    rows = db.execute("SELECT name, value FROM properties WHERE owner = ? ORDER BY name", (owner,))
-    return {row["name"]: decode_property(row["value"]) for row in rows}
+def _properties(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> dict[str, dict[str, Any]]:
+    """The properties of each of these records, by its id."""
+    found: dict[str, dict[str, Any]] = {row["id"]: {} for row in rows}
+    owners = list(found)
+    for first in range(0, len(owners), _AT_ONCE):
+        part = owners[first : first + _AT_ONCE]
+        for row in _select(db, "properties", (("owner", part),), "owner, name"):
+            found[row["owner"]][row["name"]] = decode_property(row["value"])
+    return found
 
 
 def _text(value: str | datetime | None) -> str | None:
