@@ -20,6 +20,7 @@ from windlass.operators.training.dataversion import DataRecord, resolve
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
 from windlass.operators.training.gate.assembly import Judged, subject_of
+from windlass.operators.training.gate.experiment import KatibCluster
 from windlass.operators.training.gate.judging import Deliberating, Judging
 from windlass.operators.training.gate.runner import run_gate
 from windlass.operators.training.gate.subject import Subject as JudgedSubject
@@ -29,7 +30,7 @@ from windlass.operators.training.publish import Artefact, Published, publish
 from windlass.operators.training.runfolder import TrainingResult
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.story import recent, tellings
-from windlass.operators.training.types import RunStatus, TrainingJob
+from windlass.operators.training.types import API_VERSION, RunStatus, TrainingJob
 from windlass.operators.training.validation import Evaluation, Subject, evaluate
 
 __all__ = ("TrainingReconciler",)
@@ -95,11 +96,11 @@ class TrainingReconciler:
             case decisions.Wait(seconds):
                 return Result.done() if seconds is None else Result.after(seconds)
             case _:
-                return await self._learn(job, facts, decision)
+                return await self._learn(ctx, job, facts, question=decision)
         # What was written comes back through the cache and wakes the key.
         return Result.done()
 
-    async def _learn(self, job: TrainingJob, facts: Facts, question: Question) -> Facts:
+    async def _learn(self, ctx: Context, job: TrainingJob, facts: Facts, *, question: Question) -> Facts:
         match question:
             case decisions.Verify(table_id):
                 return attrs.evolve(facts, data=await _in_thread(lambda: self._verify(job, table_id)))
@@ -108,7 +109,7 @@ class TrainingReconciler:
             case decisions.Evaluate():
                 return attrs.evolve(facts, evaluation=await _in_thread(lambda: self._evaluate(job)))
             case decisions.Judge():
-                return attrs.evolve(facts, gate=await self._judge(job))
+                return attrs.evolve(facts, gate=await self._judge(ctx, job))
             case decisions.Publish():
                 return attrs.evolve(facts, published=await _in_thread(lambda: self._publish(job)))
             case decisions.Discard(runs):
@@ -190,11 +191,14 @@ class TrainingReconciler:
             )
         )
 
-    async def _judge(self, job: TrainingJob) -> GateStatus | Deliberating | Fault:
+    async def _judge(self, ctx: Context, job: TrainingJob) -> GateStatus | Deliberating | Fault:
         run, gate = _run(job), job.spec.gate or GateSpec()
 
         async def carry_out() -> GateStatus:
             subject = await asyncio.to_thread(self._assembled, job)
+            if self._settings.katib:
+                cluster = KatibCluster(ctx.api, job.metadata.namespace, _owner(job), asyncio.get_running_loop())
+                subject = attrs.evolve(subject, cluster=cluster)
             folder = self._settings.evidence / run.id
             return await run_gate(gate, subject, registry=self._settings.checks, evidence=folder)
 
@@ -219,6 +223,11 @@ class TrainingReconciler:
         ended = Ended(trained.folder, result, published, subject)
         archive = Archive(MetadataStore(self._settings.metadata), self._settings.cards)
         return attrs.evolve(published, card=archive.keep(job, ended))
+
+
+def _owner(job: TrainingJob) -> dict[str, object]:
+    owner = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": job.metadata.name, "uid": job.metadata.uid}
+    return {**owner, "controller": True}
 
 
 def _recorded(job: TrainingJob) -> RunStatus:

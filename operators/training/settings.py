@@ -24,6 +24,7 @@ class TrainingSettings:
     `failures_max` attempts of one run may be killed before the job fails. `progress_seconds` is the least time
     between two progress reports in the status. `workers` jobs are looked at concurrently. `executors` is the registry
     in which `spec.executor` is looked up, `checks` that of `spec.gate`.
+    `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
     state: Path
@@ -32,6 +33,7 @@ class TrainingSettings:
     progress_seconds: float = 0.25
     workers: int = 4
     executors: ExecutorRegistry[Any] = executors
+    katib: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
     clock: Callable[[], datetime] = _now
 

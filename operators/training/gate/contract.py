@@ -53,7 +53,7 @@ class Deadline:
     """When the answer is wanted: `seconds` from now, or as soon as nobody waits for it any more."""
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._clock = clock
         self._ends = clock() + seconds
         self._given_up = threading.Event()
@@ -65,11 +65,11 @@ class Deadline:
     def check(self) -> None:
         """Go on if there is time. Raises CheckError with the reason TimedOut."""
         if self.remaining() <= 0:
-            raise CheckError(f"no answer within {self._seconds:g} s", reason="TimedOut")
+            raise CheckError(f"no answer within {self.seconds:g} s", reason="TimedOut")
 
     def give_up(self) -> None:
         """Nobody waits any more: the next `check` raises."""
         self._given_up.set()
 
     def __repr__(self) -> str:
-        return f"<Deadline in {self.remaining():.3g} s of {self._seconds:g}>"
+        return f"<Deadline in {self.remaining():.3g} s of {self.seconds:g}>"

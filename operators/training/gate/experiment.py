@@ -7,9 +7,9 @@ know what the trials mean.
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -28,9 +28,11 @@ from windlass.operators.training.gate.katib import (
     read_experiment,
     render_experiment,
 )
-from windlass.operators.training.gate.trials import Patience, Trial, TrialPlan
+from windlass.operators.training.gate.trials import Patience, Trial, TrialPlan, TrialRunner, TrialTemplate
 
-__all__ = ("KatibTrials", "katib_is_present", "run_experiment")
+__all__ = ("KatibCluster", "KatibTrials", "katib_is_present", "run_experiment")
+
+T = TypeVar("T")
 
 _TICK_SECONDS: Final = 0.1  # how soon a thread that waits notices that nobody waits for it
 
@@ -133,14 +135,37 @@ class KatibTrials:
         work = run_experiment(
             self.api, plan, self.settings, timeout_seconds=self.timeout_seconds, poll_seconds=self.poll_seconds
         )
-        submitted = asyncio.run_coroutine_threadsafe(work, self.loop)
-        try:
-            while True:
-                deadline.check()
-                try:
-                    return submitted.result(min(_TICK_SECONDS, max(deadline.remaining(), 0.001)))
-                except concurrent.futures.TimeoutError:
-                    if submitted.done():
-                        raise
-        finally:
-            submitted.cancel()
+        return _wait_for(work, self.loop, deadline)
+
+
+@attrs.frozen
+class KatibCluster:
+    """See ClusterTrials: the cluster of the job, as seen on `loop` through `api`. `owner` as in KatibSettings."""
+
+    api: Api
+    namespace: str
+    owner: Mapping[str, Any]
+    loop: asyncio.AbstractEventLoop
+    poll_seconds: float = 2.0
+
+    def runner(self, template: TrialTemplate, deadline: Patience) -> TrialRunner | None:
+        """See ClusterTrials.runner. Blocks: never call it on the loop itself."""
+        if not _wait_for(katib_is_present(self.api, self.namespace), self.loop, deadline):
+            return None
+        settings = KatibSettings(namespace=self.namespace, owner=self.owner, template=template)
+        return KatibTrials(self.api, settings, self.loop, deadline.seconds, self.poll_seconds)
+
+
+def _wait_for(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, deadline: Patience) -> T:
+    """What `work` returns on the loop, waited for in another thread. Raises CheckError when nobody waits any more."""
+    submitted = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        while True:
+            deadline.check()
+            try:
+                return submitted.result(min(_TICK_SECONDS, max(deadline.remaining(), 0.001)))
+            except concurrent.futures.TimeoutError:
+                if submitted.done():
+                    raise
+    finally:
+        submitted.cancel()

@@ -15,7 +15,7 @@ import attrs
 from windlass.informers.resources import Resource
 from windlass.operators.errors import CheckError
 from windlass.operators.training.files import canonical_json
-from windlass.operators.training.gate.trials import Range, Trial, TrialPlan, TrialState
+from windlass.operators.training.gate.trials import Range, Trial, TrialPlan, TrialState, TrialTemplate
 
 __all__ = (
     "EXPERIMENT",
@@ -38,26 +38,18 @@ OPERATION_ANNOTATION: Final = "ai.windlass.dev/operation-id"
 
 # The first that is true counts: early stopping leaves Succeeded beside it, and a value that came too soon (B5).
 _ENDED: Final = ("EarlyStopped", "MetricsUnavailable", "Killed", "Failed", "Succeeded")
-_JOB_DONE: Final = 'status.conditions.#(type=="Complete")#|#(status=="True")#'
-_JOB_FAILED: Final = 'status.conditions.#(type=="Failed")#|#(status=="True")#'
 
 
 @attrs.frozen(kw_only=True)
 class KatibSettings:
     """Where and how trials run.
 
-    `owner` is the owner reference of the job, whose uid makes the Experiment's name. `trial_spec` is the manifest of
-    one trial, in which `${trialParameters.<hyperparameter>}` stands for a value; it prints `<objective>=<number>`. The
-    conditions are GJSON paths in that object's status, those of a batch/v1 Job unless given.
+    `owner` is the owner reference of the job, whose uid makes the Experiment's name.
     """
 
     namespace: str
     owner: Mapping[str, Any]
-    trial_spec: Mapping[str, Any]
-    primary_container: str = "training"
-    success_condition: str = _JOB_DONE
-    failure_condition: str = _JOB_FAILED
-    parallel: int = 2
+    template: TrialTemplate
 
 
 @attrs.frozen
@@ -81,6 +73,7 @@ def experiment_name(plan: TrialPlan, settings: KatibSettings) -> str:
 
 def render_experiment(plan: TrialPlan, settings: KatibSettings) -> dict[str, Any]:
     """The manifest. Equal arguments give equal manifests (A6)."""
+    template = settings.template
     return {
         "apiVersion": EXPERIMENT.api_version,
         "kind": EXPERIMENT.kind,
@@ -100,19 +93,19 @@ def render_experiment(plan: TrialPlan, settings: KatibSettings) -> dict[str, Any
                 "algorithmName": "random",
                 "algorithmSettings": [{"name": "random_state", "value": str(plan.seed % 2**31)}],
             },
-            "parallelTrialCount": min(settings.parallel, plan.count),
+            "parallelTrialCount": min(template.parallel, plan.count),
             "maxTrialCount": plan.count,
             # Too many failures are for the check to judge, which wants to see all trials.
             "maxFailedTrialCount": plan.count,
             "parameters": [_parameter(one) for one in plan.ranges],
             "metricsCollectorSpec": {"collector": {"kind": "StdOut"}},
             "trialTemplate": {
-                "primaryContainerName": settings.primary_container,
-                "successCondition": settings.success_condition,
-                "failureCondition": settings.failure_condition,
+                "primaryContainerName": template.primary_container,
+                "successCondition": template.success_condition,
+                "failureCondition": template.failure_condition,
                 "retain": True,
                 "trialParameters": [{"name": one.name, "reference": one.name} for one in plan.ranges],
-                "trialSpec": dict(settings.trial_spec),
+                "trialSpec": dict(template.trial_spec),
             },
             "resumePolicy": "Never",
         },

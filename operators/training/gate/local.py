@@ -60,6 +60,10 @@ class _Budget:
     deadline: Patience
     left_over: float
 
+    @property
+    def seconds(self) -> float:
+        return self.deadline.seconds
+
     def remaining(self) -> float:
         return max(0.0, self.deadline.remaining() - max(0.0, self.left_over))
 

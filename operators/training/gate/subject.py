@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from windlass.operators.errors import CheckError
-from windlass.operators.training.gate.trials import TrialRunner
+from windlass.operators.training.gate.trials import ClusterTrials, TrialRunner
 from windlass.operators.training.softmax import Matrix
 
 __all__ = ("NO_INCUMBENT", "Classifier", "InputGradient", "Labels", "NoIncumbent", "Sample", "Subject", "present")
@@ -93,7 +93,8 @@ class Subject:
     """The model and what there is to judge it by.
 
     `evaluation` are the held-out rows, `training` those that it was trained on, `recent` those that production sees.
-    `hyperparameters` are those it was trained with, `trials` trains again with others.
+    `hyperparameters` are those it was trained with, `trials` trains again with others on this machine, `cluster` in the
+    job's.
     """
 
     model: Classifier
@@ -103,6 +104,7 @@ class Subject:
     incumbent: Classifier | NoIncumbent | None = None
     hyperparameters: Mapping[str, float] = attrs.field(factory=dict)
     trials: TrialRunner | None = None
+    cluster: ClusterTrials | None = None
     seed: int = 0
 
     def inputs(self) -> dict[str, str]:

@@ -4,15 +4,29 @@ The values of a plan follow from its ranges, count and seed. This module does no
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import attrs
 import numpy as np
 
-__all__ = ("Patience", "Range", "Trial", "TrialPlan", "TrialRunner", "TrialState", "assignments")
+from windlass.manifests.markers import Maximum, MaxLength, Minimum, MinLength
+
+__all__ = (
+    "ClusterTrials",
+    "Patience",
+    "Range",
+    "Trial",
+    "TrialPlan",
+    "TrialRunner",
+    "TrialState",
+    "TrialTemplate",
+    "assignments",
+)
 
 TrialState = Literal["Succeeded", "Failed", "Killed", "EarlyStopped", "MetricsUnavailable", "Running"]
 
+_JOB_DONE: Final = 'status.conditions.#(type=="Complete")#|#(status=="True")#'
+_JOB_FAILED: Final = 'status.conditions.#(type=="Failed")#|#(status=="True")#'
 _TRIALS: Final = 3  # keeps the stream of the trials apart from any other use of the same seed
 
 
@@ -47,8 +61,27 @@ class Trial:
     assignments: Mapping[str, float] = attrs.field(factory=dict)
 
 
+@attrs.frozen
+class TrialTemplate:
+    """How a trial runs in a cluster.
+
+    `trialSpec` is the manifest of one, in which `${trialParameters.<hyperparameter>}` stands for a value; it prints
+    `<objective>=<number>`. The conditions are GJSON paths into that object, those of a batch/v1 Job unless given.
+    """
+
+    trial_spec: Mapping[str, Any]
+    primary_container: Annotated[str, MinLength(1), MaxLength(63)] = "training"
+    success_condition: Annotated[str, MaxLength(1024)] = _JOB_DONE
+    failure_condition: Annotated[str, MaxLength(1024)] = _JOB_FAILED
+    parallel: Annotated[int, Minimum(1), Maximum(100)] = 2
+
+
 class Patience(Protocol):
     """How long a runner may take; see `contract.Deadline`."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that there were at the beginning."""
 
     def remaining(self) -> float:
         """Seconds left."""
@@ -66,6 +99,13 @@ class TrialRunner(Protocol):
 
     def run(self, plan: TrialPlan, deadline: Patience) -> tuple[Trial, ...]:
         """Every trial of the plan, ended. Blocks. Raises CheckError when it cannot be known how they ended."""
+
+
+class ClusterTrials(Protocol):
+    """Whether and how trials run in the job's cluster."""
+
+    def runner(self, template: TrialTemplate, deadline: Patience) -> TrialRunner | None:
+        """Who carries them out there; None if certainly nobody. Blocks. Raises CheckError when it cannot be told."""
 
 
 def assignments(plan: TrialPlan) -> tuple[dict[str, float], ...]:

@@ -162,6 +162,7 @@ class Katib:
     ends: tuple[str, str] | None = ("Succeeded", "ExperimentMaxTrialsReached")
     go: asyncio.Event = attrs.field(factory=asyncio.Event)
     played: list[str] = attrs.field(factory=list)
+    over: bool = False
 
     @contextlib.asynccontextmanager
     async def running(self, *, at_once=True):
@@ -171,12 +172,13 @@ class Katib:
         try:
             yield self
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            # Not cancelled: it ends between two requests, so that none is left half sent.
+            self.over = True
+            self.go.set()
+            await task
 
     async def _run(self):
-        while True:
+        while not self.over:
             for experiment in (await self.api.list(EXPERIMENT, namespace=self.namespace)).items:
                 if experiment.uid not in self.played:
                     self.played.append(experiment.uid)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from katib_standin import Katib, install_katib
 from servers import open_server
 
 from windlass.controller import ExecutorRegistry, Manager
@@ -20,6 +21,7 @@ from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
 from windlass.operators.training.gate.contract import Measurement
 from windlass.operators.training.gate.evidence import evidence_fault
+from windlass.operators.training.gate.katib import EXPERIMENT
 from windlass.operators.training.gate.registry import check_registry
 from windlass.statemachine.conditions import Conditions
 
@@ -139,6 +141,30 @@ async def test_a_gate_that_stays_shut_says_why_and_publishes_nothing(tmp_path, c
         assert (status.phase, status.gate.passed, status.gate.reason) == ("Failed", False, reason)
         assert words in Conditions.of(status.conditions).get("Succeeded").message
         assert not (tmp_path / "models").exists()
+
+
+async def test_the_trials_of_a_job_can_be_an_experiment_if_the_operators_owner_allows_it(tmp_path):
+    """B5, B6: owned by the job, so that it is gone with it. Not allowed, it is a doubt, and blocks."""
+    spec = {"apiVersion": "batch/v1", "kind": "Job"}
+    check = {**STEADY, "parameters": {**STEADY["parameters"], "katib": {"trialSpec": spec}}}
+    async with house(tmp_path) as home:
+        await install_katib(home.api)
+        async with home.controller():
+            await home.apply(check)
+            refused = await home.ended()
+            assert refused.gate.checks[0].reason == "KatibNotAllowed"
+            await home.delete()
+
+        home.settings = attrs.evolve(home.settings, katib=True)
+        async with home.controller(), Katib(home.api, "default", (0.9, 0.91, 0.92, 0.93, 0.94)).running():
+            await home.apply(check)
+            status = await home.ended()
+            (experiment,) = (await home.api.list(EXPERIMENT, namespace="default")).items
+
+        assert (status.phase, status.gate.checks[0].samples) == ("Succeeded", 5)
+        assert status.gate.checks[0].statistic == pytest.approx(0.00025)
+        job = await home.api.get(TrainingJob, KEY)
+        assert [one["uid"] for one in experiment.to_dict()["metadata"]["ownerReferences"]] == [job.uid]
 
 
 class Slow:

@@ -17,7 +17,7 @@ from windlass.operators.training.gate.contract import Check, Deadline, Measureme
 from windlass.operators.training.gate.parameters import read_parameters
 from windlass.operators.training.gate.statistics import spread_of
 from windlass.operators.training.gate.subject import Subject
-from windlass.operators.training.gate.trials import Range, Trial, TrialPlan
+from windlass.operators.training.gate.trials import Range, Trial, TrialPlan, TrialRunner, TrialTemplate
 
 __all__ = ("SENSITIVITY", "SensitivityCheck", "SensitivityParameters", "judge_trials", "plan_of")
 
@@ -28,7 +28,8 @@ _RATIO_SLACK: Final = 1e-9  # 4 of 5 is 0.8, whatever the division makes of it
 class SensitivityParameters:
     """`vary` names hyperparameters; each is drawn from its value minus to plus the share `spread` of it.
 
-    `metricLow` to `metricHigh` is the range of the objective, in which it is normalised.
+    `metricLow` to `metricHigh` is the range of the objective, in which it is normalised. With `katib` the trials are a
+    Katib Experiment where there is Katib, and run on this machine where there certainly is none (B6).
     """
 
     vary: Annotated[tuple[str, ...], MinItems(1), MaxItems(16)]
@@ -40,6 +41,7 @@ class SensitivityParameters:
     objective: str = "accuracy"
     metric_low: float = 0.0
     metric_high: float = 1.0
+    katib: TrialTemplate | None = None
 
 
 class SensitivityCheck:
@@ -51,11 +53,9 @@ class SensitivityCheck:
         """See Check.measure."""
         asked = read_parameters(parameters, SensitivityParameters)
         plan = plan_of(subject, asked)
-        if subject.trials is None:
-            raise CheckError("nothing here can train the model again", reason="NoTrialRunner")
-        trials = subject.trials.run(plan, deadline)
-        measured = judge_trials(trials, asked)
-        return attrs.evolve(measured, details={"runner": subject.trials.name, **measured.details})
+        runner = _runner(subject, asked, deadline)
+        measured = judge_trials(runner.run(plan, deadline), asked)
+        return attrs.evolve(measured, details={"runner": runner.name, **measured.details})
 
 
 def plan_of(subject: Subject, asked: SensitivityParameters) -> TrialPlan:
@@ -120,6 +120,18 @@ def judge_trials(trials: Sequence[Trial], asked: SensitivityParameters) -> Measu
         samples=len(good),
         details={"spread": attrs.asdict(spread), "trials": seen},
     )
+
+
+def _runner(subject: Subject, asked: SensitivityParameters, deadline: Deadline) -> TrialRunner:
+    if asked.katib is not None and subject.cluster is None:
+        raise CheckError("parameters.katib: trials in the cluster are not allowed here", reason="KatibNotAllowed")
+    there = None
+    if asked.katib is not None and subject.cluster is not None:
+        there = subject.cluster.runner(asked.katib, deadline)
+    found = there or subject.trials
+    if found is None:
+        raise CheckError("nothing here can train the model again", reason="NoTrialRunner")
+    return found
 
 
 def _range(name: str, value: float, spread: float) -> Range:

@@ -21,12 +21,12 @@ from windlass.informers.keys import Key
 from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.checks.sensitivity import SENSITIVITY, SensitivityParameters, judge_trials
 from windlass.operators.training.gate.contract import Deadline
-from windlass.operators.training.gate.experiment import KatibTrials, katib_is_present, run_experiment
+from windlass.operators.training.gate.experiment import KatibCluster, KatibTrials, katib_is_present, run_experiment
 from windlass.operators.training.gate.katib import EXPERIMENT, KatibSettings, experiment_name, render_experiment
 from windlass.operators.training.gate.local import LocalTrials
 from windlass.operators.training.gate.registry import check_registry
 from windlass.operators.training.gate.runner import run_gate
-from windlass.operators.training.gate.trials import Range, TrialPlan
+from windlass.operators.training.gate.trials import Range, TrialPlan, TrialTemplate
 from windlass.operators.training.gate.types import CheckSpec, GateSpec
 
 pytestmark = [pytest.mark.realtime, pytest.mark.parametrize("kind", ["embedded", "kubernetes"])]
@@ -83,7 +83,7 @@ async def house(kind, *, katib=True):
             job = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "job", "namespace": namespace}}
             made = await api.create(ConfigMap, job)
             owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "job", "uid": made.uid}
-            yield House(api, KatibSettings(namespace=namespace, owner=owner, trial_spec=JOB))
+            yield House(api, KatibSettings(namespace=namespace, owner=owner, template=TrialTemplate(JOB)))
 
 
 async def test_the_whole_check_by_katib_says_the_same_as_by_ourselves(kind, tmp_path):
@@ -108,6 +108,31 @@ async def test_the_whole_check_by_katib_says_the_same_as_by_ourselves(kind, tmp_
         subject(hyperparameters={"learningRate": 0.05}, trials=local), gate.checks[0].parameters, Deadline(60)
     )
     assert set(by_hand.details) == {"runner", "spread", "trials"}
+
+
+@pytest.mark.parametrize("katib", [True, False], ids=["there", "absent"])
+async def test_who_runs_the_trials_is_found_out_in_the_cluster(kind, katib, tmp_path):
+    """B6, and B5: what is begun anew finds the Experiment that is there."""
+    parameters = {"vary": ["learningRate"], "trials": 6, "katib": {"trialSpec": JOB}}
+    gate = GateSpec((CheckSpec("steady", "sensitivity", True, 50.0, parameters),))
+    async with house(kind, katib=katib) as cluster, contextlib.AsyncExitStack() as stack:
+        if katib:
+            await stack.enter_async_context(cluster.katib(*[0.9, 0.91, 0.92] * 2).running())
+        given = subject(
+            hyperparameters={"learningRate": 0.05},
+            trials=LocalTrials(lambda values, patience: 0.9),
+            cluster=KatibCluster(
+                cluster.api, cluster.settings.namespace, cluster.settings.owner, asyncio.get_running_loop(), 0.03
+            ),
+        )
+        registry = check_registry(discover=lambda: ())
+        found = [await run_gate(gate, given, registry=registry, evidence=tmp_path) for _ in range(2)]
+        made = len(await cluster.experiments()) if katib else 0
+
+    assert [one.passed for one in found] == [True, True]
+    assert made == (1 if katib else 0)
+    assert (found[0].checks[0].statistic > 0) is katib
+    assert found[0].checks[0].evidence_sha256 == found[1].checks[0].evidence_sha256
 
 
 async def test_some_trials_may_be_lost_and_those_stopped_early_do_not_count(kind):
@@ -148,15 +173,36 @@ async def test_one_that_fails_as_a_whole_is_no_answer(kind):
         assert await cluster.refused() == "ExperimentFailed"
 
 
+class Watched:
+    """The API, and whether somebody is at a call of it."""
+
+    def __init__(self, api):
+        self._api, self.calls, self.busy = api, 0, 0
+
+    def __getattr__(self, name):
+        call = getattr(self._api, name)
+
+        async def counted(*arguments, **more):
+            self.calls, self.busy = self.calls + 1, self.busy + 1
+            try:
+                return await call(*arguments, **more)
+            finally:
+                self.busy -= 1
+
+        return counted
+
+
 async def test_a_restart_goes_on_with_the_same_experiment(kind):
     """B5: re-attached by its deterministic name, never a second one."""
     async with house(kind) as cluster:
-        katib = cluster.katib(*[0.9] * 6)
+        katib, watched = cluster.katib(*[0.9] * 6), Watched(cluster.api)
         async with katib.running(at_once=False):
             for _ in range(3):
-                task = asyncio.create_task(cluster.run())
-                while not katib.played:  # noqa: ASYNC110  # another task's state
-                    await asyncio.sleep(0.01)
+                before = watched.calls
+                task = asyncio.create_task(attrs.evolve(cluster, api=watched).run())
+                # It has created or found the Experiment, and waits; no request of it is half sent.
+                while watched.calls < before + 3 or watched.busy:  # noqa: ASYNC110  # another task's state
+                    await asyncio.sleep(0.005)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task

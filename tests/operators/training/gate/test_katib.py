@@ -18,13 +18,15 @@ from windlass.operators.training.gate.katib import (
     read_experiment,
     render_experiment,
 )
-from windlass.operators.training.gate.trials import Range, TrialPlan
+from windlass.operators.training.gate.trials import Range, TrialPlan, TrialTemplate
 
 PLAN = TrialPlan(
     "a" * 64, "accuracy", (Range("learningRate", 0.04, 0.06), Range("batchSize", 12, 20, integer=True)), 6, 9
 )
 OWNER = {"apiVersion": "ai.windlass.dev/v1alpha1", "kind": "TrainingJob", "name": "digits", "uid": "u-1"}
-SETTINGS = KatibSettings(namespace="ml", owner=OWNER, trial_spec={"apiVersion": "batch/v1", "kind": "Job"})
+SETTINGS = KatibSettings(
+    namespace="ml", owner=OWNER, template=TrialTemplate(trial_spec={"apiVersion": "batch/v1", "kind": "Job"})
+)
 
 
 def test_the_manifest_is_what_katib_expects_with_numbers_as_texts_and_no_goal():

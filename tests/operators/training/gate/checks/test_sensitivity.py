@@ -160,3 +160,74 @@ def test_without_anybody_to_train_again_there_is_no_answer():
         SENSITIVITY.measure(subject(hyperparameters={"learningRate": 0.1}), {"vary": ["learningRate"]}, Deadline(60))
 
     assert caught.value.reason == "NoTrialRunner"
+
+
+class Cluster:
+    """Somebody in the cluster, or nobody, or no answer."""
+
+    def __init__(self, runner=None, error=None):
+        self._runner, self._error, self.asked = runner, error, []
+
+    def runner(self, template, deadline):
+        self.asked.append(template)
+        if self._error is not None:
+            raise self._error
+        return self._runner
+
+
+@attrs.frozen
+class Runner:
+    """A runner whose trials all succeed."""
+
+    name: str
+
+    def run(self, plan, deadline):
+        return trials(*[0.9] * plan.count)
+
+
+TEMPLATE = {"trialSpec": {"apiVersion": "batch/v1", "kind": "Job"}}
+
+
+def carried_out(*, cluster, local=None, **parameters):
+    given = subject(hyperparameters={"learningRate": 0.1}, trials=local, cluster=cluster)
+    return SENSITIVITY.measure(given, {"vary": ["learningRate"], **parameters}, Deadline(60))
+
+
+def test_trials_run_in_the_cluster_where_that_is_asked_for_and_possible():
+    """B6: Katib when it is there, the local runner when it is not; the same shape."""
+    there, nobody = Cluster(Runner("katib")), Cluster(None)
+    found = [
+        carried_out(cluster=there, local=Runner("local"), katib=TEMPLATE),
+        carried_out(cluster=nobody, local=Runner("local"), katib=TEMPLATE),
+        carried_out(cluster=there, local=Runner("local")),
+    ]
+
+    assert [one.details["runner"] for one in found] == ["katib", "local", "local"]
+    assert [attrs.evolve(one, details={}) for one in found] == [attrs.evolve(found[0], details={})] * 3
+    assert (len(there.asked), len(nobody.asked)) == (1, 1)
+    assert there.asked[0].trial_spec == TEMPLATE["trialSpec"]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason"),
+    [
+        (None, "KatibNotAllowed"),
+        (Cluster(error=CheckError("no answer", reason="KatibUnreachable")), "KatibUnreachable"),
+        (Cluster(None), "NoTrialRunner"),
+    ],
+    ids=["not allowed", "no answer", "nobody anywhere"],
+)
+def test_where_it_cannot_be_told_who_runs_them_there_is_no_answer(cluster, reason):
+    """B1."""
+    local = None if reason == "NoTrialRunner" else Runner("local")
+    with pytest.raises(CheckError) as caught:
+        carried_out(cluster=cluster, local=local, katib=TEMPLATE)
+
+    assert caught.value.reason == reason
+
+
+def test_a_wrong_template_is_named():
+    with pytest.raises(CheckError, match=r"parameters\.katib\.parallel: expected"):
+        carried_out(cluster=Cluster(None), katib={**TEMPLATE, "parallel": 0})
+    with pytest.raises(CheckError, match=r"parameters\.katib"):
+        carried_out(cluster=Cluster(None), katib={})
