@@ -82,7 +82,8 @@ async def house(path, kind="embedded"):
         async with Client(cluster) as client:
             api = Api(client)
             await install(api, [TrainingJob])
-            with contextlib.suppress(NotFound):  # of another test on the shared server
+            with contextlib.suppress(NotFound):  # of another test on the shared server, whose operator is gone
+                await api.patch(TrainingJob, KEY, {"metadata": {"finalizers": None}})
                 await api.delete(TrainingJob, KEY)
             yield House(path, api, cluster)
 
