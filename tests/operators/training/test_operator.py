@@ -129,6 +129,7 @@ async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_en
         assert [str(digit) for digit in range(10)] == described["labels"]
         assert await home.events(6) == TOLD
         assert len({epoch for phase, epoch in seen if phase == "Running" and epoch}) >= 5, "progress can be watched"
+        await home.delete()  # the next job of this name on a shared server is another test's
 
 
 @pytest.mark.parametrize(
