@@ -39,14 +39,14 @@ def loss_curve(curve: Sequence[tuple[float, ...]]) -> str:
     for tick in range(_TICKS + 1):
         share = tick / _TICKS
         parts.append(_line((_LEFT, y(share)), (_WIDTH - _RIGHT, y(share)), _GRID))
-        parts.append(_text(_LEFT - 8, y(share) + 4, f"{top * share:.3g}", anchor="end"))
-    parts.append(_text(_LEFT, _HEIGHT - _BOTTOM + 18, f"{first:g}", anchor="middle"))
-    parts.append(_text(_WIDTH - _RIGHT, _HEIGHT - _BOTTOM + 18, f"{last:g}", anchor="end"))
-    parts.append(_text(_WIDTH / 2, _HEIGHT - 10, "epoch", anchor="middle"))
+        parts.append(_text((_LEFT - 8, y(share) + 4), f"{top * share:.3g}", anchor="end"))
+    parts.append(_text((_LEFT, _HEIGHT - _BOTTOM + 18), f"{first:g}", anchor="middle"))
+    parts.append(_text((_WIDTH - _RIGHT, _HEIGHT - _BOTTOM + 18), f"{last:g}", anchor="end"))
+    parts.append(_text((_WIDTH / 2, _HEIGHT - 10), "epoch", anchor="middle"))
     parts.append(_path([(x(point[0]), y(point[1] / top)) for point in curve], _LOSS))
     parts.append(_path([(x(point[0]), y(point[2])) for point in curve], _ACCURACY, dashes="6 3"))
-    parts.append(_text(_LEFT, 16, f"loss (0 to {top:.3g})", colour=_LOSS))
-    parts.append(_text(_WIDTH - _RIGHT, 16, "accuracy (0 to 1), dashed", anchor="end", colour=_ACCURACY))
+    parts.append(_text((_LEFT, 16), f"loss (0 to {top:.3g})", colour=_LOSS))
+    parts.append(_text((_WIDTH - _RIGHT, 16), "accuracy (0 to 1), dashed", anchor="end", colour=_ACCURACY))
     return _svg(_WIDTH, _HEIGHT, parts, title="Loss and accuracy by epoch, on the training rows")
 
 
@@ -56,7 +56,7 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
     left, top = 120, 120
     side = size * len(labels)
     parts = [
-        _text(left + side / 2, 16, "answered", anchor="middle"),
+        _text((left + side / 2, 16), "answered", anchor="middle"),
         (
             f'<text x="16" y="{_number(top + side / 2)}" text-anchor="middle" fill="{_INK}" '
             f'transform="rotate(-90 16 {_number(top + side / 2)})">label</text>'
@@ -64,7 +64,7 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
     ]
     for index, label in enumerate(labels):
         middle = size * (index + 0.5)
-        parts.append(_text(left - 8, top + middle + 4, _short(label), anchor="end"))
+        parts.append(_text((left - 8, top + middle + 4), _short(label), anchor="end"))
         turned = f"rotate(-60 {_number(left + middle)} {top - 8})"
         parts.append(
             f'<text x="{_number(left + middle)}" y="{top - 8}" fill="{_INK}" transform="{turned}">'
@@ -78,7 +78,7 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
             if len(labels) <= _COUNTS_SHOWN_MAX and count:
                 ink = "#ffffff" if share > 0.5 else _INK
                 place = left + (column + 0.5) * size, top + (row + 0.5) * size + 4
-                parts.append(_text(*place, str(count), anchor="middle", colour=ink))
+                parts.append(_text(place, str(count), anchor="middle", colour=ink))
     return _svg(left + side + 20, top + side + 20, parts, title="Confusion matrix on the held-out rows")
 
 
@@ -91,9 +91,9 @@ def _svg(width: float, height: float, parts: Sequence[str], *, title: str) -> st
     return "\n".join((head, f"<title>{escape(title)}</title>", background, *parts, "</svg>")) + "\n"
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", colour: str = _INK) -> str:
-    place = f'x="{_number(x)}" y="{_number(y)}"'
-    return f'<text {place} text-anchor="{anchor}" fill="{colour}">{escape(visible(text))}</text>'
+def _text(place: tuple[float, float], text: str, *, anchor: str = "start", colour: str = _INK) -> str:
+    where = f'x="{_number(place[0])}" y="{_number(place[1])}"'
+    return f'<text {where} text-anchor="{anchor}" fill="{colour}">{escape(visible(text))}</text>'
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], colour: str) -> str:

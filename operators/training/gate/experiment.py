@@ -30,7 +30,7 @@ from windlass.operators.training.gate.katib import (
 )
 from windlass.operators.training.gate.trials import Patience, Trial, TrialPlan, TrialRunner, TrialTemplate
 
-__all__ = ("KatibCluster", "KatibTrials", "katib_is_present", "run_experiment")
+__all__ = ("ExperimentPatience", "KatibCluster", "KatibTrials", "katib_is_present", "run_experiment")
 
 T = TypeVar("T")
 
@@ -39,6 +39,15 @@ _TICK_SECONDS: Final = 0.1  # how soon a thread that waits notices that nobody w
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@attrs.frozen
+class ExperimentPatience:
+    """How old an Experiment may become before it is given up, and how often it is looked at."""
+
+    timeout_seconds: float
+    poll_seconds: float = 2.0
+    clock: Callable[[], datetime] = _now
 
 
 async def katib_is_present(api: Api, namespace: str) -> bool:
@@ -55,19 +64,16 @@ async def katib_is_present(api: Api, namespace: str) -> bool:
 async def run_experiment(
     api: Api,
     plan: TrialPlan,
-    settings: KatibSettings,
     *,
-    timeout_seconds: float,
-    poll_seconds: float = 2.0,
-    clock: Callable[[], datetime] = _now,
+    settings: KatibSettings,
+    patience: ExperimentPatience,
 ) -> tuple[Trial, ...]:
     """The plan's trials, once the Experiment has ended. Cancelled and called again, it goes on with the same one.
 
     Raises CheckError: NameConflict, KatibUnreachable, ExperimentGone, ExperimentFailed, TimedOut.
     """
-    body = render_experiment(plan, settings)
     key = Key(settings.namespace, experiment_name(plan, settings))
-    began = await _ensure(api, key, body, plan=plan, settings=settings)
+    began = await _ensure(api, key, plan=plan, settings=settings)
     uid, created = began["metadata"]["uid"], _time(began["metadata"]["creationTimestamp"])
     trouble: InformersError | None = None
     while True:
@@ -78,20 +84,18 @@ async def run_experiment(
             trouble, seen = error, None
         if isinstance(seen, Ended):
             return seen.trials
-        if (clock() - created).total_seconds() >= timeout_seconds:
+        if (patience.clock() - created).total_seconds() >= patience.timeout_seconds:
             if trouble is not None:
                 raise CheckError(f"Experiment {key} cannot be read: {trouble}", reason="KatibUnreachable") from trouble
-            raise CheckError(f"Experiment {key} did not end within {timeout_seconds:g} s", reason="TimedOut")
-        await asyncio.sleep(poll_seconds)
+            raise CheckError(f"Experiment {key} did not end within {patience.timeout_seconds:g} s", reason="TimedOut")
+        await asyncio.sleep(patience.poll_seconds)
 
 
-async def _ensure(
-    api: Api, key: Key, body: dict[str, Any], *, plan: TrialPlan, settings: KatibSettings
-) -> dict[str, Any]:
+async def _ensure(api: Api, key: Key, *, plan: TrialPlan, settings: KatibSettings) -> dict[str, Any]:
     """The Experiment as the server has it, created if it was not there."""
     try:
         try:
-            return (await api.create(EXPERIMENT, body)).to_dict()
+            return (await api.create(EXPERIMENT, render_experiment(plan, settings))).to_dict()
         except AlreadyExists:
             found = (await api.get(EXPERIMENT, key)).to_dict()
     except InformersError as error:
@@ -132,9 +136,8 @@ class KatibTrials:
 
     def run(self, plan: TrialPlan, deadline: Patience) -> tuple[Trial, ...]:
         """See TrialRunner.run. Blocks: never call it on the loop itself."""
-        work = run_experiment(
-            self.api, plan, self.settings, timeout_seconds=self.timeout_seconds, poll_seconds=self.poll_seconds
-        )
+        patience = ExperimentPatience(self.timeout_seconds, self.poll_seconds)
+        work = run_experiment(self.api, plan, settings=self.settings, patience=patience)
         return _wait_for(work, self.loop, deadline)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from windlass.operators.training.softmax import Matrix
 
-__all__ = ("Bound", "Spread", "kolmogorov_smirnov", "lower_bound", "population_stability", "spread_of")
+__all__ = ("Bound", "Resampling", "Spread", "kolmogorov_smirnov", "lower_bound", "population_stability", "spread_of")
 
 _BOOTSTRAP: Final = 5  # keeps the stream of the resamples apart from any other use of the same seed
 _SERIES_TERMS: Final = 101
@@ -45,9 +45,16 @@ class Bound:
     lower: float
 
 
-def lower_bound(
-    new: npt.NDArray[np.bool_], old: npt.NDArray[np.bool_], *, confidence: float, resamples: int, seed: int
-) -> Bound:
+@attrs.frozen
+class Resampling:
+    """How sure to be (0.95), how many times to draw, and from which seed."""
+
+    confidence: float
+    draws: int
+    seed: int
+
+
+def lower_bound(new: npt.NDArray[np.bool_], old: npt.NDArray[np.bool_], how: Resampling) -> Bound:
     """One-sided percentile bootstrap of paired rows (Efron and Tibshirani 1993, chapter 13).
 
     A row's difference is -1, 0 or 1, so drawing n rows with replacement is one draw of three counts from the
@@ -56,10 +63,10 @@ def lower_bound(
     rows = len(new)
     better, worse = int((new & ~old).sum()), int((old & ~new).sum())
     shares = np.array([better, worse, rows - better - worse]) / rows
-    drawn = np.random.default_rng([_BOOTSTRAP, seed % 2**64]).multinomial(rows, shares, size=resamples)
+    drawn = np.random.default_rng([_BOOTSTRAP, how.seed % 2**64]).multinomial(rows, shares, size=how.draws)
     means = (drawn[:, 0] - drawn[:, 1]) / rows
     # "lower": a value that was drawn, not one between two of them, so that the bound is never too high.
-    return Bound((better - worse) / rows, float(np.quantile(means, 1 - confidence, method="lower")))
+    return Bound((better - worse) / rows, float(np.quantile(means, 1 - how.confidence, method="lower")))
 
 
 def population_stability(reference: Matrix, found: Matrix, *, bins: int, smoothing: float) -> float:

@@ -12,7 +12,7 @@ from windlass.manifests.markers import ExclusiveMaximum, ExclusiveMinimum, Maxim
 from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.contract import Check, Deadline, Measurement
 from windlass.operators.training.gate.parameters import read_parameters
-from windlass.operators.training.gate.statistics import lower_bound
+from windlass.operators.training.gate.statistics import Resampling, lower_bound
 from windlass.operators.training.gate.subject import NoIncumbent, Subject, present
 
 __all__ = ("NON_INFERIORITY", "NonInferiorityCheck", "NonInferiorityParameters")
@@ -52,7 +52,7 @@ class NonInferiorityCheck:
             message = f"no model is in production, and the first one is accepted; its accuracy is {accuracy:.4f}"
             return Measurement("Passed", "FirstModel", message, samples=len(sample), details={"accuracy": accuracy})
         old = subject.incumbent.right(sample)
-        bound = lower_bound(new, old, confidence=asked.confidence, resamples=asked.resamples, seed=subject.seed)
+        bound = lower_bound(new, old, Resampling(asked.confidence, asked.resamples, subject.seed))
         passed = bound.lower > -asked.tolerance
         message = (
             f"accuracy {new.mean():.4f} against {old.mean():.4f} in production: the difference lies above "

@@ -21,7 +21,13 @@ from windlass.informers.keys import Key
 from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.checks.sensitivity import SENSITIVITY, SensitivityParameters, judge_trials
 from windlass.operators.training.gate.contract import Deadline
-from windlass.operators.training.gate.experiment import KatibCluster, KatibTrials, katib_is_present, run_experiment
+from windlass.operators.training.gate.experiment import (
+    ExperimentPatience,
+    KatibCluster,
+    KatibTrials,
+    katib_is_present,
+    run_experiment,
+)
 from windlass.operators.training.gate.katib import EXPERIMENT, KatibSettings, experiment_name, render_experiment
 from windlass.operators.training.gate.local import LocalTrials
 from windlass.operators.training.gate.registry import check_registry
@@ -60,7 +66,8 @@ class House:
         return Katib(self.api, self.settings.namespace, script, **more)
 
     def run(self, *, timeout=120.0, plan=PLAN, **more):
-        return run_experiment(self.api, plan, self.settings, timeout_seconds=timeout, poll_seconds=0.03, **more)
+        patience = ExperimentPatience(timeout, poll_seconds=0.03, **more)
+        return run_experiment(self.api, plan, settings=self.settings, patience=patience)
 
     async def experiments(self):
         return (await self.api.list(EXPERIMENT, namespace=self.settings.namespace)).items

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.operators.training.gate.statistics import (
+    Resampling,
     kolmogorov_smirnov,
     lower_bound,
     population_stability,
@@ -30,7 +31,7 @@ def test_the_bound_is_that_of_drawing_rows_one_by_one():
     differences = new.astype(int) - old.astype(int)
     drawn = differences[rng.integers(0, 300, (20_000, 300))].mean(axis=1)
 
-    found = lower_bound(new, old, confidence=0.95, resamples=20_000, seed=1)
+    found = lower_bound(new, old, Resampling(0.95, 20_000, 1))
 
     assert found.difference == pytest.approx(differences.mean())
     assert found.lower == pytest.approx(np.quantile(drawn, 0.05), abs=1.01 / 300)
@@ -39,7 +40,7 @@ def test_the_bound_is_that_of_drawing_rows_one_by_one():
 def test_the_bound_follows_from_the_seed():
     rng = np.random.default_rng(0)
     new, old = rng.random(101) < 0.8, rng.random(101) < 0.8
-    bounds = [lower_bound(new, old, confidence=0.95, resamples=1000, seed=seed).lower for seed in (1, 1, 2, 3, 4, 5)]
+    bounds = [lower_bound(new, old, Resampling(0.95, 1000, seed)).lower for seed in (1, 1, 2, 3, 4, 5)]
 
     assert bounds[0] == bounds[1]
     assert len(set(bounds)) > 1
@@ -48,7 +49,7 @@ def test_the_bound_follows_from_the_seed():
 def test_equal_answers_have_no_spread():
     same = np.array([True, False, True])
 
-    assert lower_bound(same, same, confidence=0.95, resamples=1000, seed=0).lower == 0.0
+    assert lower_bound(same, same, Resampling(0.95, 1000, 0)).lower == 0.0
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60), st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60))
