@@ -22,7 +22,7 @@ def page(card: Card, *, figures: Iterable[str] = ()) -> str:
     there = frozenset(figures)
     sections = (
         f"# {inline(card.name)}",
-        prose(card.description or ""),
+        _section("Description", prose(card.description or "")),
         _section("Model", _table(_model(card))),
         _section("Data", _table(_data(card))),
         _section("Training", _table(_training(card))),
