@@ -1,5 +1,9 @@
 """The inference endpoint: models from a folder or from code, over HTTP, in protocols that existing clients speak."""
 
+from windlass.serving.access.access import Access
+from windlass.serving.access.reviewed import Reviewed
+from windlass.serving.access.tls import TlsFiles
+from windlass.serving.access.tokens import TokenFile
 from windlass.serving.endpoint import Endpoint, EndpointOptions
 from windlass.serving.errors import (
     BadRequest,
@@ -11,14 +15,17 @@ from windlass.serving.errors import (
     NotAllowed,
     NotFound,
     NotInJson,
+    NotPermitted,
     NotReady,
     Overloaded,
     RuntimeMissing,
     ServingError,
     TooLarge,
+    Unauthenticated,
     Unreadable,
     UnsupportedMedia,
 )
+from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.model import Explainer, LoadedModel, Model
 from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
@@ -28,9 +35,11 @@ from windlass.serving.tensors import DATATYPES, TensorSpec
 __all__ = (
     "DATATYPES",
     "RUNTIMES",
+    "Access",
     "BadRequest",
     "Batching",
     "BodyTooSlow",
+    "ConnectionLimits",
     "DeadlineExceeded",
     "Endpoint",
     "EndpointError",
@@ -47,16 +56,21 @@ __all__ = (
     "NotAllowed",
     "NotFound",
     "NotInJson",
+    "NotPermitted",
     "NotReady",
     "OnnxRuntime",
     "Overloaded",
     "Policy",
+    "Reviewed",
     "Runtime",
     "RuntimeMissing",
     "ServingError",
     "Source",
     "TensorSpec",
+    "TlsFiles",
+    "TokenFile",
     "TooLarge",
+    "Unauthenticated",
     "Unreadable",
     "UnsupportedMedia",
 )

@@ -17,12 +17,16 @@ import attrs
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from windlass.serving.access.access import Access
+from windlass.serving.access.cors import Cors
+from windlass.serving.access.tls import ServerTls, TlsFiles
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import EndpointError
 from windlass.serving.http.admission import Admission
-from windlass.serving.http.middleware import middleware
+from windlass.serving.http.limits import ConnectionLimits
+from windlass.serving.http.middleware import Door, middleware
 from windlass.serving.http.routes import Routes
-from windlass.serving.http.runner import Runner
+from windlass.serving.http.runner import Runner, Site
 from windlass.serving.metrics import Metrics
 from windlass.serving.page.page import Page
 from windlass.serving.repository.repository import ModelRepository
@@ -33,10 +37,6 @@ if TYPE_CHECKING:
     from windlass.serving.grpc import GrpcServer
 
 __all__ = ("Endpoint", "EndpointOptions")
-
-# Longer than the idle time of the proxies in common use, so that they, not we, end an idle connection (DB26).
-_KEEPALIVE_SECONDS = 75.0
-
 
 # An address that means "all of them" cannot be connected to.
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -55,6 +55,10 @@ class EndpointOptions:
 
     `requests_max` and `all_bodies_bytes_max` bound what is worked on at once, whichever model is asked; beyond them
     requests are refused with 429. `threads` is the number of executions at once off the loop.
+
+    `connections` is how long clients may dawdle and how many may be connected. `tls` are the files that make it HTTPS
+    and gRPC over TLS; None, the default, for neither. `access` is who may ask what; None, the default, for everybody.
+    `cors_origins` are the origins of web pages that may read answers: none by default.
 
     Raises EndpointError when a value cannot be meant.
 
@@ -76,6 +80,10 @@ class EndpointOptions:
     all_bodies_bytes_max: int = 1024 * 1024 * 1024
     page: bool = True
     traffic: TrafficOptions = attrs.field(factory=TrafficOptions)
+    connections: ConnectionLimits = attrs.field(factory=ConnectionLimits)
+    tls: TlsFiles | None = None
+    access: Access | None = None
+    cors_origins: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -87,6 +95,16 @@ class EndpointOptions:
                 f"grace_seconds: expected more than lame_duck_seconds and drain_seconds together ({stop:g}), "
                 f"found {self.grace_seconds:g}"
             )
+        if self.access is not None and self.access.certificates and (self.tls is None or self.tls.client_ca is None):
+            raise EndpointError("access.certificates: expected tls with client_ca, without which none are verified")
+        self.cors()
+
+    def cors(self) -> Cors | None:
+        """The rule for web pages of other origins. Raises EndpointError for an origin that is none."""
+        try:
+            return Cors(self.cors_origins) if self.cors_origins else None
+        except ValueError as error:
+            raise EndpointError(str(error)) from error
 
 
 class Endpoint:
@@ -120,6 +138,7 @@ class Endpoint:
         self._grpc_port: int | None = None
         self._grpc_server: GrpcServer | None = None
         self._stopping = asyncio.Lock()
+        self._tls: ServerTls | None = None
         self.app = self._application()
 
     def __repr__(self) -> str:
@@ -128,14 +147,15 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """`http://host:port` without a slash at the end, with the real port when 0 was asked for.
+        """`http://host:port`, or `https://`, without a slash at the end, with the real port when 0 was asked for.
 
         Raises EndpointError before `start`.
         """
         if self._address is None:
             raise EndpointError("the endpoint has no address before it is started")
         host, port = self._address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self.options.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     @property
     def grpc_address(self) -> str:
@@ -157,27 +177,25 @@ class Endpoint:
     async def start(self) -> None:
         """Listen, then load models in the background.
 
-        Raises EndpointError naming the address that cannot be listened on.
+        Raises EndpointError naming the address that cannot be listened on, or the files of TLS that cannot be used.
         """
         if self._runner is not None or self._draining:
             raise EndpointError("an endpoint starts once")
-        self._runner = Runner(
-            self.app,
-            handler_cancellation=True,  # a client that hung up must not be computed for (DB21)
-            shutdown_timeout=self.options.drain_seconds,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            access_log=None,
+        tls = self._server_tls()
+        context = None if tls is None else tls.server_context()
+        self._runner = runner = Runner(
+            self.app, limits=self.options.connections, shutdown_timeout=self.options.drain_seconds
         )
         try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            await runner.setup()
+            await Site(runner, self.host, self.port, ssl_context=context).start()
         except OSError as error:
             await self.stop()
             raise EndpointError(f"cannot listen on {self.host}:{self.port}: {_why(error)}") from error
         except EndpointError:
             await self.stop()
             raise
-        host, port = self._runner.addresses[0][:2]
+        host, port = runner.addresses[0][:2]
         self._address = (_REACHABLE.get(host, host), port)
 
     async def stop(self) -> None:
@@ -209,9 +227,10 @@ class Endpoint:
         await self.stop()
 
     def _application(self) -> web.Application:
-        execution = Execution(threads=self.options.threads, metrics=self.metrics)
-        admission = Admission(requests_max=self.options.requests_max, body_bytes_max=self.options.all_bodies_bytes_max)
-        self._traffic = TrafficParts(self.options.traffic, self.repository, execution, registry=self.metrics.registry)
+        options = self.options
+        execution = Execution(threads=options.threads, metrics=self.metrics)
+        admission = Admission(requests_max=options.requests_max, body_bytes_max=options.all_bodies_bytes_max)
+        self._traffic = TrafficParts(options.traffic, self.repository, execution, registry=self.metrics.registry)
         routes = Routes(
             repository=self.repository,
             traffic=self._traffic.traffic,
@@ -219,14 +238,16 @@ class Endpoint:
             admission=admission,
             metrics=self.metrics,
             not_ready_because=self.not_ready_because,
-            plain_model=self.options.plain_model,
-            max_body_bytes=self.options.max_body_bytes,
-            page=self.options.page,
-            traffic_api=self.options.traffic.api,
+            plain_model=options.plain_model,
+            max_body_bytes=options.max_body_bytes,
+            body_seconds=options.connections.body_seconds,
+            page=options.page,
+            traffic_api=options.traffic.api,
         )
-        app = web.Application(middlewares=[middleware(lambda: self._draining)])
+        door = Door(lambda: self._draining, routes.area, access=options.access, cors=options.cors())
+        app = web.Application(middlewares=[middleware(door)])
         app.add_routes([*routes.table(), *self._traffic.table(admission)])
-        if self.options.page:
+        if options.page:
             app.add_routes(Page(self.repository, self.metrics, self.not_ready_because).table())
         app.on_shutdown.append(self._drain)
 
@@ -238,25 +259,36 @@ class Endpoint:
                 watch.cancel()
                 await asyncio.wait({watch})
                 execution.close()
+                if options.access is not None:
+                    await options.access.close()
 
         app.cleanup_ctx.append(background)
         app.cleanup_ctx.append(self._traffic.lifetime)
-        if self.options.grpc_port is not None:
-            app.cleanup_ctx.append(partial(self._grpc, execution))
+        if options.grpc_port is not None:
+            app.cleanup_ctx.append(partial(self._grpc, execution, admission))
         return app
 
-    async def _grpc(self, execution: Execution, _: web.Application) -> AsyncIterator[None]:
+    async def _grpc(self, execution: Execution, admission: Admission, _: web.Application) -> AsyncIterator[None]:
         try:
-            from windlass.serving.grpc import GrpcServer, Service  # noqa: PLC0415  (an extra)
+            from windlass.serving.grpc import Address, GrpcServer, Service  # noqa: PLC0415  (an extra)
         except ImportError as error:
             raise EndpointError(
                 f"gRPC needs a library that is missing ({error}): pip install 'windlass[grpc]'"
             ) from error
-        service = Service(self.repository, self._traffic.traffic, execution, self.metrics, self.not_ready_because)
-        assert self.options.grpc_port is not None
-        server = GrpcServer(
-            service, host=self.host, port=self.options.grpc_port, max_message_bytes=self.options.max_body_bytes
+        options = self.options
+        assert options.grpc_port is not None
+        service = Service(
+            repository=self.repository,
+            traffic=self._traffic.traffic,
+            execution=execution,
+            admission=admission,
+            metrics=self.metrics,
+            not_ready_because=self.not_ready_because,
+            access=options.access,
+            limits=options.connections,
         )
+        address = Address(self.host, options.grpc_port, self._server_tls())
+        server = GrpcServer(service, address, max_message_bytes=options.max_body_bytes)
         self._grpc_port = await server.start()
         self._grpc_server = server
         try:
@@ -264,6 +296,12 @@ class Endpoint:
         finally:
             self._grpc_port = None
             await server.stop()
+
+    def _server_tls(self) -> ServerTls | None:
+        """The one that both protocols share. Raises EndpointError naming the files that cannot be used."""
+        if self._tls is None and self.options.tls is not None:
+            self._tls = ServerTls(self.options.tls)
+        return self._tls
 
     async def _drain(self, _: web.Application) -> None:
         self._draining = True

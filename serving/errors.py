@@ -7,6 +7,8 @@ WindlassError
     │   ├── RouteError        400  routes of traffic that break their rules; every fault at once
     │   ├── Unreadable        400  the body broke off, or is not in the encoding that it names
     │   └── UnsupportedMedia  415
+    ├── Unauthenticated       401  who asks is not known; with WWW-Authenticate
+    ├── NotPermitted          403  who asks is known, and may not
     ├── NotFound              404  no such model, version or path
     ├── RoutesFixed           409  the routes are not changed this way: a file has them
     ├── RoutesChanged         412  somebody else has changed the routes since they were read
@@ -39,6 +41,7 @@ __all__ = (
     "NotAllowed",
     "NotFound",
     "NotInJson",
+    "NotPermitted",
     "NotReady",
     "Overloaded",
     "RouteError",
@@ -47,6 +50,7 @@ __all__ = (
     "RuntimeMissing",
     "ServingError",
     "TooLarge",
+    "Unauthenticated",
     "Unreadable",
     "UnsupportedMedia",
 )
@@ -118,6 +122,27 @@ class UnsupportedMedia(BadRequest):
     """The body is of a content type that this path does not read."""
 
     status = 415
+
+
+class Unauthenticated(ServingError):
+    """The caller was not made out: no credential, or one that is not valid. `error` is RFC 6750's code for it."""
+
+    status = 401
+
+    def __init__(self, message: str, *, error: str | None = None) -> None:
+        self.error = error
+        super().__init__(message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`WWW-Authenticate`, which RFC 9110 §15.5.2 demands with a 401."""
+        return {"WWW-Authenticate": "Bearer" if self.error is None else f'Bearer error="{self.error}"'}
+
+
+class NotPermitted(ServingError):
+    """The caller is known and may not do this."""
+
+    status = 403
 
 
 class NotFound(ServingError):

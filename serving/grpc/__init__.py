@@ -3,7 +3,7 @@
 Imported only when an endpoint is given a gRPC port: the library is an extra, `pip install 'windlass[grpc]'`.
 """
 
-from windlass.serving.grpc.server import GrpcServer
+from windlass.serving.grpc.server import Address, GrpcServer
 from windlass.serving.grpc.service import SERVICE, Service
 
-__all__ = ("SERVICE", "GrpcServer", "Service")
+__all__ = ("SERVICE", "Address", "GrpcServer", "Service")

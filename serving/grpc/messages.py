@@ -6,8 +6,8 @@ error: an application could not have an endpoint and an inference client at once
 protobuf to the generator's version.
 
 In the table a message's fields are numbered from 1 in their order, which is how the protocol numbers all of them.
-`map T` is a map from strings. `RepositoryIndex` is Triton's extension, `properties` is in the Open Inference Protocol
-and not in Triton's; unknown fields are passed over by either side.
+`map T` is a map from strings. `RepositoryIndex` and `ModelStreamInfer` are Triton's extensions, `properties` is in the
+Open Inference Protocol and not in Triton's; unknown fields are passed over by either side.
 """
 
 from typing import Any
@@ -63,6 +63,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "repeated ModelInferResponse.InferOutputTensor outputs",
         "repeated bytes raw_output_contents",
     ),
+    "ModelStreamInferResponse": ("string error_message", "ModelInferResponse infer_response"),
     "ModelInferResponse.InferOutputTensor": (
         "string name",
         "string datatype",

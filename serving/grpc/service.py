@@ -6,30 +6,38 @@ that cancels, or whose deadline passes, cancels the coroutine, which withdraws w
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import attrs
 import grpc
 from multidict import CIMultiDict
 
-from windlass.serving.batching.ask import ask, with_parameters
+from windlass.serving.access.access import Access, Action, Area
+from windlass.serving.access.callers import Caller
+from windlass.serving.batching.ask import with_parameters
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import BadRequest, NotReady, ServingError
-from windlass.serving.grpc import inference
+from windlass.serving.grpc import calls, inference
 from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
+from windlass.serving.http.admission import Admission
+from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
 from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.traffic.traffic import Traffic
 
-__all__ = ("SERVICE", "Service", "code_of", "details_of")
+__all__ = ("SERVICE", "Call", "Service", "code_of", "details_of")
 
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
@@ -38,6 +46,11 @@ _CODES = {
 
 # Details travel in a header, three bytes for each byte that is not ASCII; clients take 8 KiB of headers by default.
 _DETAILS_MAX_BYTES = 2000
+
+_STREAM = message("ModelStreamInferResponse")
+_INFER = message("ModelInferRequest")
+# Probes ask these; they answer under any load, and to whomever the health paths of HTTP answer.
+_HEALTH = frozenset(("ServerLive", "ServerReady"))
 
 _log = logging.getLogger(__name__)
 
@@ -53,14 +66,31 @@ def details_of(error: ServingError) -> str:
 
 
 @attrs.frozen(eq=False)
+class Call:
+    """What a method may know of its call."""
+
+    context: Any
+    headers: CIMultiDict[str]
+    caller: Caller | None
+
+
+@attrs.frozen(eq=False, kw_only=True)
 class Service:
-    """The methods of the service. `not_ready_because` gives the reason why the server is not ready, or None."""
+    """The methods of the service.
+
+    `not_ready_because` gives the reason why the server is not ready, or None. Once `draining` is set, streams end when
+    their next request would be waited for.
+    """
 
     repository: ModelRepository
     traffic: Traffic
     execution: Execution
+    admission: Admission
     metrics: Metrics
     not_ready_because: Callable[[], str | None]
+    access: Access | None = None
+    limits: ConnectionLimits = attrs.field(factory=ConnectionLimits)
+    draining: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server registers."""
@@ -74,82 +104,153 @@ class Service:
             "RepositoryIndex": self.repository_index,
         }
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(_answering(name, method)) for name, method in methods.items()
+            name: grpc.stream_unary_rpc_method_handler(self._answering(name, method))
+            for name, method in methods.items()
         }
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self.model_stream_infer)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    async def server_live(self, _: Any, __: Any) -> dict[str, object]:
+    async def server_live(self, _: Any, call: Call) -> dict[str, object]:
         """R1."""
+        await self._permit(call, "/v2/health/live")
         return {"live": True}
 
-    async def server_ready(self, _: Any, __: Any) -> dict[str, object]:
+    async def server_ready(self, _: Any, call: Call) -> dict[str, object]:
         """R2: not an error but `ready: false` while the server is not ready."""
+        await self._permit(call, "/v2/health/ready")
         return {"ready": self.not_ready_because() is None}
 
-    async def model_ready(self, request: Any, _: Any) -> dict[str, object]:
+    async def model_ready(self, request: Any, call: Call) -> dict[str, object]:
         """R3: false for a model that is known and not loaded; NOT_FOUND for one that is not known."""
+        await self._permit(call, f"{_path(request.name, request.version)}/ready")
         try:
             self.traffic.model(request.name, request.version or None)
         except NotReady:
             return {"ready": False}
         return {"ready": True}
 
-    async def server_metadata(self, _: Any, __: Any) -> dict[str, object]:
+    async def server_metadata(self, _: Any, call: Call) -> dict[str, object]:
         """R5."""
+        await self._permit(call, "/v2")
         return v2.server_metadata()
 
-    async def model_metadata(self, request: Any, _: Any) -> dict[str, object]:
+    async def model_metadata(self, request: Any, call: Call) -> dict[str, object]:
         """R6."""
+        await self._permit(call, _path(request.name, request.version))
         return v2.metadata(self.traffic.model(request.name, request.version or None))
 
-    async def model_infer(self, request: Any, context: Any) -> Any:
+    async def model_infer(self, request: Any, call: Call) -> Any:
         """The prediction."""
         name, version = request.model_name, request.model_version or None
+        await self._permit(call, f"{_path(name, request.model_version)}/infer", verb="post")
         label = name if self.repository.knows(name) or self.traffic.knows(name) else ""
-        with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, _headers(context)) as to:
+        with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, call.headers) as to:
             if to.headers:
-                context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
-            now = asyncio.get_running_loop().time()
-            wish = ask({}, now, timeout_seconds=to.model.policy.limits.timeout_seconds)
+                call.context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
+            wish = calls.wish(call.context, call.headers, timeout_seconds=to.model.policy.limits.timeout_seconds)
+            self.execution.refuse_if_full(to.model)
             parsed = attrs.evolve(inference.parse(request, to.model), variant=to.variant)
             wish = with_parameters(wish, parsed.parameters)
             outputs = await self.execution.run(to.model, parsed.inputs, wish)
             to.answered(parsed.inputs, outputs)
             return inference.render(to.model, parsed, outputs)
 
-    async def repository_index(self, request: Any, _: Any) -> dict[str, object]:
+    async def repository_index(self, request: Any, call: Call) -> dict[str, object]:
         """Every version known, with its state and the reason; `ready` keeps those that serve."""
+        await self._permit(call, "/v2/repository/index", verb="post")
         entries = [entry for entry in self.repository.index() if not request.ready or entry.state == "READY"]
         return {"models": [attrs.asdict(entry) for entry in entries]}
 
+    async def model_stream_infer(self, _: object, context: Any) -> AsyncIterator[bytes]:
+        """Predictions one after the other on one call; an error is an answer, and the stream goes on.
 
-def _answering(name: str, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    request_type, response_type = message(f"{name}Request"), message(f"{name}Response")
-
-    async def answer(raw: bytes, context: Any) -> bytes:
+        A stream without a request for `idle_seconds`, or while the server drains, ends with UNAVAILABLE.
+        """
         try:
-            response = await method(_parsed(request_type, raw), context)
-            serialized: bytes = (
-                response_type(**response) if isinstance(response, dict) else response
-            ).SerializeToString()
+            call = await self._call(context, "models")
         except ServingError as error:
-            code, details = code_of(error), details_of(error)
-            if error.status == 500:
-                _log.error("%s: %s", name, error, exc_info=error)
+            await context.abort(code_of(error), details_of(error))
+        while (raw := await self._next(context)) is not grpc.aio.EOF:
+            yield (await self._streamed(raw, call)).SerializeToString()
+
+    async def _next(self, context: Any) -> Any:
+        """The stream's next message, or EOF."""
+        reading = asyncio.ensure_future(context.read())
+        draining = asyncio.ensure_future(self.draining.wait())
+        try:
+            await asyncio.wait(
+                {reading, draining}, timeout=self.limits.idle_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if reading.done():
+                return reading.result()
+        finally:
+            reading.cancel()
+            draining.cancel()
+        why = "the server is draining" if self.draining.is_set() else "no request came for a while"
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, f"{why}; open the stream anew")
+
+    async def _streamed(self, raw: bytes, call: Call) -> Any:
+        identifier = ""
+        try:
+            with self.admission.request() as held:
+                held.reserve(len(raw))
+                request = _parsed(_INFER, raw)
+                identifier = request.id
+                return _STREAM(infer_response=await self.model_infer(request, call))
+        except ServingError as error:
+            _log_failure("ModelStreamInfer", error)
+            return _STREAM(error_message=details_of(error), infer_response={"id": identifier})
         except Exception:
-            _log.exception("%s failed", name)
-            code, details = grpc.StatusCode.INTERNAL, "internal error; the server's log has the details"
-        else:
-            return serialized
-        await context.abort(code, details)
-        raise AssertionError("abort raises")
+            _log.exception("ModelStreamInfer failed")
+            return _STREAM(error_message=_INTERNAL, infer_response={"id": identifier})
 
-    return answer
+    async def _call(self, context: Any, area: Area) -> Call:
+        """What is known before the message is read. Raises Unauthenticated, and NotReady."""
+        headers = calls.metadata(context)
+        if self.access is None:
+            return Call(context, headers, None)
+        return Call(context, headers, await self.access.identify(calls.presented(context, headers), area))
+
+    async def _permit(self, call: Call, path: str, verb: str = "get") -> None:
+        if self.access is not None and call.caller is not None:
+            await self.access.permit(call.caller, Action(verb, path))
+
+    def _answering(
+        self, name: str, method: Callable[[Any, Call], Awaitable[Any]]
+    ) -> Callable[[object, Any], Awaitable[bytes]]:
+        request_type, response_type = message(f"{name}Request"), message(f"{name}Response")
+
+        async def answer(_: object, context: Any) -> bytes:
+            try:
+                call = await self._call(context, "health" if name in _HEALTH else "models")
+                with nullcontext() if name in _HEALTH else self.admission.request() as held:
+                    raw = await calls.read(context, seconds=self.limits.body_seconds)
+                    if held is not None:
+                        held.reserve(len(raw))
+                    response = await method(_parsed(request_type, raw), call)
+                    serialized: bytes = (
+                        response_type(**response) if isinstance(response, dict) else response
+                    ).SerializeToString()
+            except ServingError as error:
+                code, details = code_of(error), details_of(error)
+                _log_failure(name, error)
+            except Exception:
+                _log.exception("%s failed", name)
+                code, details = grpc.StatusCode.INTERNAL, _INTERNAL
+            else:
+                return serialized
+            await context.abort(code, details)
+            raise AssertionError("abort raises")
+
+        return answer
 
 
-def _headers(context: Any) -> CIMultiDict[str]:
-    """The call's metadata that is text, found in any case, as HTTP's headers are."""
-    return CIMultiDict((key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str))
+_INTERNAL = "internal error; the server's log has the details"
+
+
+def _path(model: str, version: str) -> str:
+    """What the model is called over HTTP, so that one rule about who may ask it holds for both."""
+    return f"/v2/models/{model}/versions/{version}" if version else f"/v2/models/{model}"
 
 
 def _parsed(request_type: Any, raw: bytes) -> Any:
@@ -157,3 +258,8 @@ def _parsed(request_type: Any, raw: bytes) -> Any:
         return request_type.FromString(raw)
     except DecodeError as error:
         raise BadRequest(f"the bytes are not a {request_type.DESCRIPTOR.full_name}: {error}") from error
+
+
+def _log_failure(name: str, error: ServingError) -> None:
+    if error.status == 500:
+        _log.error("%s: %s", name, error, exc_info=error)

@@ -8,11 +8,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import attrs
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 
+from windlass.serving.access.access import Access, Action, Area, Presented
+from windlass.serving.access.cors import Cors
+from windlass.serving.access.tls import common_name
 from windlass.serving.errors import (
     BadRequest,
     BodyTooSlow,
@@ -26,7 +30,7 @@ from windlass.serving.errors import (
 from windlass.serving.http.admission import Held
 from windlass.serving.traffic.route import HEADER as VARIANT_HEADER
 
-__all__ = ("JSON", "Handler", "answer", "error_answer", "middleware", "read_body")
+__all__ = ("JSON", "Door", "Handler", "answer", "error_answer", "middleware", "read_body")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,25 +57,43 @@ def error_answer(error: ServingError) -> web.Response:
     return web.Response(body=msgspec.json.encode({"error": str(error)}), status=error.status, headers=headers)
 
 
-def middleware(draining: Callable[[], bool]) -> Middleware:
-    """The one middleware: errors become JSON, and while `draining` each response closes its connection.
+@attrs.frozen(eq=False)
+class Door:
+    """What every request passes, whatever its path. `area` says what kind of path it is."""
+
+    draining: Callable[[], bool]
+    area: Callable[[web.Request], Area]
+    access: Access | None = None
+    cors: Cors | None = None
+
+
+def middleware(door: Door) -> Middleware:
+    """The one middleware: who may not ask is refused, errors become JSON, and while draining connections are closed.
 
     The latter makes a client open its next connection elsewhere (DB23). It is one because each costs every request.
     """
 
     @web.middleware
     async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answered(request, handler)
+        response = await _answered(request, handler, door)
+        if door.cors is not None:
+            response.headers.update(door.cors.headers(request.headers))
         # After a body that could not be decoded, and that nobody read, aiohttp closes without having said so.
-        if draining() or request.content.exception() is not None:
+        if door.draining() or request.content.exception() is not None:
             response.force_close()
         return response
 
     return errors_as_json
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
     try:
+        if door.cors is not None:
+            preflight = door.cors.preflight(request.method, request.headers)
+            if preflight is not None:
+                return web.Response(status=204, headers=preflight)
+        if door.access is not None:
+            await door.access.admit(_presented(request), _action(request, door))
         return await handler(request)
     except ServingError as error:
         if error.status == 500:
@@ -82,6 +104,18 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return answer({"error": "internal error; the server's log has the details"}, status=500)
+
+
+def _action(request: web.Request, door: Door) -> Action:
+    # A HEAD tells what a GET would; who may not have the one may not have the other.
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    return Action(method, request.path, door.area(request))
+
+
+def _presented(request: web.Request) -> Presented:
+    transport = request.transport
+    certificate = None if transport is None else transport.get_extra_info("peercert")
+    return Presented(request.headers.get("Authorization"), common_name(certificate) if certificate else None)
 
 
 async def read_body(request: web.Request, limit: int, *, held: Held, deadline: float) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
+from windlass.serving.access.access import Area
 from windlass.serving.batching.ask import Ask, ask, with_parameters
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import NotAllowed, NotFound, NotReady
@@ -58,6 +59,12 @@ class Routes:
     max_body_bytes: int
     page: bool
     traffic_api: bool = False
+    body_seconds: float = 30.0
+    _areas: Mapping[object, Area] = attrs.field(init=False)
+
+    @_areas.default
+    def _make_areas(self) -> Mapping[object, Area]:
+        return {self.alive: "health", self.live: "health", self.ready: "health", self.scrape: "metrics"}
 
     def table(self) -> list[web.RouteDef]:
         """All routes, for `Application.add_routes`."""
@@ -90,6 +97,10 @@ class Routes:
             ]
         # Last, because every path of a model begins with it and is looked for in this order.
         return [*routes, get("/v2/models", self.list_models)]
+
+    def area(self, request: web.Request) -> Area:
+        """What kind of path the request is for; what has no route is not open to anybody either."""
+        return self._areas.get(request.match_info.handler, "models")
 
     async def alive(self, _: web.Request) -> web.Response:
         """`GET /` (V1-5)."""
@@ -126,7 +137,7 @@ class Routes:
     async def index(self, request: web.Request) -> web.Response:
         """Every version known, with its state and the reason; `{"ready": true}` keeps those that serve."""
         with self.admission.request() as held:
-            deadline = _now() + _INDEX_SECONDS
+            deadline = _now() + min(_INDEX_SECONDS, self.body_seconds)
             body = await read_body(request, self.max_body_bytes, held=held, deadline=deadline)
         wanted: _IndexRequest = parse_json(body, _INDEX_REQUEST, "") if body.strip() else _IndexRequest()
         entries = self.repository.index()
@@ -226,7 +237,8 @@ class Routes:
         """The body and the wishes of a request that the model may accept; one it cannot is refused unread (DB15)."""
         wish = ask(request.headers, _now(), timeout_seconds=model.policy.limits.timeout_seconds)
         self.execution.refuse_if_full(model)
-        return await read_body(request, self.max_body_bytes, held=held, deadline=wish.deadline), wish
+        deadline = min(wish.deadline, _now() + self.body_seconds)
+        return await read_body(request, self.max_body_bytes, held=held, deadline=deadline), wish
 
     def _pick(self, request: web.Request, name: str, version: str | None = None) -> Picked:
         return self.traffic.pick(name, version, request.headers)
