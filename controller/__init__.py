@@ -47,6 +47,7 @@ from windlass.controller.predicates import (
 )
 from windlass.controller.queue import Item, WorkQueue
 from windlass.controller.request import Reconciler, Request, Result
+from windlass.controller.reviews import AccessReviews, ReviewedUser
 from windlass.controller.settings import Settings
 from windlass.controller.sharding import Sharding
 from windlass.controller.sources import Channel, Source, Stream, Ticker
@@ -55,6 +56,7 @@ from windlass.controller.version import SupportedVersions
 
 __all__ = (
     "DEFAULT",
+    "AccessReviews",
     "BlockingContext",
     "BlockingReconciler",
     "BrokenExecutor",
@@ -88,6 +90,7 @@ __all__ = (
     "Reconciler",
     "Request",
     "Result",
+    "ReviewedUser",
     "RunOver",
     "Runnable",
     "Settings",

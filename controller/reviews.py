@@ -14,7 +14,7 @@ from windlass.informers.client import Client
 from windlass.informers.requests import Request
 from windlass.informers.resources import Resource
 
-__all__ = ("AccessReviews", "Reviewed", "Subject")
+__all__ = ("AccessReviews", "ReviewedUser", "Subject")
 
 _TOKEN: Final = Resource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False)
 _ACCESS: Final = Resource("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False)
@@ -33,7 +33,7 @@ class Subject(Protocol):
 
 
 @attrs.frozen
-class Reviewed:
+class ReviewedUser:
     """The user a token belongs to."""
 
     name: str
@@ -50,7 +50,7 @@ class AccessReviews:
         self._client = client
         self._audiences = audiences
 
-    async def caller(self, token: str) -> Reviewed | None:
+    async def caller(self, token: str) -> ReviewedUser | None:
         """Whose the token is; None for nobody's. Raises what a request to the server raises."""
         spec: dict[str, object] = {"token": token}
         if self._audiences:
@@ -62,7 +62,7 @@ class AccessReviews:
         if self._audiences and not set(self._audiences) & set(status.get("audiences") or ()):
             return None
         user = status.get("user") or {}
-        return Reviewed(user.get("username", ""), tuple(user.get("groups") or ()))
+        return ReviewedUser(user.get("username", ""), tuple(user.get("groups") or ()))
 
     async def permits(self, caller: Subject, *, verb: str, path: str) -> bool:
         """Whether the subject may use the verb on the path, a `nonResourceURL` of a ClusterRole.

@@ -9,7 +9,7 @@ from windlass.informers import Resource, ServiceAccount
 from windlass.informers.requests import Request
 from windlass.manifests.deployment import Program, account, role_documents
 
-__all__ = ("restricted",)
+__all__ = ("ROLES", "restricted", "token_of")
 
 ROLES = {
     kind: Resource(
@@ -31,12 +31,14 @@ async def restricted(api, kubeconfig, manager, namespace):
         await api.create(ROLES[document["kind"]], document)
     config = copy.deepcopy(kubeconfig)
     for user in config["users"]:
-        user["user"] = {"token": await _token(api, program)}
+        user["user"] = {"token": await token_of(api, program.namespace, program.name)}
     return config
 
 
-async def _token(api, program):
-    path = ServiceAccount.path(program.namespace, program.name, "token")
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+async def token_of(api, namespace, name, *, audiences=()):
+    """A new token of the account, for the API server or for these audiences."""
+    path = ServiceAccount.path(namespace, name, "token")
+    spec = {"audiences": list(audiences)} if audiences else {}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
     answer = await api.client.send(Request("POST", path, body=msgspec.json.encode(body), what="create token"))
     return msgspec.json.decode(answer.body)["status"]["token"]
