@@ -30,6 +30,7 @@ from windlass.serving.http.runner import Runner, Site
 from windlass.serving.metrics import Metrics
 from windlass.serving.page.page import Page
 from windlass.serving.repository.repository import ModelRepository
+from windlass.serving.telemetry.telemetry import Telemetry, TelemetryOptions
 from windlass.serving.traffic.options import TrafficOptions
 from windlass.serving.traffic.setup import TrafficParts
 
@@ -58,7 +59,8 @@ class EndpointOptions:
 
     `connections` is how long clients may dawdle and how many may be connected. `tls` are the files that make it HTTPS
     and gRPC over TLS; None, the default, for neither. `access` is who may ask what; None, the default, for everybody.
-    `cors_origins` are the origins of web pages that may read answers: none by default.
+    `cors_origins` are the origins of web pages that may read answers: none by default. `telemetry` is what can be seen
+    beside the metrics: nothing by default.
 
     Raises EndpointError when a value cannot be meant.
 
@@ -84,6 +86,7 @@ class EndpointOptions:
     tls: TlsFiles | None = None
     access: Access | None = None
     cors_origins: tuple[str, ...] = ()
+    telemetry: TelemetryOptions = attrs.field(factory=TelemetryOptions)
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -244,7 +247,8 @@ class Endpoint:
             page=options.page,
             traffic_api=options.traffic.api,
         )
-        door = Door(lambda: self._draining, routes.area, access=options.access, cors=options.cors())
+        telemetry = Telemetry(options.telemetry, self.metrics.registry)
+        door = Door(lambda: self._draining, routes.area, telemetry, access=options.access, cors=options.cors())
         app = web.Application(middlewares=[middleware(door)])
         app.add_routes([*routes.table(), *self._traffic.table(admission)])
         if options.page:
@@ -252,6 +256,7 @@ class Endpoint:
         app.on_shutdown.append(self._drain)
 
         async def background(_: web.Application) -> AsyncIterator[None]:
+            telemetry.start()
             watch = asyncio.create_task(self.repository.run(), name="windlass-serving-watch")
             try:
                 yield
@@ -261,14 +266,17 @@ class Endpoint:
                 execution.close()
                 if options.access is not None:
                     await options.access.close()
+                await telemetry.stop()
 
         app.cleanup_ctx.append(background)
         app.cleanup_ctx.append(self._traffic.lifetime)
         if options.grpc_port is not None:
-            app.cleanup_ctx.append(partial(self._grpc, execution, admission))
+            app.cleanup_ctx.append(partial(self._grpc, execution, admission, telemetry))
         return app
 
-    async def _grpc(self, execution: Execution, admission: Admission, _: web.Application) -> AsyncIterator[None]:
+    async def _grpc(
+        self, execution: Execution, admission: Admission, telemetry: Telemetry, _: web.Application
+    ) -> AsyncIterator[None]:
         try:
             from windlass.serving.grpc import Address, GrpcServer, Service  # noqa: PLC0415  (an extra)
         except ImportError as error:
@@ -283,6 +291,7 @@ class Endpoint:
             execution=execution,
             admission=admission,
             metrics=self.metrics,
+            telemetry=telemetry,
             not_ready_because=self.not_ready_because,
             access=options.access,
             limits=options.connections,

@@ -2,13 +2,16 @@
 
 Labels come from known models only.
 
-Metrics (prefix `windlass_serving_`): `requests_total{model,protocol,code}`,
-`request_duration_seconds{model,protocol}`, `requests_in_flight`, `models_loaded`, `models_unavailable`;
-`queue_duration_seconds{model}` (a request's wait for its execution), `execution_rows{model}` (rows of an execution),
-`shed_total{model,reason}` (requests given up: `rejected`, `expired`, `cancelled`), and `queue_requests{model}`,
-`queue_rows{model}`, `queue_bytes{model}` (what waits now). What is computed on the loop at once never waits and is in
-none of the latter. A client that hung up counts as code 499; a name that is no model's counts under the
-model "".
+Metrics (prefix `windlass_serving_`): `requests_total{model,version,protocol,code}`,
+`request_duration_seconds{model,version,protocol}`, `requests_in_flight`, `models_loaded`, `models_unavailable`;
+`queue_duration_seconds{model,version}` (a request's wait for its execution), `execution_rows{model,version}` and
+`execution_duration_seconds{model,version}` (of an execution), `shed_total{model,reason}` (requests given up:
+`rejected`, `expired`, `cancelled`), and `queue_requests{model}`, `queue_rows{model}`, `queue_bytes{model}` (what waits
+now). What is computed on the loop at once never waits and is in none of the latter.
+
+A client that hung up counts as code 499; a name that is no model's counts under the model "", and a request that no
+version was run for under the version "". Of versions that have come and gone the series are kept until there are
+`VERSIONS_MAX`. A request with a `traceparent` leaves its trace as an exemplar, which OpenMetrics shows.
 """
 
 import asyncio
@@ -21,13 +24,15 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from windlass.serving.errors import ServingError
+from windlass.serving.telemetry.call import CURRENT, Call
 
-__all__ = ("DURATION_BUCKETS", "QUEUE_BUCKETS", "ROWS_BUCKETS", "Metrics")
+__all__ = ("DURATION_BUCKETS", "QUEUE_BUCKETS", "ROWS_BUCKETS", "VERSIONS_MAX", "Metrics")
 
 # 0.8 is there because a goal of "p95 below 800 ms" is exact only on a bucket's edge.
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
 QUEUE_BUCKETS = (0.0001, 0.00025, 0.0005, *DURATION_BUCKETS)
 ROWS_BUCKETS = tuple(2.0**exponent for exponent in range(13))
+VERSIONS_MAX = 200
 
 _CLIENT_GONE = 499
 
@@ -46,28 +51,35 @@ class Metrics:
         self._requests = Counter(
             "windlass_serving_requests",
             "Requests for a prediction.",
-            ("model", "protocol", "code"),
+            ("model", "version", "protocol", "code"),
             registry=self.registry,
         )
         self._duration = Histogram(
             "windlass_serving_request_duration_seconds",
             "From the request's headers to its answer.",
-            ("model", "protocol"),
+            ("model", "version", "protocol"),
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
         self._queued = Histogram(
             "windlass_serving_queue_duration_seconds",
             "A request's wait for its execution to begin.",
-            ("model",),
+            ("model", "version"),
             buckets=QUEUE_BUCKETS,
             registry=self.registry,
         )
         self._rows = Histogram(
             "windlass_serving_execution_rows",
             "Rows computed together.",
-            ("model",),
+            ("model", "version"),
             buckets=ROWS_BUCKETS,
+            registry=self.registry,
+        )
+        self._computed = Histogram(
+            "windlass_serving_execution_duration_seconds",
+            "An execution, from its beginning to its end.",
+            ("model", "version"),
+            buckets=QUEUE_BUCKETS,
             registry=self.registry,
         )
         self._shed = Counter("windlass_serving_shed", "Requests given up.", ("model", "reason"), registry=self.registry)
@@ -76,9 +88,11 @@ class Metrics:
             lambda: self._in_flight
         )
         # labels() costs more than counting does, so each child is looked up once.
-        self._counters: dict[tuple[str, str, int], Counter] = {}
-        self._durations: dict[tuple[str, str], Histogram] = {}
-        self._executions: dict[str, tuple[Histogram, Histogram]] = {}
+        self._counters: dict[tuple[str, str, str, int], Counter] = {}
+        self._durations: dict[tuple[str, str, str], Histogram] = {}
+        self._executions: dict[tuple[str, str], _Executions] = {}
+        # Versions in the order in which they were first seen.
+        self._versions: dict[tuple[str, str], None] = {}
 
     def watch_models(self, loaded: Callable[[], int], unavailable: Callable[[], int]) -> None:
         """Read these two numbers at each scrape."""
@@ -91,12 +105,16 @@ class Metrics:
         """Read at each scrape what waits for each model: requests, rows, bytes."""
         self.registry.register(_Queues(waiting))
 
-    def executed(self, model: str, *, rows: int, waited: Sequence[float]) -> None:
+    def executed(self, model: str, *, rows: int, waited: Sequence[float], version: str = "") -> None:
         """An execution of so many rows begins; its requests have waited for so many seconds."""
-        size, queued = self._execution(model)
-        size.observe(rows)
+        children = self._execution(model, version)
+        children.rows.observe(rows)
         for seconds in waited:
-            queued.observe(seconds)
+            children.queued.observe(seconds)
+
+    def computed(self, model: str, version: str, *, seconds: float) -> None:
+        """An execution has ended after so many seconds."""
+        self._execution(model, version).computed.observe(seconds)
 
     def shed(self, model: str, reason: str) -> None:
         """A request was given up: `rejected`, `expired` or `cancelled`."""
@@ -112,30 +130,64 @@ class Metrics:
         return self._clock()
 
     def ended(self, model: str, protocol: str, *, code: int, began: float) -> None:
-        """One less is in flight; count it."""
+        """One less is in flight; count it, with the version and the trace of the call under way."""
         self._in_flight -= 1
-        self._counter(model, protocol, code).inc()
-        self._histogram(model, protocol).observe(self._clock() - began)
+        call = CURRENT.get()
+        version, exemplar = ("", None) if call is None else (call.version, _exemplar(call))
+        self._counter(model, version, protocol=protocol, code=code).inc(exemplar=exemplar)
+        self._histogram(model, version, protocol=protocol).observe(self._clock() - began, exemplar)
 
-    def _counter(self, model: str, protocol: str, code: int) -> Counter:
-        key = (model, protocol, code)
+    def _counter(self, model: str, version: str, *, protocol: str, code: int) -> Counter:
+        key = (model, version, protocol, code)
         child = self._counters.get(key)
         if child is None:
-            child = self._counters[key] = self._requests.labels(model, protocol, str(code))
+            self._see(model, version)
+            child = self._counters[key] = self._requests.labels(model, version, protocol, str(code))
         return child
 
-    def _histogram(self, model: str, protocol: str) -> Histogram:
-        key = (model, protocol)
+    def _histogram(self, model: str, version: str, *, protocol: str) -> Histogram:
+        key = (model, version, protocol)
         child = self._durations.get(key)
         if child is None:
-            child = self._durations[key] = self._duration.labels(model, protocol)
+            self._see(model, version)
+            child = self._durations[key] = self._duration.labels(*key)
         return child
 
-    def _execution(self, model: str) -> tuple[Histogram, Histogram]:
-        children = self._executions.get(model)
+    def _execution(self, model: str, version: str) -> "_Executions":
+        key = (model, version)
+        children = self._executions.get(key)
         if children is None:
-            children = self._executions[model] = (self._rows.labels(model), self._queued.labels(model))
+            self._see(model, version)
+            children = _Executions(*(of.labels(*key) for of in (self._rows, self._queued, self._computed)))
+            self._executions[key] = children
         return children
+
+    def _see(self, model: str, version: str) -> None:
+        """Forget the versions that were seen first when there are too many; one that still serves begins at 0."""
+        self._versions.setdefault((model, version))
+        while len(self._versions) > VERSIONS_MAX:
+            oldest = next(iter(self._versions))
+            del self._versions[oldest]
+            for counted in [key for key in self._counters if key[:2] == oldest]:
+                del self._counters[counted]
+                self._requests.remove(*map(str, counted))
+            for timed in [key for key in self._durations if key[:2] == oldest]:
+                del self._durations[timed]
+                self._duration.remove(*timed)
+            if self._executions.pop(oldest, None) is not None:
+                for of in (self._rows, self._queued, self._computed):
+                    of.remove(*oldest)
+
+
+@attrs.frozen
+class _Executions:
+    rows: Histogram
+    queued: Histogram
+    computed: Histogram
+
+
+def _exemplar(call: Call) -> dict[str, str] | None:
+    return None if call.trace_id is None else {"trace_id": call.trace_id}
 
 
 @attrs.frozen

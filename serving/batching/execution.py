@@ -20,6 +20,7 @@ from windlass.serving.batching.batches import rows, split
 from windlass.serving.batching.lane import Lane, compute
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
+from windlass.serving.telemetry.call import CURRENT
 from windlass.serving.tensors import Array
 
 __all__ = ("INLINE_SECONDS", "Execution")
@@ -60,6 +61,22 @@ class Execution:
 
         Raises what `Lane.run` raises.
         """
+        call = CURRENT.get()
+        if call is None:
+            return await self._run(model, inputs, ask)
+        now = asyncio.get_running_loop().time
+        if not call.ask(model.name, model.version, inputs=inputs, now=now()):
+            # A shadow, or a part of the model that answers: the call is about another one.
+            CURRENT.set(None)
+            try:
+                return await self._run(model, inputs, ask)
+            finally:
+                CURRENT.set(call)
+        outputs = await self._run(model, inputs, ask)
+        call.answer(outputs)
+        return outputs
+
+    async def _run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask) -> Mapping[str, Array]:
         batching = model.policy.batching
         if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
             outputs = compute(model, inputs)

@@ -33,6 +33,7 @@ from windlass.serving.batching.batches import group, join, rows, size_bytes, spl
 from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, Overloaded, ServingError
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, checked, size
+from windlass.serving.telemetry.call import CURRENT, Call
 from windlass.serving.tensors import Array
 
 __all__ = ("Lane", "Outputs", "Threads", "compute")
@@ -61,6 +62,7 @@ class _Member:
     model: LoadedModel
     inputs: Mapping[str, Array]
     answer: asyncio.Future[Outputs]
+    call: Call | None = None
 
 
 @attrs.frozen
@@ -78,6 +80,7 @@ class Lane:
     def __init__(self, model: LoadedModel, threads: Threads, *, metrics: Metrics) -> None:
         self.state = State(model.policy, inline_elements=model.inline_elements)
         self.name = model.name
+        self._version = model.version
         self._threads = threads
         self._metrics = metrics
         # Belongs to the loop; what a thread gets is fixed when it starts. The model is referred to by members only:
@@ -98,7 +101,7 @@ class Lane:
         """
         ticket = self._ticket(model, inputs, ask)
         answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._members[ticket.number] = _Member(ticket, model, inputs, answer)
+        self._members[ticket.number] = _Member(ticket, model, inputs, answer, CURRENT.get())
         try:
             self._step(Arrived(ticket), ticket.arrived)
             # A model that computes each request by itself gains nothing from waiting for others to arrive.
@@ -202,17 +205,29 @@ class Lane:
 
     def _start(self, start: Start, now: float) -> None:
         members = [self._members[ticket.number] for ticket in start.tickets]
+        rows_together = sum(ticket.rows for ticket in start.tickets)
         self._metrics.executed(
             self.name,
-            rows=sum(ticket.rows for ticket in start.tickets),
+            rows=rows_together,
             waited=[now - ticket.arrived for ticket in start.tickets],
+            version=self._version,
         )
+        for member in members:
+            if member.call is not None:
+                member.call.execute(now, rows=rows_together)
+
+        def finish(outcome: _Outcome) -> None:
+            ended = asyncio.get_running_loop().time()
+            self._metrics.computed(self.name, self._version, seconds=ended - now)
+            for member in members:
+                if member.call is not None:
+                    member.call.end(ended)
+            self._finish(start.execution, outcome)
+
         if start.inline:
-            self._finish(start.execution, _compute(members))
+            finish(_compute(members))
         else:
-            self._threads.submit(
-                lambda: _compute_in_thread(members), lambda outcome: self._finish(start.execution, outcome)
-            )
+            self._threads.submit(lambda: _compute_in_thread(members), finish)
 
     def _finish(self, execution: int, outcome: _Outcome) -> None:
         now = asyncio.get_running_loop().time()

@@ -6,9 +6,10 @@ that cancels, or whose deadline passes, cancels the coroutine, which withdraws w
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 import grpc
@@ -26,6 +27,9 @@ from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
 from windlass.serving.repository.repository import ModelRepository
+from windlass.serving.telemetry.accesslog import Seen
+from windlass.serving.telemetry.call import Call as ObservedCall
+from windlass.serving.telemetry.telemetry import Telemetry
 from windlass.serving.traffic.traffic import Traffic
 
 __all__ = ("SERVICE", "Call", "Service", "code_of", "details_of")
@@ -74,6 +78,21 @@ class Call:
     caller: Caller | None
 
 
+@attrs.define(eq=False)
+class _Watched:
+    """What is told of a call when it has ended; `sizes` are those of its messages in bytes."""
+
+    headers: CIMultiDict[str]
+    call: ObservedCall
+    status: str = grpc.StatusCode.OK.name
+    sizes: tuple[int, int] | tuple[None, None] = (None, None)
+
+    def seen(self, name: str, peer: str) -> Seen:
+        """The method's name for people, and the path that is on the wire."""
+        agent = self.headers.get("user-agent")
+        return Seen("grpc", name, f"/{SERVICE}/{name}", self.status, _address(peer), agent, *self.sizes)
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Service:
     """The methods of the service.
@@ -87,6 +106,7 @@ class Service:
     execution: Execution
     admission: Admission
     metrics: Metrics
+    telemetry: Telemetry
     not_ready_because: Callable[[], str | None]
     access: Access | None = None
     limits: ConnectionLimits = attrs.field(factory=ConnectionLimits)
@@ -166,12 +186,18 @@ class Service:
 
         A stream without a request for `idle_seconds`, or while the server drains, ends with UNAVAILABLE.
         """
-        try:
-            call = await self._call(context, "models")
-        except ServingError as error:
-            await context.abort(code_of(error), details_of(error))
+        with self._watched("ModelStreamInfer", context) as watched:
+            try:
+                call = Call(context, watched.headers, await self._caller(context, watched, "models"))
+            except ServingError as error:
+                watched.status = code_of(error).name
+                await context.abort(code_of(error), details_of(error))
         while (raw := await self._next(context)) is not grpc.aio.EOF:
-            yield (await self._streamed(raw, call)).SerializeToString()
+            with self._watched("ModelStreamInfer", context) as watched:
+                watched.call.caller = None if call.caller is None else call.caller.name
+                answer = await self._streamed(raw, call, watched)
+                watched.sizes = (len(raw), answer.ByteSize())
+            yield answer.SerializeToString()
 
     async def _next(self, context: Any) -> Any:
         """The stream's next message, or EOF."""
@@ -189,7 +215,7 @@ class Service:
         why = "the server is draining" if self.draining.is_set() else "no request came for a while"
         return await context.abort(grpc.StatusCode.UNAVAILABLE, f"{why}; open the stream anew")
 
-    async def _streamed(self, raw: bytes, call: Call) -> Any:
+    async def _streamed(self, raw: bytes, call: Call, watched: "_Watched") -> Any:
         identifier = ""
         try:
             with self.admission.request() as held:
@@ -198,18 +224,34 @@ class Service:
                 identifier = request.id
                 return _STREAM(infer_response=await self.model_infer(request, call))
         except ServingError as error:
+            watched.status, details = code_of(error).name, details_of(error)
             _log_failure("ModelStreamInfer", error)
-            return _STREAM(error_message=details_of(error), infer_response={"id": identifier})
         except Exception:
+            watched.status, details = grpc.StatusCode.INTERNAL.name, _INTERNAL
             _log.exception("ModelStreamInfer failed")
-            return _STREAM(error_message=_INTERNAL, infer_response={"id": identifier})
+        return _STREAM(error_message=details, infer_response={"id": identifier})
 
-    async def _call(self, context: Any, area: Area) -> Call:
-        """What is known before the message is read. Raises Unauthenticated, and NotReady."""
+    @contextmanager
+    def _watched(self, name: str, context: Any) -> Iterator["_Watched"]:
+        """A call, or a message of a stream, that is told of when it ends."""
         headers = calls.metadata(context)
+        watched = _Watched(headers, self.telemetry.begin(headers))
+        try:
+            yield watched
+        except asyncio.CancelledError:
+            watched.status = grpc.StatusCode.CANCELLED.name
+            raise
+        finally:
+            if self.telemetry.watches:
+                self.telemetry.end(watched.call, watched.seen(name, context.peer()))
+
+    async def _caller(self, context: Any, watched: "_Watched", area: Area) -> Caller | None:
+        """The caller, known before the message is read. Raises Unauthenticated, and NotReady."""
         if self.access is None:
-            return Call(context, headers, None)
-        return Call(context, headers, await self.access.identify(calls.presented(context, headers), area))
+            return None
+        caller = await self.access.identify(calls.presented(context, watched.headers), area)
+        watched.call.caller = None if caller is None else caller.name
+        return caller
 
     async def _permit(self, call: Call, path: str, verb: str = "get") -> None:
         if self.access is not None and call.caller is not None:
@@ -220,32 +262,44 @@ class Service:
     ) -> Callable[[object, Any], Awaitable[bytes]]:
         request_type, response_type = message(f"{name}Request"), message(f"{name}Response")
 
-        async def answer(_: object, context: Any) -> bytes:
-            try:
-                call = await self._call(context, "health" if name in _HEALTH else "models")
-                with nullcontext() if name in _HEALTH else self.admission.request() as held:
-                    raw = await calls.read(context, seconds=self.limits.body_seconds)
-                    if held is not None:
-                        held.reserve(len(raw))
-                    response = await method(_parsed(request_type, raw), call)
-                    serialized: bytes = (
-                        response_type(**response) if isinstance(response, dict) else response
-                    ).SerializeToString()
-            except ServingError as error:
-                code, details = code_of(error), details_of(error)
-                _log_failure(name, error)
-            except Exception:
-                _log.exception("%s failed", name)
-                code, details = grpc.StatusCode.INTERNAL, _INTERNAL
-            else:
+        async def answered(context: Any, watched: _Watched) -> bytes:
+            caller = await self._caller(context, watched, "health" if name in _HEALTH else "models")
+            with nullcontext() if name in _HEALTH else self.admission.request() as held:
+                raw = await calls.read(context, seconds=self.limits.body_seconds)
+                if held is not None:
+                    held.reserve(len(raw))
+                response = await method(_parsed(request_type, raw), Call(context, watched.headers, caller))
+                answer = response_type(**response) if isinstance(response, dict) else response
+                serialized: bytes = answer.SerializeToString()
+                watched.sizes = (len(raw), len(serialized))
                 return serialized
-            await context.abort(code, details)
-            raise AssertionError("abort raises")
+
+        async def answer(_: object, context: Any) -> bytes:
+            with self._watched(name, context) as watched:
+                traceparent = self.telemetry.traceparent(watched.call)
+                if traceparent is not None:
+                    await context.send_initial_metadata((("traceparent", traceparent),))
+                try:
+                    return await answered(context, watched)
+                except ServingError as error:
+                    code, details = code_of(error), details_of(error)
+                    _log_failure(name, error)
+                except Exception:
+                    _log.exception("%s failed", name)
+                    code, details = grpc.StatusCode.INTERNAL, _INTERNAL
+                watched.status = code.name
+                await context.abort(code, details)
+                raise AssertionError("abort raises")
 
         return answer
 
 
 _INTERNAL = "internal error; the server's log has the details"
+
+
+def _address(peer: str) -> str:
+    """`ipv4:127.0.0.1:50000` and `ipv6:%5B::1%5D:50000` without family and port."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _path(model: str, version: str) -> str:

@@ -28,6 +28,9 @@ from windlass.serving.errors import (
     UnsupportedMedia,
 )
 from windlass.serving.http.admission import Held
+from windlass.serving.telemetry.accesslog import Seen
+from windlass.serving.telemetry.call import Call
+from windlass.serving.telemetry.telemetry import Telemetry
 from windlass.serving.traffic.route import HEADER as VARIANT_HEADER
 
 __all__ = ("JSON", "Door", "Handler", "answer", "error_answer", "middleware", "read_body")
@@ -63,6 +66,7 @@ class Door:
 
     draining: Callable[[], bool]
     area: Callable[[web.Request], Area]
+    telemetry: Telemetry
     access: Access | None = None
     cors: Cors | None = None
 
@@ -75,7 +79,22 @@ def middleware(door: Door) -> Middleware:
 
     @web.middleware
     async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answered(request, handler, door)
+        telemetry = door.telemetry
+        call = telemetry.begin(request.headers)
+        if not telemetry.watches:
+            return await through(request, handler, call)
+        response = None
+        try:
+            response = await through(request, handler, call)
+            traceparent = telemetry.traceparent(call)
+            if traceparent is not None:
+                response.headers["Traceparent"] = traceparent
+            return response
+        finally:
+            telemetry.end(call, _seen(request, response))
+
+    async def through(request: web.Request, handler: Handler, call: Call) -> web.StreamResponse:
+        response = await _answered(request, handler, door=door, call=call)
         if door.cors is not None:
             response.headers.update(door.cors.headers(request.headers))
         # After a body that could not be decoded, and that nobody read, aiohttp closes without having said so.
@@ -86,14 +105,15 @@ def middleware(door: Door) -> Middleware:
     return errors_as_json
 
 
-async def _answered(request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, *, door: Door, call: Call) -> web.StreamResponse:
     try:
         if door.cors is not None:
             preflight = door.cors.preflight(request.method, request.headers)
             if preflight is not None:
                 return web.Response(status=204, headers=preflight)
         if door.access is not None:
-            await door.access.admit(_presented(request), _action(request, door))
+            caller = await door.access.admit(_presented(request), _action(request, door))
+            call.caller = None if caller is None else caller.name
         return await handler(request)
     except ServingError as error:
         if error.status == 500:
@@ -110,6 +130,20 @@ def _action(request: web.Request, door: Door) -> Action:
     # A HEAD tells what a GET would; who may not have the one may not have the other.
     method = "get" if request.method == "HEAD" else request.method.lower()
     return Action(method, request.path, door.area(request))
+
+
+def _seen(request: web.Request, response: web.StreamResponse | None) -> Seen:
+    # Without an answer the client has hung up, and took the task along.
+    return Seen(
+        "http",
+        request.method,
+        request.path,
+        499 if response is None else response.status,
+        peer=request.remote,
+        agent=request.headers.get("User-Agent"),
+        request_bytes=request.content_length,
+        response_bytes=None if response is None else response.content_length,
+    )
 
 
 def _presented(request: web.Request) -> Presented:

@@ -212,7 +212,7 @@ async def test_work_of_clients_that_hang_up_is_withdrawn():
         await asyncio.wait(asking)
         await asyncio.sleep(1.2)
         assert kind.began == 4
-        labels = {"model": "slow", "protocol": "v1", "code": "499"}
+        labels = {"model": "slow", "version": "1", "protocol": "v1", "code": "499"}
         assert endpoint.metrics.registry.get_sample_value("windlass_serving_requests_total", labels) == 12
 
 

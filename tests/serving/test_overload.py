@@ -45,9 +45,9 @@ async def test_what_waits_is_computed_at_once_and_answered_to_each():
             assert await response.json() == {"predictions": [[10.0]]}
         assert [len(call) for call in model.calls] == [1, 4]
         value = endpoint.metrics.registry.get_sample_value
-        assert value("windlass_serving_execution_rows_sum", {"model": "gated"}) == 5
-        assert value("windlass_serving_execution_rows_count", {"model": "gated"}) == 2
-        assert value("windlass_serving_queue_duration_seconds_count", {"model": "gated"}) == 4
+        assert value("windlass_serving_execution_rows_sum", {"model": "gated", "version": "1"}) == 5
+        assert value("windlass_serving_execution_rows_count", {"model": "gated", "version": "1"}) == 2
+        assert value("windlass_serving_queue_duration_seconds_count", {"model": "gated", "version": "1"}) == 4
 
 
 async def test_an_error_is_answered_to_its_request_alone():

@@ -84,8 +84,10 @@ async def test_requests_of_one_moment_are_computed_together_and_answered_apart()
     assert model.model.calls == [(6, 1)]
     assert [answer["x"].ravel().tolist() for answer in answers] == [[0], [0, 2], [0, 2, 4]]
     assert is_idle(lane)
-    assert registry.get_sample_value("windlass_serving_execution_rows_sum", {"model": "m"}) == 6
-    assert registry.get_sample_value("windlass_serving_queue_duration_seconds_count", {"model": "m"}) == 3
+    assert registry.get_sample_value("windlass_serving_execution_rows_sum", {"model": "m", "version": "1"}) == 6
+    assert (
+        registry.get_sample_value("windlass_serving_queue_duration_seconds_count", {"model": "m", "version": "1"}) == 3
+    )
 
 
 async def test_other_shapes_wait_for_their_own_execution():
@@ -106,7 +108,9 @@ async def test_a_delay_gathers_those_who_come_within_it():
     await asyncio.gather(first, second)
     assert asyncio.get_running_loop().time() == 2.0
     assert model.model.calls == [(2, 1)]
-    assert registry.get_sample_value("windlass_serving_queue_duration_seconds_sum", {"model": "m"}) == 2.5
+    assert (
+        registry.get_sample_value("windlass_serving_queue_duration_seconds_sum", {"model": "m", "version": "1"}) == 2.5
+    )
 
 
 @pytest.mark.parametrize("leaving", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])

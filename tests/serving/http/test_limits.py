@@ -1,4 +1,4 @@
-"""Clients that dawdle, in each way that raw sockets allow: they lose their connections, and the others notice nothing."""
+"""Clients that dawdle, in each way that raw sockets allow: they are cut off, and the others notice nothing."""
 
 import asyncio
 import contextlib

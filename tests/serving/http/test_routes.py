@@ -319,8 +319,8 @@ async def test_metrics_count_by_model_and_by_nothing_a_client_can_invent():
                 pass
         async with session.get("/metrics") as response:
             text = await response.text()
-    assert 'windlass_serving_requests_total{code="200",model="linear",protocol="v2"} 1.0' in text
-    assert 'windlass_serving_requests_total{code="404",model="",protocol="v2"} 2.0' in text
+    assert 'windlass_serving_requests_total{code="200",model="linear",protocol="v2",version="1"} 1.0' in text
+    assert 'windlass_serving_requests_total{code="404",model="",protocol="v2",version=""} 2.0' in text
     assert "invented" not in text
     assert 'le="0.8"' in text
     assert "windlass_serving_models_loaded 1.0" in text
