@@ -4,65 +4,55 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
+from windlass.cli.endpoints import EndpointPlan, endpoint_options, plan_of
 from windlass.cli.loop import run_until_signalled
-from windlass.cli.options import FILE, FOLDER, PORT
-from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
-from windlass.serving.traffic import TrafficOptions
+from windlass.cli.options import FOLDER, PORT
+from windlass.serving import Endpoint, LinearModel, ModelRepository, RuntimeMissing
+from windlass.serving.examples import LINEAR, add_examples
 
 __all__ = ("command",)
 
 
+@attrs.frozen
+class _Place:
+    host: str
+    port: int
+
+
 @click.command()
-@click.option("--models", type=FOLDER, help="Model repository to serve and watch; it may appear later.")
+@click.argument("folder", type=FOLDER, required=False)
+@click.option("--models", type=FOLDER, help="The same as FOLDER.")
+@click.option("--example", is_flag=True, help="Add the models `linear`, which answers at /predict, and `xor`, an MLP.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8080, show_default=True, help="Port to listen on; 0 for a free one.")
-@click.option(
-    "--lame-duck",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Go on serving, though not ready, for so long after SIGTERM; 5 to 15 behind a Kubernetes Service.",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="terminationGracePeriodSeconds of the pod; refuse to start if stopping may take longer.",
-)
-@click.option("--page/--no-page", default=True, show_default=True, help="Serve a page for people at /page.")
-@click.option("--traffic", type=FILE, help="Routes between models, read now and whenever the file changes.")
-@click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards.")
-@click.option("--experiments", type=FILE, help="Journal in which experiments put what they decide, and find it again.")
-@click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one.  [default: none]")
-def command(
-    models: Path | None,
-    host: str,
-    *,
-    port: int,
-    grpc_port: int | None,
-    lame_duck: float,
-    grace: float | None,
-    page: bool,
-    **routes: Any,
-) -> int:
-    """Serve the models of a repository, and the linear example at /predict, until Ctrl-C."""
-    try:
-        traffic = TrafficOptions(file=routes["traffic"], api=routes["traffic_api"], journal=routes["experiments"])
-        options = EndpointOptions(
-            lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port, page=page, traffic=traffic
-        )
-    except EndpointError as error:
-        raise click.UsageError(str(error)) from error
-    return run_until_signalled(lambda: _serve(models=models, host=host, port=port, options=options))
+@endpoint_options
+def command(folder: Path | None, models: Path | None, *, example: bool, host: str, port: int, **given: Any) -> int:
+    """Serve the models of a repository until Ctrl-C.
+
+    FOLDER is watched, and may appear later. Without one `linear` answers at /predict.
+    """
+    if folder is not None and models is not None:
+        raise click.UsageError("FOLDER and --models are the same; expected one of them")
+    plan = plan_of(given)
+    repository = ModelRepository(folder or models)
+    if example:
+        try:
+            add_examples(repository)
+        except RuntimeMissing as error:
+            raise click.UsageError(str(error)) from error
+    elif folder is None and models is None:
+        repository.add(LINEAR, LinearModel())
+    return run_until_signalled(lambda: _serve(repository, _Place(host, port), plan))
 
 
-async def _serve(*, models: Path | None, host: str, port: int, options: EndpointOptions) -> int:
-    repository = ModelRepository(models)
-    repository.add("linear", LinearModel())
-    async with Endpoint(repository, host=host, port=port, options=options) as endpoint:
+async def _serve(repository: ModelRepository, place: _Place, plan: EndpointPlan) -> int:
+    async with (
+        plan.opened() as options,
+        Endpoint(repository, host=place.host, port=place.port, options=options) as endpoint,
+    ):
         if options.grpc_port is not None:
             click.echo(f"gRPC         {endpoint.grpc_address}")
         click.echo(f"endpoint     {endpoint.url}")

@@ -4,7 +4,7 @@ from windlass.serving.access.access import Access
 from windlass.serving.access.reviewed import Reviewed
 from windlass.serving.access.tls import TlsFiles
 from windlass.serving.access.tokens import TokenFile
-from windlass.serving.endpoint import Endpoint, EndpointOptions
+from windlass.serving.endpoint import Endpoint, EndpointOptions, app
 from windlass.serving.errors import (
     BadRequest,
     BodyTooSlow,
@@ -30,6 +30,8 @@ from windlass.serving.model import Explainer, LoadedModel, Model
 from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
+from windlass.serving.telemetry.payloads import PayloadOptions
+from windlass.serving.telemetry.telemetry import TelemetryOptions
 from windlass.serving.tensors import DATATYPES, TensorSpec
 
 __all__ = (
@@ -60,12 +62,14 @@ __all__ = (
     "NotReady",
     "OnnxRuntime",
     "Overloaded",
+    "PayloadOptions",
     "Policy",
     "Reviewed",
     "Runtime",
     "RuntimeMissing",
     "ServingError",
     "Source",
+    "TelemetryOptions",
     "TensorSpec",
     "TlsFiles",
     "TokenFile",
@@ -73,4 +77,5 @@ __all__ = (
     "Unauthenticated",
     "Unreadable",
     "UnsupportedMedia",
+    "app",
 )

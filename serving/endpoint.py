@@ -37,7 +37,7 @@ from windlass.serving.traffic.setup import TrafficParts
 if TYPE_CHECKING:
     from windlass.serving.grpc import GrpcServer
 
-__all__ = ("Endpoint", "EndpointOptions")
+__all__ = ("Endpoint", "EndpointOptions", "app")
 
 # An address that means "all of them" cannot be connected to.
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -316,6 +316,21 @@ class Endpoint:
         self._draining = True
         if self._grpc_server is not None:
             self._grpc_server.drain(self.options.drain_seconds)
+
+
+def app(
+    repository: ModelRepository,
+    *,
+    registry: CollectorRegistry | None = None,
+    options: EndpointOptions | None = None,
+) -> web.Application:
+    """What an aiohttp application of one's own mounts, with `add_subapp`, to serve the repository below a prefix.
+
+    The application starts and stops it with itself. Its connections, their limits and TLS are the application's;
+    `options.tls` is for gRPC alone, which has a port of its own here, too. An application lets requests under way
+    finish, and cuts off those of clients that hung up, only if its runner is told so: see docs/how-to/embedding.md.
+    """
+    return Endpoint(repository, registry=registry, options=options).app
 
 
 def _why(error: OSError) -> str:

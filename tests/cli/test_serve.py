@@ -38,7 +38,8 @@ async def label_becomes(session, url, wanted):
 
 async def test_a_repository_is_served_and_watched_until_ctrl_c(tmp_path):
     publish_model(tmp_path / "models", "run-1", [1.0, 0.0])
-    async with running(*SERVE, "--models", "models", cwd=tmp_path) as program, aiohttp.ClientSession() as session:
+    arguments = ("models", "--example")
+    async with running(*SERVE, *arguments, cwd=tmp_path) as program, aiohttp.ClientSession() as session:
         url = (await program.line("endpoint")).split()[-1]
         await label_becomes(session, url, 4)
         publish_model(tmp_path / "models", "run-2", [0.0, 1.0])

@@ -1,14 +1,18 @@
 """A stop loses no request: not those that wait, and not those that are sent for a while after the signal."""
 
 import asyncio
+import collections
 import signal
 
 import aiohttp
+import grpc
 import pytest
 from gated_endpoint import asking, begun, gated, waiting
 from programs import WINDLASS, run, running
 
 from windlass.serving import Batching
+from windlass.serving.grpc.messages import message
+from windlass.serving.grpc.service import SERVICE
 
 pytestmark = pytest.mark.realtime
 
@@ -80,6 +84,82 @@ async def test_a_process_told_to_end_under_load_loses_no_request(tmp_path, publi
         ended = await program.end()
     assert ended.code == 0
     assert {status for status, _ in statuses} == {200}
+
+
+async def test_over_both_protocols_at_once_a_stop_loses_nothing_that_is_sent_meanwhile(tmp_path, publish, classifier):
+    """DB23, DB24, DB27: 8 clients of each protocol go on for a while after SIGTERM, streams among them."""
+    publish(tmp_path, "digits", 1, classifier(), format="onnx", batching={"delay_seconds": 0.002, "always": True})
+    arguments = (*WINDLASS, "serve", str(tmp_path), "--port", "0", "--grpc-port", "0", "--lame-duck", "3")
+    values = [0.5] * 64
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 64], "data": values}]}
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 64], "contents": {"fp32_contents": values}}
+    raw = message("ModelInferRequest")(model_name="digits", inputs=[tensor]).SerializeToString()
+    loop = asyncio.get_running_loop()
+    counts = collections.Counter()
+    failures = []
+    until = loop.time() + 3600
+
+    async def posting(session):
+        while loop.time() < until:
+            async with session.post("/v2/models/digits/infer", json=body) as response:
+                await response.read()
+                counts["http" if response.status == 200 else "failed"] += 1
+
+    async def calling(channel):
+        call = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        while loop.time() < until:
+            try:
+                await call(raw)
+                counts["grpc"] += 1
+            except grpc.aio.AioRpcError as error:
+                failures.append((error.code().name, error.details()))
+
+    async def streaming(channel):
+        stream = channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")()
+        while loop.time() < until:
+            await stream.write(raw)
+            answer = message("ModelStreamInferResponse").FromString(await stream.read())
+            counts["stream" if answer.infer_response.outputs else "failed"] += 1
+        await stream.done_writing()
+
+    async with running(*arguments, cwd=tmp_path) as program:
+        url = (await program.line("endpoint")).split()[-1]
+        address = (await program.line("gRPC")).split()[-1]
+        async with aiohttp.ClientSession(url) as session, grpc.aio.insecure_channel(address) as channel:
+            while True:
+                async with session.get("/v2/health/ready") as response:
+                    if response.status == 200:
+                        break
+            clients = [asyncio.create_task(posting(session)) for _ in range(8)]
+            clients += [asyncio.create_task(calling(channel)) for _ in range(6)]
+            clients += [asyncio.create_task(streaming(channel)) for _ in range(2)]
+            while len(counts) < 3 or min(counts.values()) < 20:  # noqa: ASYNC110  (the clients add to it)
+                await asyncio.sleep(0.01)
+            program.process.send_signal(signal.SIGTERM)
+            before = dict(counts)
+            while any(counts[name] < before[name] + 5 for name in before):  # noqa: ASYNC110  (the clients add to it)
+                await asyncio.sleep(0.01)
+            async with session.get("/v2/health/ready") as response:
+                assert response.status == 503
+            until = loop.time() + 0.5
+            await asyncio.gather(*clients)
+        ended = await program.end()
+    assert (ended.code, failures, counts["failed"]) == (0, [], 0)
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_a_lame_duck_at_once(second, tmp_path):
+    """DB23."""
+    arguments = (*WINDLASS, "serve", "--port", "0", "--grpc-port", "0", "--lame-duck", "50")
+    async with running(*arguments, cwd=tmp_path) as program:
+        await program.line("endpoint")
+        program.process.send_signal(signal.SIGTERM)
+        await program.line("stopping in order")
+        began = asyncio.get_running_loop().time()
+        program.process.send_signal(second)
+        ended = await program.end()
+        assert asyncio.get_running_loop().time() - began < 20
+    assert ended.code == 130
 
 
 async def test_a_stop_that_takes_longer_than_the_grace_is_wrong_usage(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository, app
 
 pytestmark = pytest.mark.realtime
 
@@ -296,6 +296,46 @@ async def test_a_host_application_can_mount_it():
             assert (response.status, response.content_type) == (404, "application/json")
     await runner.cleanup()
     assert endpoint.not_ready_because() == "draining"
+
+
+async def test_beside_the_routes_of_its_host_it_starts_and_stops_with_it_and_nothing_is_left():
+    """What is under way when the host stops is finished, and its own routes are none of our business."""
+    repository = linear_repository()
+    slow(repository, seconds=0.3)
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    host = web.Application()
+
+    async def greet(_):
+        return web.Response(text="hello")
+
+    host.router.add_get("/hello", greet)
+    host.add_subapp("/models", app(repository, options=EndpointOptions(plain_model="slow")))
+    runner = web.AppRunner(host, handler_cancellation=True, shutdown_timeout=30.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(address) as session:
+        async with session.get("/hello") as response:
+            assert (response.status, await response.text()) == (200, "hello")
+        async with session.get("/nothing") as response:
+            assert (response.status, response.content_type) == (404, "text/plain")
+        async with session.get("/models/readyz") as response:
+            assert response.status == 200
+
+        async def asked():
+            async with session.post("/models/v1/models/slow:predict", json={"instances": [1.0]}) as response:
+                return response.status
+
+        under_way = asyncio.create_task(asked())
+        while repository.get("slow").model.began < 1:  # noqa: ASYNC110  (a thread counts)
+            await asyncio.sleep(0.005)
+        await runner.cleanup()
+        assert await under_way == 200
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == tasks
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 async def test_no_thread_is_left_waiting_for_work():

@@ -239,7 +239,7 @@ async def test_nothing_of_opentelemetry_is_imported_by_an_endpoint(tmp_path):
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
 def test_a_share_is_between_none_and_all(fraction):
-    with pytest.raises(EndpointError, match="^access_fraction: expected a number from 0 to 1"):
+    with pytest.raises(EndpointError, match=r"^access_fraction: expected a number from 0 to 1"):
         TelemetryOptions(access_fraction=fraction)
 
 
