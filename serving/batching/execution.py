@@ -62,26 +62,23 @@ class Execution:
         Raises what `Lane.run` raises.
         """
         call = CURRENT.get()
-        if call is None:
-            return await self._run(model, inputs, ask)
-        now = asyncio.get_running_loop().time
-        if not call.ask(model.name, model.version, inputs=inputs, now=now()):
+        if call is not None and not call.ask(model, inputs, now=asyncio.get_running_loop().time()):
             # A shadow, or a part of the model that answers: the call is about another one.
             CURRENT.set(None)
             try:
-                return await self._run(model, inputs, ask)
+                return await self.run(model, inputs, ask)
             finally:
                 CURRENT.set(call)
-        outputs = await self._run(model, inputs, ask)
-        call.answer(outputs)
-        return outputs
-
-    async def _run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask) -> Mapping[str, Array]:
         batching = model.policy.batching
         if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
             outputs = compute(model, inputs)
-            return outputs if batching is None else split(model, outputs, [rows(model, inputs)])[0]
-        return await self._lane(model).run(model, inputs, ask)
+            if batching is not None:
+                outputs = split(model, outputs, [rows(model, inputs)])[0]
+        else:
+            outputs = await self._lane(model).run(model, inputs, ask)
+        if call is not None:
+            call.answer(outputs)
+        return outputs
 
     def refuse_if_full(self, model: LoadedModel) -> None:
         """Raise Overloaded when the model would accept no request at all (DB15)."""

@@ -78,14 +78,16 @@ def middleware(door: Door) -> Middleware:
     """
 
     @web.middleware
-    async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await _finished(request, handler, door=door, call=door.telemetry.begin(request.headers))
+
+    @web.middleware
+    async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
         telemetry = door.telemetry
         call = telemetry.begin(request.headers)
-        if not telemetry.watches:
-            return await through(request, handler, call)
         response = None
         try:
-            response = await through(request, handler, call)
+            response = await _finished(request, handler, door=door, call=call)
             traceparent = telemetry.traceparent(call)
             if traceparent is not None:
                 response.headers["Traceparent"] = traceparent
@@ -93,16 +95,17 @@ def middleware(door: Door) -> Middleware:
         finally:
             telemetry.end(call, _seen(request, response))
 
-    async def through(request: web.Request, handler: Handler, call: Call) -> web.StreamResponse:
-        response = await _answered(request, handler, door=door, call=call)
-        if door.cors is not None:
-            response.headers.update(door.cors.headers(request.headers))
-        # After a body that could not be decoded, and that nobody read, aiohttp closes without having said so.
-        if door.draining() or request.content.exception() is not None:
-            response.force_close()
-        return response
+    return watched if door.telemetry.watches else answered
 
-    return errors_as_json
+
+async def _finished(request: web.Request, handler: Handler, *, door: Door, call: Call) -> web.StreamResponse:
+    response = await _answered(request, handler, door=door, call=call)
+    if door.cors is not None:
+        response.headers.update(door.cors.headers(request.headers))
+    # After a body that could not be decoded, and that nobody read, aiohttp closes without having said so.
+    if door.draining() or request.content.exception() is not None:
+        response.force_close()
+    return response
 
 
 async def _answered(request: web.Request, handler: Handler, *, door: Door, call: Call) -> web.StreamResponse:

@@ -235,9 +235,10 @@ class Routes:
 
     async def _accepted(self, request: web.Request, model: LoadedModel, held: Held) -> tuple[bytes, Ask]:
         """The body and the wishes of a request that the model may accept; one it cannot is refused unread (DB15)."""
-        wish = ask(request.headers, _now(), timeout_seconds=model.policy.limits.timeout_seconds)
+        now = _now()
+        wish = ask(request.headers, now, timeout_seconds=model.policy.limits.timeout_seconds)
         self.execution.refuse_if_full(model)
-        deadline = min(wish.deadline, _now() + self.body_seconds)
+        deadline = min(wish.deadline, now + self.body_seconds)
         return await read_body(request, self.max_body_bytes, held=held, deadline=deadline), wish
 
     def _pick(self, request: web.Request, name: str, version: str | None = None) -> Picked:

@@ -13,7 +13,7 @@ import msgspec
 
 from windlass.serving.telemetry.call import Call
 
-__all__ = ("ACCESS_LOGGER", "AccessLog", "Seen")
+__all__ = ("ACCESS_LOGGER", "AccessLog", "Seen", "line")
 
 ACCESS_LOGGER = "windlass.serving.access"
 

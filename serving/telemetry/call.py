@@ -7,12 +7,25 @@ what is answered.
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Protocol
 
 from windlass.serving.tensors import Array
 
-__all__ = ("CURRENT", "Call")
+__all__ = ("CURRENT", "Asked", "Call")
 
 CURRENT: ContextVar["Call | None"] = ContextVar("windlass_serving_call", default=None)
+
+
+class Asked(Protocol):
+    """The model that is asked."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
 
 
 class Call:
@@ -51,11 +64,11 @@ class Call:
     def __repr__(self) -> str:
         return f"<Call model={self.model!r} version={self.version!r} trace_id={self.trace_id}>"
 
-    def ask(self, model: str, version: str, *, inputs: Mapping[str, Array], now: float) -> bool:
+    def ask(self, model: Asked, inputs: Mapping[str, Array], *, now: float) -> bool:
         """A model is asked; whether for this call's answer."""
         if self.asked is not None:
             return False
-        self.model, self.version, self.asked = model, version, now
+        self.model, self.version, self.asked = model.name, model.version, now
         if self.keeps:
             self.inputs = inputs
         return True

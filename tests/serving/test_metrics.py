@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from windlass.serving import LinearModel, LoadedModel
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import BadRequest
 from windlass.serving.metrics import DURATION_BUCKETS, VERSIONS_MAX, Metrics
@@ -92,7 +93,7 @@ def counted(metrics, call, model="m"):
 
 def called(version, trace_id=None):
     call = Call(0.0, trace_id=trace_id)
-    call.ask("m", version, inputs={}, now=0.0)
+    call.ask(LoadedModel("m", version, LinearModel()), {}, now=0.0)
     return call
 
 

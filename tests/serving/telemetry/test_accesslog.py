@@ -5,6 +5,7 @@ import random
 import pytest
 from seeds import announced_seed
 
+from windlass.serving import LinearModel, LoadedModel
 from windlass.serving.telemetry.accesslog import ACCESS_LOGGER, AccessLog, Seen, line
 from windlass.serving.telemetry.call import Call
 
@@ -19,7 +20,7 @@ def lines(caplog):
 
 def test_a_line_says_how_long_what_took_and_leaves_out_what_is_not_known():
     call = Call(10.0, trace_id="0af7651916cd43dd8448eb211c80319c")
-    call.ask("digits", "3", inputs={}, now=10.001)
+    call.ask(LoadedModel("digits", "3", LinearModel()), {}, now=10.001)
     call.execute(10.25, rows=4)
     call.end(10.5)
     call.caller = "ann"

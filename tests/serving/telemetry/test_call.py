@@ -1,3 +1,4 @@
+from windlass.serving import LinearModel, LoadedModel
 from windlass.serving.telemetry.call import Call
 
 INPUTS = {"x": object()}
@@ -5,8 +6,8 @@ INPUTS = {"x": object()}
 
 def test_the_first_model_that_is_asked_is_the_one_that_answers():
     call = Call(1.0)
-    assert call.ask("m", "3", inputs=INPUTS, now=2.0)
-    assert not call.ask("shadow", "4", inputs={}, now=3.0)
+    assert call.ask(LoadedModel("m", "3", LinearModel()), INPUTS, now=2.0)
+    assert not call.ask(LoadedModel("shadow", "4", LinearModel()), {}, now=3.0)
     assert (call.model, call.version, call.asked) == ("m", "3", 2.0)
 
 
@@ -23,6 +24,6 @@ def test_what_a_request_carries_is_kept_only_where_it_is_wanted():
     for keeps, found in ((False, (None, None)), (True, (INPUTS, INPUTS))):
         call = Call(1.0)
         call.keeps = keeps
-        call.ask("m", "3", inputs=INPUTS, now=2.0)
+        call.ask(LoadedModel("m", "3", LinearModel()), INPUTS, now=2.0)
         call.answer(INPUTS)
         assert (call.inputs, call.outputs) == found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from windlass.serving import EndpointError
+from windlass.serving import EndpointError, LinearModel, LoadedModel
 from windlass.serving.telemetry import payloads
 from windlass.serving.telemetry.call import Call
 from windlass.serving.telemetry.payloads import PayloadLog, PayloadOptions
@@ -17,7 +17,7 @@ from windlass.serving.telemetry.payloads import PayloadLog, PayloadOptions
 def call(inputs, outputs=None):
     found = Call(0.0, trace_id="0af7651916cd43dd8448eb211c80319c")
     found.keeps = True
-    found.ask("digits", "3", inputs=inputs, now=0.0)
+    found.ask(LoadedModel("digits", "3", LinearModel()), inputs, now=0.0)
     if outputs is not None:
         found.answer(outputs)
     return found
