@@ -13,7 +13,8 @@ __all__ = ("ConnectionLimits",)
 class ConnectionLimits:
     """How long clients may take, in seconds, and how many may be connected.
 
-    `head_seconds` is from the first byte of a request to the end of its headers, and for the TLS handshake.
+    `head_seconds` is from the first byte of a request to the end of its headers, for the TLS handshake, and for what a
+    client still sends after it was refused.
     `idle_seconds` is how long a connection may be open without a request; longer than the idle time of the proxies in
     common use, so that they, not we, end it (DB26). `body_seconds` is from the headers to the last byte of the body; a
     shorter deadline of the request goes before it. `stall_seconds` is how long a client may take nothing of its answer.

@@ -161,6 +161,7 @@ class Runner(web.AppRunner):
             handler_cancellation=True,  # a client that hung up must not be computed for (DB21)
             shutdown_timeout=shutdown_timeout,
             keepalive_timeout=limits.idle_seconds,
+            lingering_time=limits.head_seconds,  # so long is read, and dropped, what a refused client still sends
             access_log=None,
         )
         self.limits = limits

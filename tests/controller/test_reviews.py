@@ -3,18 +3,19 @@
 import contextlib
 import uuid
 
+import attrs
+import msgspec
 import pytest
 from accounts import ROLES, token_of
 from servers import open_server
 
 from windlass.controller.reviews import AccessReviews, ReviewedUser
 from windlass.informers import Api, Client, Cluster, Namespace, ServiceAccount
+from windlass.informers.client import Response
 from windlass.informers.errors import ConnectionFailed, Forbidden
 
-pytestmark = [
-    pytest.mark.realtime,
-    pytest.mark.parametrize("kind", ["embedded", "kubernetes"]),
-]
+pytestmark = pytest.mark.realtime
+SERVERS = pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -32,6 +33,7 @@ async def cluster(kind):
             yield config, api, namespace
 
 
+@SERVERS
 async def test_the_owner_of_a_token_is_told_and_an_invented_one_is_nobodys(kind):
     async with cluster(kind) as (_, api, namespace):
         reviews = AccessReviews(api.client)
@@ -43,6 +45,7 @@ async def test_the_owner_of_a_token_is_told_and_an_invented_one_is_nobodys(kind)
         assert await reviews.caller("invented") is None
 
 
+@SERVERS
 async def test_a_token_for_somebody_else_is_nobodys(kind):
     async with cluster(kind) as (_, api, namespace):
         mine = AccessReviews(api.client, audiences=("models", "others"))
@@ -52,6 +55,7 @@ async def test_a_token_for_somebody_else_is_nobodys(kind):
         assert await AccessReviews(api.client).caller(await token_of(api, namespace, "ann", audiences=("x",))) is None
 
 
+@SERVERS
 async def test_what_a_role_permits_is_permitted_and_nothing_beside_it(kind):
     async with cluster(kind) as (_, api, namespace):
         name = f"asks-{namespace}"
@@ -72,6 +76,7 @@ async def test_what_a_role_permits_is_permitted_and_nothing_beside_it(kind):
         assert not await reviews.permits(ReviewedUser("somebody"), verb="post", path="/v2/models/linear/infer")
 
 
+@SERVERS
 async def test_an_account_that_may_not_review_is_told_so(kind):
     async with cluster(kind) as (config, api, namespace):
         for user in config["users"]:
@@ -81,6 +86,7 @@ async def test_an_account_that_may_not_review_is_told_so(kind):
                 await AccessReviews(client).caller("any")
 
 
+@SERVERS
 async def test_a_server_that_is_away_is_an_error_and_never_an_answer(kind):
     async with open_server(kind) as server:
         config = server.kubeconfig()
@@ -89,3 +95,25 @@ async def test_a_server_that_is_away_is_an_error_and_never_an_answer(kind):
         async with Client(Cluster.from_dict(config), retries=0) as client:
             with pytest.raises(ConnectionFailed):
                 await AccessReviews(client).caller("any")
+
+
+@attrs.frozen
+class Unaware:
+    """A client of an authenticator that knows nothing of audiences: it says so by naming none."""
+
+    status: dict
+
+    async def send(self, _):
+        return Response(201, {}, msgspec.json.encode({"status": self.status}))
+
+
+async def test_a_server_that_did_not_check_the_audience_is_not_believed():
+    status = {"authenticated": True, "user": {"username": "ann"}}
+    assert (await AccessReviews(Unaware(status)).caller("any")).name == "ann"
+    assert await AccessReviews(Unaware(status), audiences=("models",)).caller("any") is None
+    assert await AccessReviews(Unaware({**status, "authenticated": False})).caller("any") is None
+
+
+async def test_what_is_denied_is_not_permitted_whatever_else_is_said():
+    for status, permitted in (({"allowed": True}, True), ({"allowed": True, "denied": True}, False), ({}, False)):
+        assert await AccessReviews(Unaware(status)).permits(ReviewedUser("ann"), verb="get", path="/") is permitted

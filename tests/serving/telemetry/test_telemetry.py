@@ -6,20 +6,24 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 
 import aiohttp
 import grpc
+import numpy as np
 import pytest
 from gated_endpoint import INFER, asked, asking, begun, body, gated, waiting
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from windlass.serving import Access, Batching, EndpointError, TokenFile
+from windlass.serving import Access, Batching, EndpointError, TensorSpec, TokenFile
+from windlass.serving.batching.execution import Execution
 from windlass.serving.grpc.messages import message
 from windlass.serving.grpc.service import SERVICE
 from windlass.serving.telemetry import PayloadOptions, TelemetryOptions
 from windlass.serving.telemetry.accesslog import ACCESS_LOGGER
+from windlass.serving.telemetry.call import CURRENT, Call
 from windlass.serving.telemetry.otel import OpenTelemetry
 
 pytestmark = pytest.mark.realtime
@@ -208,6 +212,7 @@ async def test_what_requests_carry_is_logged_and_an_answer_never_waits_for_it(tm
         assert (await asked(session, 13.0))[0] == 500
         async with session.get("/v2/health/live"):
             pass
+    assert "windlass-serving-payloads" not in [thread.name for thread in threading.enumerate()]
     found = [json.loads(line) for line in place.read_text().splitlines()]
     assert [(one["protocol"], one["status"]) for one in found] == [("http", 200), ("grpc", "OK"), ("http", 500)]
     assert [one["inputs"]["x"]["data"] for one in found] == [[1.0], [2.0], [13.0]]
@@ -252,3 +257,32 @@ async def test_a_request_that_has_no_model_has_a_line_and_a_span_too(lines):
         (line,) = await ended(lines, 1)
         assert ("model" in line, line["status"]) == (False, 400)
         assert (await spans.of())["POST"].status.is_unset
+
+
+async def test_what_runs_beside_the_model_that_answers_is_not_what_is_told():
+    """A shadow is slower and wider here; the call speaks of the one that was asked first."""
+    async with gated() as (endpoint, _, model):
+        shadow = endpoint.repository.add("shadow", Shadow())
+        object.__setattr__(shadow, "inline_elements", -1)
+        call = Call(asyncio.get_running_loop().time())
+        call.keeps = True
+        CURRENT.set(call)
+        execution, inputs = Execution(threads=2), {"x": np.ones((3, 1))}
+        answering = asyncio.create_task(execution.run(endpoint.repository.get("gated"), inputs))
+        await begun(model)
+        await execution.run(shadow, {"x": np.ones((9, 1))})
+        assert (call.model, call.rows, call.executed, call.outputs) == ("gated", 3, None, None)
+        model.gate.set()
+        answer = await answering
+        assert call.outputs is answer
+        assert call.executed is not None
+        execution.close()
+    CURRENT.set(None)
+
+
+class Shadow:
+    name, version, platform = "shadow", "1", "test_test"
+    inputs = outputs = (TensorSpec("x", "FP64", (-1, 1)),)
+
+    def predict(self, inputs, /):
+        return inputs
