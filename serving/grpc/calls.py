@@ -6,10 +6,8 @@ registered as one that reads its request itself, which is the same on the wire.
 """
 
 import asyncio
-import math
 from typing import Any
 
-import attrs
 import grpc
 from multidict import CIMultiDict
 
@@ -49,7 +47,6 @@ async def read(context: Any, *, seconds: float) -> bytes:
 
 def wish(context: Any, headers: CIMultiDict[str], *, timeout_seconds: float) -> Ask:
     """The wish of a call; the client's deadline can shorten the server's, never lengthen it (DB18)."""
-    now = asyncio.get_running_loop().time()
-    wanted = ask(headers, now, timeout_seconds=timeout_seconds)
     left = context.time_remaining()
-    return attrs.evolve(wanted, deadline=min(wanted.deadline, now + (math.inf if left is None else left)))
+    seconds = timeout_seconds if left is None else min(timeout_seconds, left)
+    return ask(headers, asyncio.get_running_loop().time(), timeout_seconds=seconds)

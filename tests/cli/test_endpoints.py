@@ -51,14 +51,14 @@ def test_options_become_what_they_are_called(tmp_path):
         *("--requests-max", "7", "--max-body-bytes", "8", "--all-bodies-bytes-max", "9", "--head-seconds", "1"),
         *("--idle-seconds", "2", "--body-seconds", "3", "--stall-seconds", "4", "--connections-max", "5"),
         *("--cors-origin", "https://a.example", "--cors-origin", "https://b.example", "--access-log", "0.5"),
-        *("--payload-log", str(tmp_path / "p"), "--payload-fraction", "0.25", "--payload-redact", "card"),
+        *("--payload-log", str(tmp_path / "p"), "--payload-fraction", "0.25", "--payload-redact", "card", "--no-page"),
     )
     assert (found.grpc_port, found.lame_duck_seconds, found.drain_seconds, found.grace_seconds) == (0, 5, 3, 30)
     assert (found.threads, found.requests_max, found.max_body_bytes, found.all_bodies_bytes_max) == (2, 7, 8, 9)
     limits = found.connections
     assert (limits.head_seconds, limits.idle_seconds, limits.body_seconds, limits.stall_seconds) == (1, 2, 3, 4)
     assert (limits.connections_max, found.cors_origins) == (5, ("https://a.example", "https://b.example"))
-    assert found.telemetry.access_fraction == 0.5
+    assert (found.telemetry.access_fraction, found.page) == (0.5, False)
     payloads = found.telemetry.payloads
     assert (payloads.file, payloads.fraction, payloads.redact) == (tmp_path / "p", 0.25, ("card",))
 
