@@ -30,6 +30,8 @@ __all__ = (
 
 # How much the newest execution counts in the estimate of what a row costs.
 _NEWEST = 0.2
+# How much longer the quickest execution counts as having taken, for each one since.
+_FORGETTING = 1.1
 _RETRY_AFTER_SECONDS_MAX = 30
 
 
@@ -71,6 +73,7 @@ class State:
 
     `queue` is in order of rank. `expires` is not after the first deadline. `held` is when there was last no thread
     for what waited. An execution of up to `inline_elements` needs no thread. `pace` is None without a latency goal.
+    `quickest` is the time that the quickest of the last executions took, in seconds.
     """
 
     policy: Policy = attrs.field(factory=Policy)
@@ -83,6 +86,7 @@ class State:
     held: float = -math.inf
     executions: int = 0
     seconds_a_row: float = 0.0
+    quickest: float = 0.0
     pace: Pace | None = attrs.field(
         default=attrs.Factory(lambda state: Pace.of(state.policy.batching), takes_self=True)
     )
@@ -244,7 +248,7 @@ def _unqueued(state: State, numbers: frozenset[int], *, running: Mapping[int, Ru
 
 def _turned(state: State, threads: int, now: float) -> _Move:
     state, effects = _expired(state, now)
-    groups = _groups(state) if _may_start(state) else []
+    groups = _groups(state, now) if _may_start(state) else []
     while groups and _may_start(state):
         taken = next(filter(None, (_due(state, group, now) for group in groups)), ())
         if not taken:
@@ -257,7 +261,7 @@ def _turned(state: State, threads: int, now: float) -> _Move:
         threads -= not inline
         state = _started(state, taken, now, inline=inline)
         effects.append(Start(state.executions, taken, inline))
-        groups = _groups(state)
+        groups = _groups(state, now)
     if _is_busy(state):
         state = attrs.evolve(state, held=now)
     at = _next_turn(state)
@@ -283,12 +287,20 @@ def _is_busy(state: State) -> bool:
     return not _may_start(state) and not all(one.inline for one in state.running.values())
 
 
-def _groups(state: State) -> list[list[Ticket]]:
-    """The requests that may share an execution, in the order of the first of each."""
+def _groups(state: State, now: float) -> list[list[Ticket]]:
+    """The requests that may share an execution, in the order of the first of each.
+
+    A request that would be late even if it were executed as quickly as the last ones were is left where it is, as long
+    as another one would not be (DB16). In the order of arrival alone, a queue that is longer than the time allowed has
+    all of them started just before their deadlines, and answered after them.
+    """
+    # One that is executed in spite of it, because there is no other, keeps `quickest` true.
+    soonest = now + state.quickest
     if state.policy.batching is None:
-        return [[state.queue[0]]] if state.queue else []
+        first = next((ticket for ticket in state.queue if ticket.deadline > soonest), None)
+        return [[first or state.queue[0]]] if state.queue else []
     groups: dict[Hashable, list[Ticket]] = {}
-    for ticket in state.queue:
+    for ticket in [ticket for ticket in state.queue if ticket.deadline > soonest] or state.queue:
         groups.setdefault(ticket.group, []).append(ticket)
     return list(groups.values())
 
@@ -328,9 +340,11 @@ def _started(state: State, taken: tuple[Ticket, ...], now: float, *, inline: boo
 
 
 def _leaves_behind(state: State, taken: tuple[Ticket, ...], rows: int, *, rows_max: int) -> bool:
-    """Whether the next request of the group did not fit. `taken` are the first of it."""
-    group = [ticket for ticket in state.queue if ticket.group == taken[0].group]
-    return len(group) > len(taken) and rows + group[len(taken)].rows > rows_max
+    """Whether the next request of the group did not fit."""
+    numbers = {ticket.number for ticket in taken}
+    left = (ticket for ticket in state.queue if ticket.number not in numbers and ticket.group == taken[0].group)
+    following = next(left, None)
+    return following is not None and rows + following.rows > rows_max
 
 
 def _next_turn(state: State) -> float:
@@ -349,9 +363,12 @@ def _finished(state: State, execution: int, *, failed: bool, now: float) -> _Mov
     cost = seconds / ended.rows
     cost = cost if not state.seconds_a_row else (1 - _NEWEST) * state.seconds_a_row + _NEWEST * cost
     pace = state.pace
-    if pace is not None and not failed:  # how long a failure takes says nothing
-        pace = pace.after(ended.rows, seconds, left_behind=ended.left_behind)
-    state = attrs.evolve(state, running=running, seconds_a_row=cost, pace=pace)
+    quickest = state.quickest
+    if not failed:  # how long a failure takes says nothing
+        quickest = min(seconds, quickest * _FORGETTING) if quickest else seconds
+        if pace is not None:
+            pace = pace.after(ended.rows, seconds, left_behind=ended.left_behind)
+    state = attrs.evolve(state, running=running, seconds_a_row=cost, quickest=quickest, pace=pace)
     batching = state.policy.batching
     if failed and ended.shared and ended.tickets and batching is not None and batching.retry_alone:
         # At their old rank, which is before all that arrived since.

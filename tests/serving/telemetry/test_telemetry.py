@@ -107,8 +107,10 @@ async def test_a_line_tells_of_a_request_whichever_protocol_it_came_by(lines, tm
         assert [found.get("model") for found in lines()[1:]] == ["gated", None, "gated"]
 
 
-async def test_errors_are_always_told_and_a_hang_up_is_one(lines):
-    async with gated(grpc_port=0, telemetry=TelemetryOptions(access_fraction=0.0)) as (endpoint, session, model):
+async def test_errors_are_always_told_and_a_hang_up_is_one(lines, tmp_path):
+    """DB22: whoever leaves does not take along what tells of it."""
+    options = TelemetryOptions(access_fraction=0.0, payloads=PayloadOptions(tmp_path / "payloads"))
+    async with gated(grpc_port=0, telemetry=options) as (endpoint, session, model):
         async with session.get("/v2/models/none") as response:
             assert response.status == 404
         async with connected(endpoint) as (call, _):
@@ -124,6 +126,8 @@ async def test_errors_are_always_told_and_a_hang_up_is_one(lines):
         model.gate.set()
         assert (await first)[0] == 200
     assert len(lines()) == 3
+    carried = [json.loads(line) for line in (tmp_path / "payloads").read_text().splitlines()]
+    assert [(one["status"], one["inputs"]["x"]["data"]) for one in carried] == [(499, [2.0]), (200, [1.0])]
 
 
 async def test_a_trace_goes_on_in_spans_for_what_a_request_did():
