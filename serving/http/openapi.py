@@ -16,9 +16,11 @@ from windlass.serving.traffic import openapi as traffic
 
 __all__ = ("document", "rendered")
 
-# Whatever reads a body can answer these; 429, 500 and 503 are for what computes.
-_READING = (400, 413, 415)
-_COMPUTING = (404, 429, 500, 503)
+# Where the endpoint wants to know who asks, any path can answer these.
+_REFUSING = (401, 403)
+# Whatever reads a body can answer these; what follows is for what computes.
+_READING = (400, 408, 413, 415)
+_COMPUTING = (404, 429, 500, 503, 504)
 
 _HEADER_LENGTH: Schema = {
     "name": v2.HEADER_LENGTH,
@@ -34,13 +36,19 @@ def document(*, page: bool = True, routes: bool = False) -> Schema:
     paths: dict[str, Schema] = {}
     more = (*(_page() if page else ()), *(traffic.operations() if routes else ()))
     for method, path, operation in (*_operations(), *more):
-        paths.setdefault(path, {})[method] = operation
+        responses = {**_errors(_REFUSING), **_responses(operation)}
+        paths.setdefault(path, {})[method] = {**operation, "responses": responses}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Windlass inference endpoint", "version": about["version"]},
         "servers": [{"url": "./"}],
+        # Nothing, or a token: which of them, is said where the endpoint is run.
+        "security": [{}, {"bearer": []}],
         "paths": paths,
-        "components": {"schemas": {**SCHEMAS, **(traffic.schemas() if routes else {})}},
+        "components": {
+            "schemas": {**SCHEMAS, **(traffic.schemas() if routes else {})},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -138,6 +146,12 @@ def _body(schema: str) -> Schema:
 
 def _json(schema: Schema) -> Schema:
     return {"description": "OK", "content": {"application/json": {"schema": schema}}}
+
+
+def _responses(operation: Schema) -> Schema:
+    found = operation["responses"]
+    assert isinstance(found, dict)
+    return found
 
 
 def _errors(codes: tuple[int, ...]) -> Schema:

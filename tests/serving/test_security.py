@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import ssl
 
@@ -23,6 +24,7 @@ from windlass.serving import (
 from windlass.serving.access import changes
 from windlass.serving.grpc.messages import message
 from windlass.serving.grpc.service import SERVICE
+from windlass.serving.http.openapi import document
 
 pytestmark = pytest.mark.realtime
 
@@ -99,6 +101,22 @@ async def test_without_a_token_it_is_401_and_with_one_it_is_answered(tokens):
             "UNAUTHENTICATED", "the bearer token is not valid",
         )  # fmt: skip
         assert await called(endpoint, token=TOKEN) == ("OK", "")
+
+
+async def test_every_path_of_the_document_wants_a_token_or_is_one_of_the_open_ones_and_says_so(tokens):
+    async with serving(access=Access(tokens)) as endpoint:
+        open_paths = set()
+        described = document()
+        for path, operations in described["paths"].items():
+            for method, operation in operations.items():
+                status, text, _ = await asked(endpoint, method.upper(), path.format(model="linear", version="1"))
+                if status != 401:
+                    open_paths.add(path)
+                else:
+                    assert set(json.loads(text)) == {"error"}
+                assert {"401", "403"} <= set(operation["responses"])
+        assert open_paths == {"/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
+        assert described["security"] == [{}, {"bearer": []}]
 
 
 async def test_what_does_not_exist_is_not_told_to_strangers(tokens):
