@@ -15,7 +15,7 @@ from windlass.serving.model import LoadedModel
 from windlass.serving.policy import Batching, Limits, Policy
 from windlass.serving.tensors import TensorSpec
 
-ROWS, SERVICE_SECONDS, SECONDS = 4, 0.1, 30.0
+ROWS, SERVICE_SECONDS, SECONDS = 2, 0.1, 30.0
 
 
 @attrs.frozen
