@@ -51,7 +51,7 @@ _OPTIONS: Final = (
     click.option("--page/--no-page", default=True, show_default=True, help="Serve a page for people at /page."),
     click.option("--traffic", type=FILE, help="Routes between models, read now and whenever the file changes."),
     click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards."),
-    click.option("--experiments", type=FILE, help="Journal in which experiments put what they decide, and find it again."),
+    click.option("--experiments", type=FILE, help="Journal of what experiments decide, which they find again."),
     click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one. Default: none."),
     click.option(
         "--lame-duck", type=click.FloatRange(min=0), default=_DEFAULTS.lame_duck_seconds, show_default=True,
