@@ -281,7 +281,7 @@ async def test_a_shadow_gets_copies_and_is_compared_and_no_answer_shows_it():
                 await becomes(lambda: value(endpoint, "shadow_in_flight"), 0.0)
         assert value(endpoint, "shadow_requests_total", route="m", shadow="s", result="answered") == 3
         assert value(endpoint, "shadow_difference_sum", route="m", shadow="s") == 3.0
-        assert value(endpoint, "requests_total", model="m", protocol="predict", code="200") == 3
+        assert value(endpoint, "requests_total", model="m", version="1", protocol="predict", code="200") == 3
         assert value(endpoint, "requests_total", model="two", protocol="predict", code="200") == 0
 
 
