@@ -39,7 +39,8 @@ from windlass.envtest.apiserver.identity import ADMINISTRATOR, ANONYMOUS, User
 from windlass.envtest.apiserver.kinds import BUILT_IN, Registry
 from windlass.envtest.apiserver.store.storage import Database, Key, Store
 from windlass.envtest.apiserver.store.watchcache import WatchCache
-from windlass.envtest.apiserver.verbs.operations import Operations, Target, WriteOptions
+from windlass.envtest.apiserver.verbs.operations import Operations
+from windlass.envtest.apiserver.verbs.targets import Target, WriteOptions
 from windlass.envtest.apiserver.verbs.watching import WatchTimes
 
 __all__ = ("ApiServer", "Settings")

@@ -18,7 +18,8 @@ from windlass.envtest.apiserver.objects import GC_FINALIZERS
 from windlass.envtest.apiserver.schema import crds
 from windlass.envtest.apiserver.store.storage import DELETED, Change, Key, Stored
 from windlass.envtest.apiserver.values import Json, copied, same
-from windlass.envtest.apiserver.verbs.operations import DeleteOptions, Operations, Target
+from windlass.envtest.apiserver.verbs.operations import Operations
+from windlass.envtest.apiserver.verbs.targets import DeleteOptions, Target
 
 __all__ = ("Housekeeping",)
 

@@ -11,59 +11,56 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
-import msgspec
-import yaml
 from aiohttp import web
 
 from windlass.envtest.apiserver.access.accounts import Accounts
 from windlass.envtest.apiserver.access.gate import Gate, Knock
 from windlass.envtest.apiserver.access.reviews import Question, review
-from windlass.envtest.apiserver.builtin.shapes import delete_options_fault
 from windlass.envtest.apiserver.decisions import Call, Enquiry, Reply
 from windlass.envtest.apiserver.errors import (
     ApiError,
-    Fault,
     bad_request,
     internal_error,
-    invalid,
     method_not_allowed,
     too_large_version,
     unsupported_media_type,
 )
 from windlass.envtest.apiserver.http.naming import check_host
-from windlass.envtest.apiserver.http.protobuf import PROTOBUF, decode_protobuf
+from windlass.envtest.apiserver.http.reading import (
+    delete_options,
+    is_dry_run,
+    optional_body,
+    parsed,
+    read_body,
+    write_options,
+)
 from windlass.envtest.apiserver.http.routing import find_target, missing_path
 from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.queries import ListQuery, flag, parse_query, parse_version, selector
 from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.store.watchcache import WatchCache
-from windlass.envtest.apiserver.values import Json, copied, decode, duplicate_field, encode
+from windlass.envtest.apiserver.values import Json, copied, encode
 from windlass.envtest.apiserver.verbs import scaling
 from windlass.envtest.apiserver.verbs.binding import bind
+from windlass.envtest.apiserver.verbs.bodies import checked_body
 from windlass.envtest.apiserver.verbs.listing import list_page
-from windlass.envtest.apiserver.verbs.operations import (
-    DeleteOptions,
-    Operations,
-    Target,
-    WriteOptions,
-    checked_body,
-    viewed,
-)
+from windlass.envtest.apiserver.verbs.operations import Operations
 from windlass.envtest.apiserver.verbs.patching import apply_patch, patch_types
+from windlass.envtest.apiserver.verbs.targets import DeleteOptions, Target, WriteOptions
 from windlass.envtest.apiserver.verbs.watching import Watch, WatchTimes, error_line, length_of, stream
 from windlass.envtest.apiserver.views import discovery, openapi, openapi_v2
 from windlass.envtest.apiserver.views.groupdiscovery import aggregated_media_type, group_discovery
 from windlass.envtest.apiserver.views.rendering import Renderer, accepted
+from windlass.envtest.apiserver.views.versions import viewed
 
 __all__ = ("BODY_MAX", "Handlers", "Surroundings")
 
 BODY_MAX = 3 * 1024 * 1024  # bytes (E-14)
 GZIP_MIN = 128 * 1024  # bytes (L-09)
 FUTURE_WAIT_SECONDS = 3.0  # L-06
-BODY_TYPES = ("application/json", "application/yaml")
 
 ENQUIRY = web.RequestKey("enquiry", Enquiry)  # the place in a request
 
@@ -295,29 +292,29 @@ class Handlers:
         return response
 
     async def _post(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _write_options(request, user)
-        body = await _body(request, options)
+        options = write_options(request, user)
+        body = await read_body(request, options)
         renderer = self._renderer(request, target)
         stored = await _decided(request, lambda: self._operations.create(target, copied(body), options))
         return await _decided(request, lambda: _written(renderer, stored, options, code=201))
 
     async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
-        dry_run = _dry_run(request.query.getall("dryRun", []))
-        return _json(bind(self._operations, target, await _body(request), dry_run=dry_run), 201)
+        dry_run = is_dry_run(request.query.getall("dryRun", []))
+        return _json(bind(self._operations, target, await read_body(request), dry_run=dry_run), 201)
 
     async def _review(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
-        body = await _body(request)
+        body = await read_body(request)
         checked_body(body, target)
         question = Question(target.resource, body, user, target.namespace)
         return _json(review(question, self._around.gate), 201)
 
     async def _token(self, request: web.Request, target: Target) -> web.StreamResponse:
-        body = await _body(request)
+        body = await read_body(request)
         return _json(self._around.accounts.request(target.namespace, target.name, body), 201)
 
     async def _put(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _write_options(request, user)
-        body = await _body(request, options)
+        options = write_options(request, user)
+        body = await read_body(request, options)
         if target.subresource == "scale":
             scaled = await _decided(request, lambda: scaling.put_scale(self._operations, target, body, options))
             return await _decided(request, lambda: _scaled(target, scaled))
@@ -329,8 +326,8 @@ class Handlers:
         supported = patch_types(target.resource)
         if request.content_type not in supported:
             raise unsupported_media_type(supported)
-        options, raw = _write_options(request, user), await request.read()
-        patch = _parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
+        options, raw = write_options(request, user), await request.read()
+        patch = parsed(raw, "application/yaml" if "yaml" in request.content_type else "application/json")
         kind, operations, renderer = request.content_type, self._operations, self._renderer(request, target)
         if target.subresource == "scale":
             scaled = await _decided(request, lambda: scaling.patch_scale(operations, target, patch, (kind, options)))
@@ -341,7 +338,7 @@ class Handlers:
         return await _decided(request, lambda: _written(renderer, stored, options, code=201 if created else 200))
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _delete_options(request, await _optional_body(request))
+        options = delete_options(request, await optional_body(request))
         stored, gone = await _decided(request, lambda: self._operations.delete(target, options))
         if not gone:
             renderer = self._renderer(request, target)
@@ -354,7 +351,7 @@ class Handlers:
         return _json(status)
 
     async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _delete_options(request, await _optional_body(request))
+        options = delete_options(request, await optional_body(request))
         query = parse_query(request.query, target.resource)
         renderer = self._renderer(request, target)
         deleted = await self._delete_selected(request, target, query, options=attrs.evolve(options, name=""))
@@ -417,106 +414,3 @@ def _written(renderer: Renderer, stored: Stored, options: WriteOptions, *, code:
     for warning in dict.fromkeys(options.warnings):
         response.headers.add("Warning", _warning(warning))
     return response
-
-
-def _dry_run(values: list[str]) -> bool:
-    if not values:
-        return False
-    if values != ["All"]:
-        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("dryRun", values[0], ("All",))])
-    return True
-
-
-def _strings(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _write_options(request: web.Request, user: User) -> WriteOptions:
-    query = request.query
-    agent = request.headers.get("User-Agent", "").partition("/")[0]
-    validation = query.get("fieldValidation") or "Warn"
-    if validation not in ("Strict", "Warn", "Ignore"):
-        choices = ("Ignore", "Strict", "Warn")
-        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("fieldValidation", validation, choices)])
-    manager = query.get("fieldManager", "")
-    if len(manager) > 128:
-        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.too_long("fieldManager", 128)])
-    if request.content_type == "application/apply-patch+yaml" and not manager:  # P-07
-        raise invalid(
-            "PatchOptions", "meta.k8s.io", "", [Fault.required("fieldManager", "is required for apply patch")]
-        )
-    sent: Json = {name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)}
-    return WriteOptions(
-        sent=sent | ({"dryRun": query.getall("dryRun")} if "dryRun" in query else {}),
-        dry_run=_dry_run(query.getall("dryRun", [])),
-        manager=manager or agent or "unknown",
-        validation=validation,
-        force=flag(query, "force"),
-        user=user,
-    )
-
-
-async def _body(request: web.Request, options: WriteOptions | None = None) -> Any:
-    """With options a field that stands twice is refused or warned of, as they say (F-02)."""
-    if request.content_type == PROTOBUF:
-        return decode_protobuf(await request.read())
-    if request.content_type not in (*BODY_TYPES, "application/octet-stream"):
-        raise unsupported_media_type(BODY_TYPES)
-    raw = await request.read()
-    body = _parsed(raw, request.content_type)
-    if options is None or options.validation == "Ignore" or request.content_type != "application/json":
-        return body
-    twice = duplicate_field(raw)
-    if twice and options.validation == "Strict":
-        raise bad_request(f'strict decoding error: duplicate field "{twice}"')
-    if twice:
-        options.warnings.append(f'duplicate field "{twice}"')
-    return body
-
-
-async def _optional_body(request: web.Request) -> Json:
-    raw = await request.read()
-    body = _parsed(raw, request.content_type) if raw.strip() else {}
-    if not isinstance(body, dict):
-        raise bad_request("DeleteOptions must be an object")
-    return body
-
-
-def _parsed(raw: bytes, content_type: str) -> Any:
-    try:
-        if content_type == "application/yaml" and not raw.lstrip().startswith(b"{"):
-            return decode(encode(yaml.safe_load(raw)))  # through JSON, so that dates become strings
-        return decode(raw)
-    except (msgspec.MsgspecError, yaml.YAMLError, TypeError, ValueError) as error:
-        raise bad_request(f"error decoding the body: {error}") from None
-
-
-def _delete_options(request: web.Request, body: Json) -> DeleteOptions:
-    query = {} if body else request.query  # a body is the whole of the options, as on a real server
-    preconditions = body.get("preconditions") or {}
-    policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
-    problem = delete_options_fault(body)
-    if problem:
-        raise bad_request(f"DeleteOptions cannot be handled: {problem}")
-    orphan = body.get("orphanDependents")
-    if orphan is not None and policy:
-        detail = "orphanDependents and deletionPropagation cannot be both set"
-        raise invalid("DeleteOptions", "meta.k8s.io", "", [Fault.forbidden("propagationPolicy", detail)])
-    if orphan is not None:
-        policy = "Orphan" if orphan else "Background"
-    if policy not in ("", "Foreground", "Background", "Orphan"):
-        fault = Fault.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))
-        raise invalid("DeleteOptions", "meta.k8s.io", "", [fault])
-    sent = {name: value for name, value in body.items() if name not in ("kind", "apiVersion")}
-    for name in ("propagationPolicy", "gracePeriodSeconds"):
-        if name in query:
-            sent.setdefault(name, int(query[name]) if query[name].isdecimal() else query[name])
-    if "dryRun" in query:
-        sent.setdefault("dryRun", request.query.getall("dryRun"))
-    return DeleteOptions(
-        sent=sent,
-        dry_run=_dry_run(_strings(body.get("dryRun")) if body else request.query.getall("dryRun", [])),
-        policy=policy,
-        uid=preconditions.get("uid"),
-        resource_version=preconditions.get("resourceVersion"),
-    )

@@ -2,7 +2,7 @@
 
 from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.kinds import Registry, Resource
-from windlass.envtest.apiserver.verbs.operations import Target
+from windlass.envtest.apiserver.verbs.targets import Target
 
 __all__ = ("find_target", "missing_path")
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from windlass.envtest.apiserver.errors import Fault, bad_request, conflict, invalid
 from windlass.envtest.apiserver.values import Json, copied
-from windlass.envtest.apiserver.verbs.operations import Operations, Target
+from windlass.envtest.apiserver.verbs.operations import Operations
+from windlass.envtest.apiserver.verbs.targets import Target
 
 __all__ = ("bind",)
 

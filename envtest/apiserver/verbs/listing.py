@@ -17,7 +17,7 @@ from windlass.envtest.apiserver.queries import ListQuery, parse_version, selecto
 from windlass.envtest.apiserver.store.storage import Store, Stored
 from windlass.envtest.apiserver.store.watchcache import WatchCache, rewind
 from windlass.envtest.apiserver.values import decode, encode
-from windlass.envtest.apiserver.verbs.operations import Target
+from windlass.envtest.apiserver.verbs.targets import Target
 
 __all__ = ("Page", "decode_token", "encode_token", "list_page")
 

@@ -8,8 +8,7 @@ watches.
 import datetime as dt
 import random
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import attrs
 
@@ -22,25 +21,19 @@ from windlass.envtest.apiserver.builtin.builtins import (
     prepare_create,
     prepare_write,
 )
-from windlass.envtest.apiserver.builtin.shapes import schema_shape_fault, shape_fault
 from windlass.envtest.apiserver.decisions import recall
 from windlass.envtest.apiserver.errors import (
-    ApiError,
     Fault,
     already_exists,
-    bad_request,
-    conflict,
     forbidden,
     internal_error,
     invalid,
-    modified,
     namespace_terminating,
     not_found,
 )
 from windlass.envtest.apiserver.extension.admission import Admission
 from windlass.envtest.apiserver.extension.conversion import converted
 from windlass.envtest.apiserver.extension.webhooks import Write
-from windlass.envtest.apiserver.identity import User
 from windlass.envtest.apiserver.kinds import Registry, Resource
 from windlass.envtest.apiserver.patch import managedfields
 from windlass.envtest.apiserver.schema import crds
@@ -50,85 +43,20 @@ from windlass.envtest.apiserver.schema.replicas import replicas_faults
 from windlass.envtest.apiserver.schema.validation import ratcheted, validate
 from windlass.envtest.apiserver.store.storage import Key, Store, Stored, versioned
 from windlass.envtest.apiserver.values import Json, copied, encode, same
+from windlass.envtest.apiserver.verbs.bodies import (
+    check_preconditions,
+    check_uid,
+    check_version,
+    checked_body,
+    deduplicate_owners,
+    report_unknown,
+)
+from windlass.envtest.apiserver.verbs.targets import DeleteOptions, Target, WriteOptions, sent_options, write_of
+from windlass.envtest.apiserver.views.versions import viewed
 
-__all__ = ("DeleteOptions", "Operations", "Target", "WriteOptions", "checked_body", "viewed", "views", "write_of")
+__all__ = ("Operations",)
 
 GENERATED_TRIES = 8  # CR-03
-
-
-@attrs.frozen
-class Target:
-    """What a URL names; `name` and `namespace` may be empty."""
-
-    resource: Resource
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-
-    @property
-    def key(self) -> Key:
-        """Where the object is stored."""
-        return Key(self.resource.qualified, self.namespace, self.name)
-
-
-@attrs.frozen
-class WriteOptions:
-    """The query of a write. `force` is for applies. `warnings` collects what goes into Warning headers.
-
-    `user` is who writes; None is the server itself, which may do everything.
-    """
-
-    dry_run: bool = False
-    manager: str = "unknown"
-    validation: str = "Warn"  # fieldValidation: Strict, Warn or Ignore
-    force: bool = False
-    managed: list[Json] | None = None  # the managedFields of an apply, which knows them before the write
-    sent: Json = attrs.field(factory=dict)  # the options as webhooks are shown them
-    warnings: list[str] = attrs.field(factory=list)
-    user: User | None = None
-
-
-@attrs.frozen
-class DeleteOptions:
-    """The options of a deletion; `policy` is empty for the default."""
-
-    dry_run: bool = False
-    policy: str = ""
-    uid: str | None = None
-    resource_version: str | None = None
-    sent: Json = attrs.field(factory=dict)  # the options as webhooks are shown them
-    name: str | None = None  # the name in the URL, if it is not that of the object: a collection has none
-
-
-def viewed(stored: Stored, resource: Resource) -> Stored:
-    """The object as a version of its kind shows it: converted, with the defaults of today (K-02, K-09)."""
-    return views([stored], resource)[0]
-
-
-def views(items: Sequence[Stored], resource: Resource) -> list[Stored]:
-    """Objects as a version of their kind shows them; a conversion webhook is asked about all of them at once.
-
-    Defaults are those of the version in which an object is stored, fields those of the version that is shown.
-    """
-    header, since = resource.header(), resource.defined_at
-    due = [stored for stored in items if not stored.raw.startswith(header) or stored.revision < since]
-    if not due:
-        return list(items)
-    shown = converted([_current(stored.obj, resource) for stored in due], resource.api_version, resource.conversion)
-    new = iter(_view(stored, obj, resource) for stored, obj in zip(due, shown, strict=True))
-    waiting = {id(stored) for stored in due}  # of one key there may be several, in a watch
-    return [next(new) if id(stored) in waiting else stored for stored in items]
-
-
-def _current(obj: Json, resource: Resource) -> Json:
-    schema = resource.schemas.get(obj["apiVersion"])
-    return obj if schema is None else defaulted(obj, schema)
-
-
-def _view(stored: Stored, obj: Json, resource: Resource) -> Stored:
-    if resource.schema is not None and obj["apiVersion"] != stored.obj["apiVersion"]:
-        obj = pruned(obj, resource.schema, [])
-    return Stored(stored.key, stored.revision, obj, encode(obj))
 
 
 class Operations:
@@ -175,7 +103,7 @@ class Operations:
             metadata["namespace"] = target.namespace
         if resource.status and not resource.custom:
             body.pop("status", None)  # CR-01; that of a custom kind is shown to mutating webhooks first
-        _deduplicate_owners(metadata, options)
+        deduplicate_owners(metadata, options)
         obj, name = self._prepared(body, None, resource, options), metadata.get("name") or ""
         _strip(obj["metadata"], resource)
         tracked = {name: part for name, part in obj.items() if name != "status" or not resource.status}
@@ -211,7 +139,7 @@ class Operations:
         metadata = checked_body(body, target, options)
         stored = self.store.get(target.key)
         if stored is None:
-            _check_uid(target, metadata, {})
+            check_uid(target, metadata, {})
             if target.resource.create_on_update and not target.subresource:
                 self.check_create(target, options)
                 metadata.pop("resourceVersion", None)  # it is not a precondition here: the uid alone is
@@ -223,14 +151,14 @@ class Operations:
                 "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
             )
             raise invalid(target.resource.kind, target.resource.group, target.name, [fault])
-        _check_uid(target, metadata, stored.metadata)
+        check_uid(target, metadata, stored.metadata)
         return self.replace(target, body, stored, options), False
 
     def replace(self, target: Target, body: Json, stored: Stored, options: WriteOptions) -> Stored:
         """Write a new state over a stored one; the tail of update and patch. `body` belongs to this function."""
         resource, old = target.resource, viewed(stored, target.resource).obj
         metadata = body["metadata"]
-        _check_version(target, metadata, old["metadata"])
+        check_version(target, metadata, old["metadata"])
         if target.subresource == "status":
             body = _with_status_of(copied(old), body)
         else:
@@ -239,7 +167,7 @@ class Operations:
                 raise invalid(resource.kind, resource.group, target.name, faults)
             if resource.status:
                 _keep_status(body, old)
-        _deduplicate_owners(body["metadata"], options)
+        deduplicate_owners(body["metadata"], options)
         obj = self._prepared(body, old, resource, options)
         obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         self._manage(target, obj, old, options)
@@ -265,7 +193,7 @@ class Operations:
         """Delete an object, or begin to (5.5); says whether it is gone."""
         stored, resource = self.stored(target), target.resource
         old = viewed(stored, resource).obj  # what cannot be converted cannot be deleted either
-        _check_preconditions(target, stored, options)
+        check_preconditions(target, stored, options)
         qualified = resource.qualified
         if qualified == "namespaces" and target.name in PROTECTED_NAMESPACES:
             raise forbidden(qualified, target.name, "this namespace may not be deleted")  # N-03
@@ -287,7 +215,7 @@ class Operations:
         if not self.admission.concerns(target.resource):
             return
         resource, name = target.resource, target.name if options.name is None else options.name
-        sent = _sent("Delete", options.sent)
+        sent = sent_options("Delete", options.sent)
         place = (target.namespace, name, "")
         write = Write.of(resource, "DELETE", place, obj=None, old=old, options=sent, dry_run=options.dry_run)
         self.admission.mutated(write)
@@ -344,7 +272,7 @@ class Operations:
             if resource.embeds:
                 coerce_embedded(obj, resource.schema)
             obj = defaulted(obj, resource.schema)
-            _report_unknown(unknown, options)
+            report_unknown(unknown, options)
         else:
             prepare_write(resource.qualified, obj)
             if resource.qualified == "services":
@@ -370,7 +298,7 @@ class Operations:
             faults = objects.restore_on_update(found["metadata"], old["metadata"])
             if faults:
                 raise invalid(target.resource.kind, target.resource.group, target.name, faults)
-            _check_version(target, found["metadata"], old["metadata"])
+            check_version(target, found["metadata"], old["metadata"])
             if target.subresource == "status":
                 found = _with_status_of(copied(old), found)
             elif target.resource.status:
@@ -410,18 +338,6 @@ class Operations:
         managedfields.record_update(obj, old, writer, resource=target.resource, now=self.now())
 
 
-def _schema_problem(obj: Json, resource: Resource) -> str:
-    if resource.qualified != crds.CRD:
-        return ""
-    for index, version in enumerate((obj.get("spec") or {}).get("versions") or []):
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        path = f"spec.versions[{index}].schema.openAPIV3Schema"
-        problem = schema_shape_fault(schema, path) if schema is not None else ""
-        if problem:
-            return problem
-    return ""
-
-
 def _stored_form(obj: Json, resource: Resource) -> Json:
     """The object in the version in which its kind is stored."""
     version = f"{resource.group}/{resource.storage_version}" if resource.storage_version else resource.api_version
@@ -436,90 +352,6 @@ def _strip(metadata: Json, resource: Resource) -> None:
         metadata.pop("namespace", None)
     metadata.pop("uid", None)
     metadata.pop("creationTimestamp", None)
-
-
-def _sent(kind: str, options: Json) -> Json:
-    return {"kind": f"{kind}Options", "apiVersion": "meta.k8s.io/v1"} | options
-
-
-def write_of(target: Target, obj: Json, old: Json | None, options: WriteOptions) -> Write:
-    """A create or an update as admission sees it."""
-    operation = "CREATE" if old is None else "UPDATE"
-    place = (target.namespace, target.name, target.subresource)
-    sent = _sent(operation.capitalize(), options.sent)
-    return Write.of(target.resource, operation, place, obj=obj, old=old, options=sent, dry_run=options.dry_run)
-
-
-def checked_body(body: Any, target: Target, options: WriteOptions | None = None) -> Json:
-    """The metadata of a body that fits its URL (E-07, CR-04); fills in what the URL already says."""
-    resource = target.resource
-    if not isinstance(body, dict):
-        raise bad_request("the body must be an object")
-    if resource.custom and not body.get("kind"):
-        raise bad_request(f"Object 'Kind' is missing in '{encode(body)[:200].decode(errors='replace')}'")
-    given = (body.setdefault("apiVersion", resource.api_version), body.setdefault("kind", resource.kind))
-    if resource.custom and given[0] == resource.api_version and given[1] != resource.kind:
-        fault = Fault.invalid("kind", given[1], f"must be {resource.kind}")
-        claimed = body.get("metadata")
-        name = claimed.get("name") if isinstance(claimed, dict) else None
-        raise invalid(resource.kind, resource.group, str(name or ""), [fault])
-    if given != (resource.api_version, resource.kind):
-        expected = f"{resource.api_version}, Kind={resource.kind}"
-        raise bad_request(
-            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match "
-            f"the expected API version ({expected})"
-        )
-    if body.get("metadata") is None:
-        body["metadata"] = {}
-    metadata: Json = body["metadata"]
-    problem = objects.shape_faults(metadata) or shape_fault(body, resource) or _schema_problem(body, resource)
-    if problem:
-        raise bad_request(f"{resource.kind} in version {resource.version!r} cannot be handled: {problem}")
-    unknown = [field for field in metadata if field not in objects.METADATA_FIELDS]
-    if options is not None:
-        _report_unknown([f"metadata.{field}" for field in unknown], options)
-    for field in [field for field, value in metadata.items() if value is None or field in unknown]:
-        del metadata[field]
-    if target.name:
-        name = metadata.setdefault("name", target.name)
-        if name != target.name:
-            raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
-    if metadata.get("namespace") and metadata["namespace"] != target.namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-    return metadata
-
-
-def _check_uid(target: Target, metadata: Json, old: Json) -> None:
-    """E-05: the uid in the body of an update is a precondition, also where nothing is; in a patch it is immutable."""
-    uid, found = metadata.get("uid"), old.get("uid", "")
-    if uid and uid != found:
-        message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
-        raise conflict(target.resource.qualified, target.name, message)
-
-
-def _check_version(target: Target, metadata: Json, old: Json) -> None:
-    version = metadata.get("resourceVersion")
-    if version and version != old["resourceVersion"]:
-        raise modified(target.resource.qualified, target.name)
-
-
-def _check_preconditions(target: Target, stored: Stored, options: DeleteOptions) -> None:
-    """D-05; the words differ from those of an update (E-05)."""
-    metadata, message = stored.metadata, ""
-    if options.uid is not None and options.uid != metadata["uid"]:
-        message = (
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
-            "The object might have been deleted and then recreated"
-        )
-    elif options.resource_version is not None and options.resource_version != metadata["resourceVersion"]:
-        message = (
-            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion "
-            f"in record ({metadata['resourceVersion']}). The object might have been modified"
-        )
-    if message:
-        error = conflict(target.resource.qualified, target.name, message)
-        error.details["kind"] = target.resource.kind
-        raise error
 
 
 def _keep_status(body: Json, old: Json) -> None:
@@ -551,27 +383,3 @@ def _without_metadata(schema: Json) -> Json:
     properties = {name: part for name, part in (schema.get("properties") or {}).items() if name != "metadata"}
     required = [name for name in schema.get("required") or [] if name != "metadata"]
     return schema | {"properties": properties, "required": required}
-
-
-def _report_unknown(unknown: list[str], options: WriteOptions) -> None:
-    """F-02."""
-    if not unknown or options.validation == "Ignore":
-        return
-    texts = [f'unknown field "{path}"' for path in unknown]
-    if options.validation == "Strict":
-        raise ApiError(400, "BadRequest", f"strict decoding error: {', '.join(texts)}")
-    options.warnings.extend(texts)
-
-
-def _deduplicate_owners(metadata: Json, options: WriteOptions) -> None:
-    """CR-04."""
-    owners, kept = metadata.get("ownerReferences") or [], list[Json]()
-    for owner in owners:
-        if any(same(owner, other) for other in kept):
-            options.warnings.append(
-                ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+"
-            )
-        else:
-            kept.append(owner)
-    if len(kept) != len(owners):
-        metadata["ownerReferences"] = kept

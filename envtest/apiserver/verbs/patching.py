@@ -12,7 +12,10 @@ from windlass.envtest.apiserver.patch.patches import json_patch, merge_patch
 from windlass.envtest.apiserver.patch.strategic import strategic_merge
 from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.values import Json, copied
-from windlass.envtest.apiserver.verbs.operations import Operations, Target, WriteOptions, checked_body, viewed
+from windlass.envtest.apiserver.verbs.bodies import checked_body
+from windlass.envtest.apiserver.verbs.operations import Operations
+from windlass.envtest.apiserver.verbs.targets import Target, WriteOptions
+from windlass.envtest.apiserver.views.versions import viewed
 
 __all__ = ("APPLY", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_PATCH", "apply_patch", "patch_types", "patched")
 

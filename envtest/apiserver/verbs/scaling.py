@@ -8,9 +8,11 @@ from windlass.envtest.apiserver.errors import ApiError, bad_request, internal_er
 from windlass.envtest.apiserver.kinds import Scale
 from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.values import Json, copied
-from windlass.envtest.apiserver.verbs.operations import Operations, Target, WriteOptions, viewed, write_of
+from windlass.envtest.apiserver.verbs.operations import Operations
 from windlass.envtest.apiserver.verbs.patching import patched
+from windlass.envtest.apiserver.verbs.targets import Target, WriteOptions, write_of
 from windlass.envtest.apiserver.views.tables import json_path
+from windlass.envtest.apiserver.views.versions import viewed
 
 __all__ = ("get_scale", "patch_scale", "put_scale", "scale_of")
 

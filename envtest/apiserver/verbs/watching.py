@@ -17,8 +17,9 @@ from windlass.envtest.apiserver.queries import ListQuery, parse_version, selecto
 from windlass.envtest.apiserver.store.storage import ADDED, Change, Store
 from windlass.envtest.apiserver.store.watchcache import Subscription, WatchCache, seen
 from windlass.envtest.apiserver.values import encode
-from windlass.envtest.apiserver.verbs.operations import Target, views
+from windlass.envtest.apiserver.verbs.targets import Target
 from windlass.envtest.apiserver.views.rendering import Renderer
+from windlass.envtest.apiserver.views.versions import views
 
 __all__ = ("Watch", "WatchTimes", "error_line", "length_of", "stream")
 

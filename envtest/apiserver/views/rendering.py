@@ -14,8 +14,8 @@ from windlass.envtest.apiserver.errors import ApiError
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.values import Json, encode
-from windlass.envtest.apiserver.verbs.operations import viewed, views
 from windlass.envtest.apiserver.views.tables import columns_of, partial, row
+from windlass.envtest.apiserver.views.versions import viewed, views
 
 __all__ = ("Renderer", "Representation", "accepted")
 
