@@ -7,19 +7,23 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import json
 import os
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
+import attrs
 import pytest
 
 from windlass.envtest.controlplane import ControlPlane, find_binaries
-from windlass.envtest.controlplane.containers import ClusterContainer
+from windlass.envtest.controlplane.containers import HOST_NAME, ClusterContainer
 from windlass.informers.api import Api
+from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
 from windlass.informers.requests import ListOptions, list_page
 from windlass.informers.resources import Kind, resource_of
@@ -28,7 +32,9 @@ __all__ = (
     "EVERY_SERVER",
     "Server",
     "absent",
+    "at_another_address",
     "at_hand",
+    "called_back_at",
     "container_image",
     "control_plane_binaries",
     "end_shared",
@@ -36,6 +42,7 @@ __all__ = (
     "kubectl_binary",
     "open_control_plane",
     "open_server",
+    "signing_key",
 )
 
 EVERY_SERVER = ("embedded", "kubernetes", "container")
@@ -133,20 +140,50 @@ async def forget_history(server: Server, version: str) -> None:
 
     A real one forgets in etcd. Its watch cache remembers on, so there lists and watches of versions at hand still work.
     """
-    if not isinstance(server, ControlPlane):
+    path, wish = "/v3/kv/compaction", {"revision": version, "physical": True}
+    if isinstance(server, ControlPlane):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{server._etcd_url}{path}", json=wish) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+    elif isinstance(server, ClusterContainer):  # its etcd listens inside alone
+        post = ("wget", "-q", "-O", "-", f"--post-data={json.dumps(wish)}", f"http://127.0.0.1:2379{path}")
+        await asyncio.to_thread(_run_inside, server, *post)
+    else:
         server.compact()  # type: ignore[attr-defined]  # the embedded server's own
-        return
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{server._etcd_url}/v3/kv/compaction", json={"revision": version, "physical": True}) as answer,
-    ):
-        assert answer.status == 200, await answer.text()
+
+
+async def signing_key(server: Server) -> bytes:
+    """The private key, in PEM, with which a real server signs the tokens of service accounts."""
+    if isinstance(server, ControlPlane):
+        return server._running_place().apiserver_key.read_bytes()
+    assert isinstance(server, ClusterContainer), "the embedded server signs nothing"
+    return await asyncio.to_thread(_run_inside, server, "cat", "/run/controlplane/tls/apiserver.key")
+
+
+def at_another_address(cluster: Cluster, url: str) -> Cluster:
+    """The same cluster through a proxy of bytes; its certificate still bears the name of its own address."""
+    return attrs.evolve(cluster, server=url, tls_server_name=urlsplit(cluster.server).hostname)
+
+
+def called_back_at(server: Server) -> tuple[str, str]:
+    """The address on which a webhook of this process listens, and the host by which the server calls it."""
+    return ("0.0.0.0", HOST_NAME) if isinstance(server, ClusterContainer) else ("127.0.0.1", "127.0.0.1")
 
 
 async def at_hand(api: Api, kind: Kind, key: Key) -> bool:
     """Whether a list of any version, as informers begin with (R1), holds the object; a busy server's may be old."""
     request = list_page(resource_of(kind), ListOptions(key.namespace), resource_version="0")
     return f'"name":"{key.name}"'.encode() in (await api.client.send(request)).body
+
+
+def _run_inside(server: ClusterContainer, *command: str) -> bytes:
+    """What a command of the image's busybox says."""
+    assert server._container is not None
+    code, said = server._container.exec(["/bin/busybox", *command])
+    assert code == 0, said
+    return bytes(said)
 
 
 @functools.cache

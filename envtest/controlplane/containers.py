@@ -7,6 +7,7 @@ be pulled). What the cluster is used for is not known here.
 """
 
 import asyncio
+import copy
 import functools
 import io
 import tarfile
@@ -30,8 +31,9 @@ from windlass.informers.requests import raw_get
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-__all__ = ("K3S_IMAGE", "OWNER_LABEL", "ClusterContainer")
+__all__ = ("HOST_NAME", "K3S_IMAGE", "OWNER_LABEL", "ClusterContainer")
 
+HOST_NAME = "host.docker.internal"  # the machine of Docker's, as the container calls it
 K3S_IMAGE = "rancher/k3s:v1.31.4-k3s1"
 OWNER_LABEL = "dev.windlass.envtest.owner"
 _PORT = 6443
@@ -52,7 +54,8 @@ class ClusterContainer:
 
     It is published on loopback, or where `DOCKER_HOST` says that Docker is; from inside of a container of the same
     Docker it is reached at its own address. It runs `privileged`, as K3s must; an image that starts no containers of
-    its own need not. Every method raises ContainerError, also when testcontainers is not installed or no Docker daemon
+    its own need not. A webhook on this machine is found under `host.docker.internal`, if it listens on more than
+    loopback. Every method raises ContainerError, also when testcontainers is not installed or no Docker daemon
     answers. Its methods may be awaited under different event loops, one after the other.
     """
 
@@ -106,10 +109,10 @@ class ClusterContainer:
         return str(self.kubeconfig()["clusters"][0]["cluster"]["server"])
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A complete configuration for the administrator, credentials included."""
+        """A complete configuration for the administrator, credentials included; the caller's own, to change."""
         if self._config is None:
             raise ContainerError("the container is not running: start it first")
-        return self._config
+        return copy.deepcopy(self._config)
 
     def write_kubeconfig(self, path: Path) -> None:
         """Write `kubeconfig()` to `path`, readable by the owner alone."""
@@ -131,7 +134,11 @@ class ClusterContainer:
     def _launch(self) -> None:
         container = self._container = _new_container(self._image)
         _remove_left_behind(container)
-        container.with_kwargs(privileged=self._privileged, labels={OWNER_LABEL: owner_mark()})
+        container.with_kwargs(
+            privileged=self._privileged,
+            labels={OWNER_LABEL: owner_mark()},
+            extra_hosts={HOST_NAME: "host-gateway"},  # which Docker Desktop has by itself
+        )
         for folder in ("/run", "/var/run"):
             container.with_tmpfs_mount(folder)
         # Without a published port it is spoken to at its own address, which K3s has in its certificate by itself.

@@ -22,7 +22,7 @@ import attrs
 import multidict
 import pytest
 from conformance.absences import absence
-from servers import EVERY_SERVER, open_server
+from servers import EVERY_SERVER, called_back_at, open_server
 
 LIMIT_SECONDS = 180.0  # for one case
 SERVERS = EVERY_SERVER
@@ -149,6 +149,7 @@ class Api:
     def __init__(self, kind: str, server: Any, session: aiohttp.ClientSession) -> None:
         self.kind = kind
         self.server = server
+        self.called_back_at = called_back_at(server)
         self.token = server.kubeconfig()["users"][0]["user"].get("token", "")
         self.namespace = f"c-{secrets.token_hex(5)}"
         self._session = session
@@ -452,17 +453,16 @@ BENCH = Bench()
 share = BENCH.share
 
 
-def _servers(name: str, row: str, *, local: bool) -> tuple[str, ...]:
+def _servers(name: str, row: str) -> tuple[str, ...]:
     """Where a case runs. Which ones run in the container as well does not change from run to run."""
-    chosen = not local and zlib.crc32(f"{name}[{row}]".encode()) % CONTAINER_SHARE == 0
+    chosen = zlib.crc32(f"{name}[{row}]".encode()) % CONTAINER_SHARE == 0
     return SERVERS if chosen else tuple(server for server in SERVERS if server != "container")
 
 
-def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None, local: bool = False) -> Callable[[Any], Any]:
+def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None) -> Callable[[Any], Any]:
     """Make a test of a coroutine `(api, *row)`: one on each server, for each row.
 
-    `statements` name what it holds, by the ids of the reference. `rows` maps a sentence to the arguments. The server of
-    a `local` case calls back on loopback, where a container finds nobody.
+    `statements` name what it holds, by the ids of the reference. `rows` maps a sentence to the arguments.
     """
 
     def decorate(function: Callable[..., Awaitable[None]]) -> Any:
@@ -476,8 +476,8 @@ def case(*statements: str, rows: dict[str, tuple[Any, ...]] | None = None, local
 
         run.__name__ = run.__qualname__ = function.__name__
         run.__doc__, run.__module__ = function.__doc__, function.__module__
-        run.statements, run.rows, run.local = statements, tuple(named), local
-        arguments = [(server, name) for name in named for server in _servers(function.__name__, name, local=local)]
+        run.statements, run.rows = statements, tuple(named)
+        arguments = [(server, name) for name in named for server in _servers(function.__name__, name)]
         ids = [f"{name}-{server}" if name else server for server, name in arguments]
         return pytest.mark.parametrize(("server", "row"), arguments, ids=ids)(run)
 

@@ -27,8 +27,6 @@ the reason, below, for which a server cannot have the behaviour; nothing else is
 the statements that the cases hold.
 """
 
-LOCAL = "the webhook of the case listens on loopback, where a container does not find it"
-
 
 @attrs.frozen
 class Case:
@@ -39,12 +37,9 @@ class Case:
     name: str
     row: str
     statements: tuple[str, ...]
-    local: bool
 
     def reason(self, server: str) -> str:
         """Why the case is not for a server; empty if it is."""
-        if server == "container" and self.local:
-            return LOCAL
         return absence(self.name, self.row) if server != "embedded" else ""
 
     @property
@@ -70,7 +65,7 @@ def cases() -> list[Case]:
         for name, function in vars(module).items():
             if hasattr(function, "statements"):
                 room = path.stem.removeprefix("test_").replace("_", " ")
-                found += [Case(room, purpose, name, row, function.statements, function.local) for row in function.rows]
+                found += [Case(room, purpose, name, row, function.statements) for row in function.rows]
     return found
 
 

@@ -4,8 +4,8 @@ import contextlib
 import copy
 
 from aiohttp import web
-from conformance.harness import CRDS, Api, Kind, stable
-from conformance.webhooks import case, open_webhook
+from conformance.harness import CRDS, Api, Kind, case, stable
+from conformance.webhooks import webhook_for
 
 _FIELDS = {"v1": "host", "v2": "target"}
 
@@ -48,7 +48,7 @@ class Converter:
 async def _defined(api: Api, *versions):
     """A kind with a conversion webhook, the webhook, and what steers it."""
     converter = Converter()
-    async with open_webhook(converter) as webhook:
+    async with webhook_for(api, converter) as webhook:
         review = {"clientConfig": webhook.client(), "conversionReviewVersions": ["v1"]}
         conversion = {"strategy": "Webhook", "webhook": review}
         versions = versions or (_version("v1", True), _version("v2", False))

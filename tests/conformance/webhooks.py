@@ -1,4 +1,4 @@
-"""A webhook of a case: an HTTPS server on loopback that answers as it is told and remembers what it was asked."""
+"""A webhook of a case: an HTTPS server that answers as it is told and remembers what it was asked."""
 
 import asyncio
 import atexit
@@ -17,13 +17,11 @@ from typing import Any
 
 from aiohttp import web
 from certificates import Authority
-from conformance import harness
 from conformance.harness import Api, config_map
 
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 VALIDATING = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 KINDS = {MUTATING: "MutatingWebhookConfiguration", VALIDATING: "ValidatingWebhookConfiguration"}
-case = functools.partial(harness.case, local=True)
 HANG_SECONDS = 20.0
 ALLOWED = {"allowed": True}
 
@@ -47,7 +45,8 @@ def _bundle(authority: Authority) -> str:
 class Webhook:
     """`answer` maps a request to a response of its kind; what is not a dictionary is sent as it is, None hangs."""
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Any], context: ssl.SSLContext) -> None:
+    def __init__(self, answer: Callable[[dict[str, Any]], Any], host: str, context: ssl.SSLContext) -> None:
+        self.host = host
         self.port = 0
         self.paths: set[str] = set()
         self._context = context
@@ -58,7 +57,7 @@ class Webhook:
 
     def client(self, path: str = "/") -> dict[str, Any]:
         """The clientConfig that leads here."""
-        return {"url": f"https://127.0.0.1:{self.port}{path}", "caBundle": self.authority()}
+        return {"url": f"https://{self.host}:{self.port}{path}", "caBundle": self.authority()}
 
     @staticmethod
     def authority() -> str:
@@ -95,21 +94,29 @@ class Webhook:
 
 
 @contextlib.asynccontextmanager
-async def open_webhook(answer: Callable[[dict[str, Any]], Any]) -> AsyncIterator[Webhook]:
-    """A webhook that runs."""
+async def open_webhook(
+    answer: Callable[[dict[str, Any]], Any], at: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
+) -> AsyncIterator[Webhook]:
+    """A webhook that runs; `at` is where it listens, and the host by which it is called."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    webhook = Webhook(answer, context)
-    webhook.certify("IP:127.0.0.1")
+    address, host = at
+    webhook = Webhook(answer, host, context)
+    webhook.certify("IP:127.0.0.1" if host == address else f"DNS:{host}")
     application = web.Application()
     application.router.add_post("/{path:.*}", webhook.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.0, handler_cancellation=True)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        await web.TCPSite(runner, address, 0, ssl_context=context).start()
         webhook.port = runner.addresses[0][1]
         yield webhook
     finally:
         await runner.cleanup()
+
+
+def webhook_for(api: Api, answer: Callable[[dict[str, Any]], Any]) -> contextlib.AbstractAsyncContextManager[Webhook]:
+    """A webhook that runs where the server of the case finds it."""
+    return open_webhook(answer, api.called_back_at)
 
 
 def patch(*operations: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +157,7 @@ async def registered(api: Api, path: str, *hooks: dict[str, Any]) -> AsyncIterat
     """A configuration of webhooks for the case's namespace, in force; gone at the end."""
     await api.merge(f"/api/v1/namespaces/{api.namespace}", {"metadata": {"labels": {"case": api.namespace}}})
     mine = {"matchLabels": {"case": api.namespace}}
-    async with open_webhook(lambda request: ALLOWED) as probe:
+    async with webhook_for(api, lambda request: ALLOWED) as probe:
         last = hook(
             probe,
             "probe.conformance.dev",
@@ -176,7 +183,7 @@ async def registered(api: Api, path: str, *hooks: dict[str, Any]) -> AsyncIterat
 async def asked(api: Api, path: str, answer: Any, **fields: Any) -> AsyncIterator[Webhook]:
     """A webhook that is registered; `answer` may be the one response that it gives."""
     tell = answer if callable(answer) else lambda request: answer
-    async with open_webhook(tell) as webhook, registered(api, path, hook(webhook, **fields)):
+    async with webhook_for(api, tell) as webhook, registered(api, path, hook(webhook, **fields)):
         yield webhook
 
 

@@ -359,7 +359,8 @@ class Fleet:
         for name in names:
             proxy = await self.stack.enter_async_context(Partition(self.place.server.url))
             config = self.place.server.kubeconfig()
-            config["clusters"][0]["cluster"]["server"] = proxy.url
+            name_of_server = urlsplit(self.place.server.url).hostname  # what its certificate bears, wherever it is met
+            config["clusters"][0]["cluster"] |= {"server": proxy.url, "tls-server-name": name_of_server}
             path = self.folder / f"{name}.yaml"
             path.write_text(yaml.safe_dump(config))
             locks = self.folder / "locks"

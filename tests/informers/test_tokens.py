@@ -12,7 +12,7 @@ import pytest
 from fault_proxy import FaultProxy
 from journal import Journal
 from scripted_cluster import running, until
-from servers import open_server
+from servers import at_another_address, open_server, signing_key
 
 from windlass.informers import requests
 from windlass.informers.api import Api
@@ -130,11 +130,13 @@ async def test_a_real_token_expires_under_a_watch(tmp_path):
             await permit(api, key)
             first, second = await issued(api, key), await issued(api, key)
             ends_at = time.time() + LIFE_SECONDS - LEEWAY_SECONDS
-            first = shortened(first, ends_at, server._running_place().apiserver_key)
+            signed_by = tmp_path / "key"
+            signed_by.write_bytes(await signing_key(server))
+            first = shortened(first, ends_at, signed_by)
             file = tmp_path / "token"
             file.write_text(first)
             codes = Codes()
-            ours = attrs.evolve(direct, server=wire.url, credentials=TokenFile(file))
+            ours = attrs.evolve(at_another_address(direct, wire.url), credentials=TokenFile(file))
             theirs = attrs.evolve(direct, credentials=StaticHeader(f"Bearer {first}"))
             async with Client(ours, observer=codes) as client, Client(theirs) as expiring:
                 informer = informer_of(client, key.namespace)

@@ -10,7 +10,7 @@ import aiohttp
 import attrs
 import pytest
 from certificates import Authority
-from servers import open_server
+from servers import EVERY_SERVER, called_back_at, open_server
 
 from windlass.informers import Api, Client, Cluster, CustomResource, Key, Namespace, ObjectMeta
 from windlass.informers.builtins import CustomResourceDefinition
@@ -64,10 +64,10 @@ LAMPS = Versions(NewLamp).also(Lamp, up=brighter, down=dimmer)
 
 
 @contextlib.asynccontextmanager
-async def serving(tmp_path, **changes):
+async def serving(tmp_path, *, host="127.0.0.1", **changes):
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("/CN=webhook", names="IP:127.0.0.1,DNS:localhost")
-    server = ConversionServer([LAMPS], WebhookSettings(certificate, key, host="127.0.0.1", port=0, **changes))
+    certificate, key = authority.issue("/CN=webhook", names="IP:127.0.0.1,DNS:localhost,DNS:host.docker.internal")
+    server = ConversionServer([LAMPS], WebhookSettings(certificate, key, host=host, port=0, **changes))
     task = asyncio.create_task(server.run())
     try:
         await asyncio.wait_for(server.ready(), 20)
@@ -78,18 +78,17 @@ async def serving(tmp_path, **changes):
             await task
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("server_kind", ["kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server_kind", EVERY_SERVER)
 async def test_an_api_server_shows_every_object_in_both_versions(server_kind, tmp_path):
     namespace = f"lamps-{uuid.uuid4().hex[:8]}"
-    async with (
-        serving(tmp_path) as (webhook, authority),
-        open_server(server_kind) as server,
-        Client(Cluster.from_dict(server.kubeconfig())) as client,
-    ):
-        api = Api(client)
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_server(server_kind))
+        address, host = called_back_at(server)
+        webhook, authority = await stack.enter_async_context(serving(tmp_path, host=address))
+        api = Api(await stack.enter_async_context(Client(Cluster.from_dict(server.kubeconfig()))))
         bundle = base64.b64encode(authority.ca_file.read_bytes()).decode()
-        url = f"https://127.0.0.1:{webhook.port}/convert"
+        url = f"https://{host}:{webhook.port}/convert"
         await api.create(CustomResourceDefinition, crd(LAMPS, conversion=Webhook(url=url, ca_bundle=bundle)))
         try:
             await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})

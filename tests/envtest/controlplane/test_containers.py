@@ -98,6 +98,8 @@ async def test_a_cluster_in_a_container_serves_kubectl_and_our_client(tmp_path):
             await Api(client).create(ConfigMap, body)
             assert (await Api(client).get(ConfigMap, Key("default", name))).name == name
         assert server.url in repr(server)
+        server.kubeconfig()["clusters"][0]["cluster"]["server"] = "https://elsewhere:1"
+        assert "elsewhere" not in server.url, "a configuration that was handed out is its receiver's"
         assert not is_left_behind(owner_mark())
         assert mine() != set()
 
