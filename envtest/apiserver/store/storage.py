@@ -157,6 +157,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path.with_name(path.name + ".lock"))
         try:
+            _keep_from_others(path)
             self._connection = _opened(path)
             self._connection.executescript(
                 """
@@ -168,7 +169,7 @@ class Database:
                 INSERT OR IGNORE INTO counter VALUES (0, 1);
                 """
             )
-        except sqlite3.DatabaseError as error:
+        except (OSError, sqlite3.DatabaseError) as error:
             self._lock.close()
             raise ServerError(f"the database {path} cannot be opened: {error}") from error
 
@@ -228,6 +229,12 @@ class _transaction:  # noqa: N801 - a context manager that reads as a verb
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _keep_from_others(path: Path) -> None:
+    """Secrets are in there. SQLite gives the log and its index the mode of the file that they belong to."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)  # it may have been there before
 
 
 def _opened(path: Path) -> sqlite3.Connection:

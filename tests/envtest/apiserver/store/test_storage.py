@@ -1,4 +1,5 @@
 import sqlite3
+import stat
 
 import pytest
 
@@ -62,3 +63,16 @@ def test_a_file_that_is_no_database_is_reported_by_name(tmp_path):
     path.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
     with pytest.raises(ServerError, match="db cannot be opened"):
         Database(path)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "made by an older version"])
+def test_nobody_else_can_read_the_secrets_in_the_file_and_its_log(there, tmp_path):
+    path = tmp_path / "db"
+    if there:
+        Database(path).close()
+        path.chmod(0o644)
+    database = Database(path)
+    Store(database).put(KEY, thing("a"))
+    files = [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
+    assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
+    database.close()
