@@ -14,7 +14,7 @@ import yaml
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, FOLDER, PORT
 from windlass.envtest.apiserver import ApiServer, ServerError
-from windlass.envtest.controlplane import ControlPlane, find_binaries, has_scheduler
+from windlass.envtest.controlplane import ControlPlane, find_binaries, has_scheduler, why_no_binaries
 from windlass.envtest.controlplane.binaries import INDEX_URL, install
 from windlass.envtest.errors import EnvtestError
 from windlass.statemachine.errors import WindlassError
@@ -37,6 +37,7 @@ class _Server(Protocol):
 class _Options:
     server: ServerKind
     image: str | None
+    unprivileged: bool
     port: int
     data: Path | None
     kubeconfig: Path
@@ -47,6 +48,9 @@ class _Options:
         """Raises click.UsageError for options that do not go together."""
         if self.server != "embedded" and (self.port or self.data is not None):
             raise click.UsageError(f"--port and --data are for the embedded server, not for --server={self.server}")
+        if self.server != "container" and (self.image is not None or self.unprivileged):
+            option = "--unprivileged" if self.image is None else "--image"
+            raise click.UsageError(f"{option} is for --server=container, not for --server={self.server}")
         if self.server == "container" and self.workloads:
             raise click.UsageError("--workloads is not for --server=container: K3s runs workloads itself")
         if self.stages is not None and not self.workloads:
@@ -79,6 +83,7 @@ def install_command(version: str | None, index: str) -> int:
 @command.command()
 @click.option("--server", type=click.Choice(_KINDS), default="embedded", show_default=True, help="What to start.")
 @click.option("--image", show_default="K3s", help="Image for --server=container.")
+@click.option("--unprivileged", is_flag=True, help="Start the container without the privileges that K3s needs.")
 @click.option("--port", type=PORT, default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @click.option("--data", type=FOLDER, help="Folder for the objects; without one they are gone at the end.")
 @click.option(
@@ -90,6 +95,7 @@ def start(
     *,
     server: ServerKind,
     image: str | None,
+    unprivileged: bool,
     port: int,
     data: Path | None,
     kubeconfig: Path,
@@ -97,7 +103,7 @@ def start(
     stages: Path | None,
 ) -> int:
     """Start a control plane that kubectl and every controller can use, until Ctrl-C."""
-    options = _Options(server, image, port, data, kubeconfig.absolute(), workloads, stages)
+    options = _Options(server, image, unprivileged, port, data, kubeconfig.absolute(), workloads, stages)
     options.check()
     if data is not None:
         data.mkdir(parents=True, exist_ok=True)
@@ -144,15 +150,13 @@ async def _opened(options: _Options) -> AsyncIterator[tuple[_Server, bool]]:
     elif options.server == "container":
         from windlass.envtest.controlplane.containers import K3S_IMAGE, ClusterContainer  # noqa: PLC0415 - as below
 
-        async with ClusterContainer(options.image or K3S_IMAGE) as container:
+        async with ClusterContainer(options.image or K3S_IMAGE, privileged=not options.unprivileged) as container:
             yield container, False
     else:
         whole = find_binaries(controller_manager=True)
         folder = whole or find_binaries()
         if folder is None:
-            raise click.ClickException(
-                "etcd and kube-apiserver were not found; `windlass envtest install` fetches them"
-            )
+            raise click.ClickException(why_no_binaries())
         scheduler = whole is not None and has_scheduler(whole)
         # Real controllers without a scheduler would be in the way of ours.
         manager = scheduler or (whole is not None and not options.workloads)

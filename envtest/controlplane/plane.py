@@ -33,7 +33,7 @@ from windlass.envtest.controlplane.components import (
 )
 from windlass.envtest.errors import ControlPlaneError
 
-__all__ = ("ControlPlane", "find_binaries", "has_scheduler")
+__all__ = ("ControlPlane", "find_binaries", "has_scheduler", "why_no_binaries")
 
 _VERSION = "1.20.2"  # what .ci/kubernetes builds
 _ETCD, _APISERVER = "etcd", "kube-apiserver"
@@ -55,10 +55,27 @@ def find_binaries(*, controller_manager: bool = False) -> Path | None:
     `WINDLASS_KUBERNETES_ASSETS` decides if set, else `KUBEBUILDER_ASSETS`, else the cache (`WINDLASS_CACHE`, by default
     `~/.cache/windlass`): what `.ci/kubernetes` built, or the newest version that `windlass envtest install` fetched.
     """
-    named = os.environ.get("WINDLASS_KUBERNETES_ASSETS") or os.environ.get("KUBEBUILDER_ASSETS")
-    folders = [Path(named)] if named else [cache_folder() / f"kubernetes-{_VERSION}", *installed()]
+    named = _named()
+    folders = [Path(os.environ[named])] if named else [cache_folder() / f"kubernetes-{_VERSION}", *installed()]
     wanted = (_ETCD, _APISERVER, *((_CONTROLLER_MANAGER,) if controller_manager else ()))
     return next((folder for folder in folders if not _missing(folder, wanted)), None)
+
+
+def why_no_binaries() -> str:
+    """What to tell somebody for whom `find_binaries` has found nothing, and what to do about it."""
+    named = _named()
+    if named is None:
+        return "etcd and kube-apiserver were not found; `windlass envtest install` fetches them"
+    lacks = " and ".join(_missing(Path(os.environ[named]), (_ETCD, _APISERVER)))
+    where = f"{named}={os.environ[named]}"
+    otherwise = "correct it, or unset it: `windlass envtest install` fetches them"
+    return f"{where}: expected a folder with {lacks} in it; {otherwise}"
+
+
+def _named() -> str | None:
+    """The variable that says where the programs are, if one is set."""
+    variables = ("WINDLASS_KUBERNETES_ASSETS", "KUBEBUILDER_ASSETS")
+    return next((name for name in variables if os.environ.get(name)), None)
 
 
 def has_scheduler(folder: Path) -> bool:

@@ -61,14 +61,11 @@ def plane_of_kind(kind: str, container: ContainerOptions = K3S) -> AbstractAsync
 
             return ApiServer()
         case "binaries":
-            from windlass.envtest.controlplane import ControlPlane, find_binaries  # noqa: PLC0415
+            from windlass.envtest.controlplane import ControlPlane, find_binaries, why_no_binaries  # noqa: PLC0415
 
             binaries = find_binaries(controller_manager=True) or find_binaries()
             if binaries is None:
-                raise ControlPlaneError(
-                    "--control-plane=binaries: no etcd and kube-apiserver are on this machine; "
-                    "name their folder in KUBEBUILDER_ASSETS"
-                )
+                raise ControlPlaneError(f"--control-plane=binaries: {why_no_binaries()}")
             return ControlPlane(binaries, controller_manager=find_binaries(controller_manager=True) is not None)
         case "container":
             return _container(container)

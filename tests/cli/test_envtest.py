@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import stat
 from contextlib import asynccontextmanager
@@ -7,10 +8,12 @@ import pytest
 from archives import mirror
 from click.testing import CliRunner
 from programs import WINDLASS, run, running
-from servers import kubectl_binary
+from servers import container_image, control_plane_binaries, kubectl_binary
 
 from windlass.cli.envtest import start
 from windlass.informers import Api, Client, Cluster, ConfigMap, Job, Key, Pod
+from windlass.informers.errors import ConnectionFailed
+from windlass.informers.requests import raw_get
 
 pytestmark = pytest.mark.realtime
 
@@ -50,6 +53,26 @@ async def test_an_unmodified_kubectl_uses_it(tmp_path):
         said, _ = await process.communicate()
 
     assert said == b"configmap/made created\n"
+
+
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server", ["binaries", "container"])
+async def test_the_real_programs_serve_until_ctrl_c_and_leave_nothing_behind(server, tmp_path):
+    control_plane_binaries()  # or .ci/docker could not have made the image either
+    options = ("--unprivileged", "--image", container_image()) if server == "container" else ()
+    async with running(*START, "--server", server, *options, cwd=tmp_path) as program:
+        await program.line("KUBECONFIG=", seconds=150)
+        async with Client(await Cluster.load(tmp_path / "kubeconfig")) as client:
+            assert (await Api(client).create(ConfigMap, BODY)).name == "kept"
+            version = json.loads((await client.send(raw_get("/version"))).body)
+        program.interrupt()
+        ended = await program.end(seconds=30)
+    assert version["gitVersion"].startswith("v1.20.2")
+    assert (ended.code, ended.err) == (0, "stopping in order; a second Ctrl-C ends it at once\n")
+    assert stat.S_IMODE((tmp_path / "kubeconfig").stat().st_mode) == 0o600
+    with pytest.raises(ConnectionFailed):
+        async with Client(await Cluster.load(tmp_path / "kubeconfig")) as client:
+            await client.send(raw_get("/version"))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +119,9 @@ async def test_what_cannot_be_started_is_one_line(tmp_path):
         (("--server", "binaries", "--port", "1234"), "--port and --data are for the embedded server"),
         (("--server", "container", "--data", "d"), "--port and --data are for the embedded server"),
         (("--server", "container", "--workloads"), "K3s runs workloads itself"),
+        (("--image", "k3s"), "--image is for --server=container, not for --server=embedded"),
+        (("--server", "binaries", "--image", "k3s"), "--image is for --server=container, not for --server=binaries"),
+        (("--unprivileged",), "--unprivileged is for --server=container, not for --server=embedded"),
         (("--stages", "s.yaml"), "--stages needs --workloads"),
         (("--server", "minikube"), "'minikube' is not one of"),
     ],
@@ -112,6 +138,7 @@ def test_a_control_plane_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("WINDLASS_KUBERNETES_ASSETS", str(tmp_path))
     absent = CliRunner().invoke(start, ["--server", "binaries"])
     assert (absent.exit_code, absent.output.count("\n")) == (1, 1)
+    assert f"WINDLASS_KUBERNETES_ASSETS={tmp_path}: expected a folder with etcd and kube-apiserver" in absent.output
     assert "`windlass envtest install` fetches them" in absent.output
     (tmp_path / "s.yaml").write_text("- {name: a}")
     broken = CliRunner().invoke(start, ["--workloads", "--stages", "s.yaml"])

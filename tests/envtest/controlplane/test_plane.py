@@ -12,7 +12,7 @@ import pytest
 import yaml
 from servers import control_plane_binaries, kubectl_binary, open_control_plane
 
-from windlass.envtest.controlplane import ControlPlane, find_binaries
+from windlass.envtest.controlplane import ControlPlane, find_binaries, why_no_binaries
 from windlass.envtest.controlplane.components import User
 from windlass.envtest.errors import ControlPlaneError, EnvtestError
 from windlass.statemachine.errors import WindlassError
@@ -177,6 +177,15 @@ class TestFindBinaries:
         (named / "etcd").unlink()
         monkeypatch.setenv("WINDLASS_KUBERNETES_ASSETS", str(named))
         assert find_binaries() is None
+
+    @pytest.mark.parametrize("variable", ["WINDLASS_KUBERNETES_ASSETS", "KUBEBUILDER_ASSETS"])
+    def test_the_variable_that_named_a_folder_without_them_is_named_with_it(self, variable, monkeypatch, tmp_path):
+        assert "not found; `windlass envtest install` fetches them" in why_no_binaries()
+        monkeypatch.setenv(variable, str(tmp_path / "nope"))
+        assert f"{variable}={tmp_path}/nope: expected a folder with etcd and kube-apiserver in it" in why_no_binaries()
+        monkeypatch.setenv(variable, str(fake_programs(tmp_path / "half")))
+        (tmp_path / "half" / "etcd").unlink()
+        assert f"{variable}={tmp_path}/half: expected a folder with etcd in it" in why_no_binaries()
 
     def test_a_program_that_may_not_be_executed_does_not_count(self, tmp_path):
         folder = fake_programs(tmp_path / "kubernetes-1.20.2")
