@@ -5,6 +5,7 @@ A path is never empty: `--data "$UNSET"` must not mean the current folder.
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ import click
 
 from windlass.informers.errors import ConfigError
 
-__all__ = ("FILE", "FOLDER", "NAME", "PORT", "SERVICE", "usable_kubeconfig")
+__all__ = ("FILE", "FOLDER", "NAME", "PORT", "SERVICE", "check_writable", "usable_kubeconfig")
 
 
 class _GivenPath(click.Path):
@@ -58,6 +59,16 @@ SERVICE: Final = _Service()
 PORT: Final = _Port()
 FOLDER: Final = _GivenPath(file_okay=False, path_type=Path)
 FILE: Final = _GivenPath(dir_okay=False, path_type=Path)
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raises click.BadParameter when files cannot be put into the folder, or it could not be made. Leaves nothing."""
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise click.BadParameter(f"{folder} cannot be written: {error.strerror}", param_hint=option) from error
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ import click
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, installed, named
-from windlass.cli.options import FILE, FOLDER, NAME, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, NAME, check_writable, usable_kubeconfig
 from windlass.cli.settings import manager_options, settings_of
 from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
@@ -163,6 +163,8 @@ def _promotion(urls: tuple[str, ...]) -> Operator:
 
 def _training(state: Path, models: Path, workers: int | None) -> Operator:
     settings = training_operator.TrainingSettings(state=state.resolve(), models=models.resolve())
+    check_writable(settings.state, "--state")
+    check_writable(settings.models, "--models")
     if workers is not None:
         settings = attrs.evolve(settings, workers=workers)
     return Operator("training", lambda manager: training_operator.setup(manager, settings))

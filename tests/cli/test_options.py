@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from windlass.cli.options import FILE, FOLDER, PORT, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, PORT, check_writable, usable_kubeconfig
 from windlass.informers.errors import ConfigError
 
 
@@ -57,3 +58,29 @@ def test_an_unusable_kubeconfig_is_wrong_usage():
     with pytest.raises(click.BadParameter, match="nothing there") as caught, usable_kubeconfig():
         raise ConfigError("nothing there")
     assert caught.value.exit_code == 2
+
+
+def test_a_folder_that_can_be_made_and_written_is_left_as_it_was(tmp_path):
+    check_writable(tmp_path, "--state")
+    check_writable(tmp_path / "a" / "b", "--state")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_could_only_be_a_file_is_refused_by_the_name_of_its_option(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(click.BadParameter, match="file/below cannot be written: Not a directory") as caught:
+        check_writable(tmp_path / "file" / "below", "--state")
+    assert (caught.value.param_hint, caught.value.exit_code) == ("--state", 2)
+
+
+def test_a_folder_of_somebody_elses_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    us = os.geteuid()
+    if us == 0:  # who may write everywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(click.BadParameter, match="cannot be written: Permission denied"):
+            check_writable(tmp_path / "state", "--state")
+    finally:
+        os.seteuid(us)
+        tmp_path.chmod(0o700)
