@@ -9,15 +9,17 @@ refuses it. What the operator reports about itself (Events, Leases) does not cou
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, overload
 
 import attrs
 import msgspec
 
 from windlass.controller.controller import Controller
-from windlass.envtest.errors import NotIdempotent
+from windlass.controller.request import Reconciler
+from windlass.envtest.errors import NotIdempotent, TrialError
 from windlass.envtest.kit.calls import Call
 from windlass.envtest.kit.endstate import BOOKKEEPING, TOUCH, EndState, read_objects
+from windlass.envtest.kit.functions import trial_of
 from windlass.envtest.kit.lives import Life
 from windlass.envtest.kit.trial import Operator, Stage, Trial, open_stage
 from windlass.envtest.kit.wires import Replayed, body_of
@@ -28,14 +30,28 @@ from windlass.informers.keys import Key
 from windlass.informers.requests import PatchType, Request
 from windlass.informers.resources import Resource
 from windlass.informers.store import Added
+from windlass.informers.typed import CustomResource
 from windlass.informers.wire import Onward
 
 __all__ = ("assert_idempotent",)
 
 
-async def assert_idempotent(trial: Trial, *, runs: int = 3, seed: int | None = None) -> EndState:
+@overload
+async def assert_idempotent(trial: Trial, /, *, runs: int = 3, seed: int | None = None) -> EndState: ...
+
+
+@overload
+async def assert_idempotent(
+    reconcile: Reconciler, obj: CustomResource, /, *, runs: int = 3, seed: int | None = None
+) -> EndState: ...
+
+
+async def assert_idempotent(
+    tried: Trial | Reconciler, obj: CustomResource | None = None, /, *, runs: int = 3, seed: int | None = None
+) -> EndState:
     """Bring the operator to its end state, wake it `runs` times with nothing to do, and return the state.
 
+    What is tried is a Trial, or a reconcile function and one object of its kind, with an embedded server of their own.
     `seed` is that of the shuffled orders; a failure names it.
 
     Raises NotIdempotent with the diff of the state (effects among it) and the requests that were no no-ops; NeverAtRest
@@ -44,6 +60,19 @@ async def assert_idempotent(trial: Trial, *, runs: int = 3, seed: int | None = N
     __tracebackhide__ = True  # of pytest: the message says more
     if runs < 1:
         raise ValueError(f"assert_idempotent: expected runs >= 1, found {runs}")
+    if not isinstance(tried, Trial):
+        async with trial_of(tried, obj) as trial:
+            return await _shown(trial, runs, seed)
+    if obj is not None:
+        raise TrialError(
+            f"assert_idempotent: a Trial has its objects already; expected nothing beside it, found {obj!r}"
+        )
+    return await _shown(tried, runs, seed)
+
+
+async def _shown(trial: Trial, runs: int, seed: int | None) -> EndState:
+    """The end state that an idempotent operator keeps."""
+    __tracebackhide__ = True
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     rng = random.Random(seed)  # noqa: S311  # an order, no secret
     async with open_stage(trial) as stage:

@@ -3,6 +3,7 @@
 import contextlib
 import re
 
+import attrs
 import pytest
 from operators_under_test import (
     ORDER,
@@ -16,8 +17,9 @@ from operators_under_test import (
 from servers import open_server
 
 from windlass.controller import Context, Request
-from windlass.envtest.kit import NotIdempotent, Trial, assert_idempotent
-from windlass.informers import Cluster, ConfigMap
+from windlass.envtest.kit import NotIdempotent, Trial, TrialError, assert_idempotent
+from windlass.informers import Cluster, ConfigMap, CustomResource, ObjectMeta
+from windlass.manifests import kind
 
 pytestmark = pytest.mark.realtime(limit=150)
 
@@ -105,3 +107,54 @@ async def test_a_seed_repeats_the_orders_and_the_number_of_runs_is_checked():
             await assert_idempotent(trial, seed=7)
         with pytest.raises(ValueError, match="runs >= 1, found 0"):
             await assert_idempotent(trial, runs=0)
+
+
+# A reconcile function alone.
+
+
+@attrs.frozen
+class TeaSpec:
+    kind: str
+
+
+@kind("tests.windlass.dev/v1")
+@attrs.frozen
+class Tea(CustomResource):
+    spec: TeaSpec
+
+
+GREEN = Tea(TeaSpec("green"), metadata=ObjectMeta(name="cup"))
+
+
+async def brews(ctx: Context, request: Request) -> None:
+    tea = await ctx.get(Tea, request.key)
+    if tea is not None:
+        cup = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cup"}, "data": {"of": tea.spec.kind}}
+        await ctx.apply(cup, owner=tea)
+
+
+async def test_a_reconcile_function_is_tried_on_an_object_of_its_kind_and_nothing_else_is_needed():
+    end = await assert_idempotent(brews, GREEN, runs=3)
+    assert set(end.objects) == {"configmaps cup", "teas.tests.windlass.dev cup"}
+
+
+async def test_a_reconcile_function_that_does_something_each_time_is_found():
+    async def refills(ctx: Context, request: Request) -> None:
+        await ctx.api.create(ConfigMap, {"metadata": {"generateName": "cup-"}}, namespace=request.key.namespace)
+
+    with pytest.raises(NotIdempotent, match=r"create configmaps\.v1 <namespace>"):
+        await assert_idempotent(refills, GREEN, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((brews,), "expected an object of a class with @kind beside a reconcile function, found NoneType"),
+        ((brews, ORDER), "found dict; a Trial takes any object"),
+        ((Trial(operator(brews), ORDER, Cluster("http://127.0.0.1:1")), GREEN), "a Trial has its objects already"),
+    ],
+    ids=["no object", "an untyped object", "a trial and an object"],
+)
+async def test_what_is_neither_a_trial_nor_a_function_and_its_object_is_refused(arguments, words):
+    with pytest.raises(TrialError, match=re.escape(words)):
+        await assert_idempotent(*arguments)
