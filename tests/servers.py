@@ -45,7 +45,7 @@ __all__ = (
     "signing_key",
 )
 
-EVERY_SERVER = ("embedded", "kubernetes", "container")
+EVERY_SERVER = ("embedded", "kubernetes", "container")  # for what users do from end to end; else the first two
 _IMAGE = "windlass-controlplane:1.20.2"
 # Its image cannot be pulled everywhere, and a container that is left behind is removed by the next run of the tests.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")

@@ -1,15 +1,16 @@
 """What the embedded API server does in a second, beside a real kube-apiserver in the same run, with roles evaluated.
 
-    python tests/benchmarks/bench_apiserver.py [--objects 5000] [--watchers 10] [--check]
+    python tests/benchmarks/bench_apiserver.py [--objects 5000] [--watchers 10] [--check [wall|cpu]]
 
-Each server is a process of its own; the client speaks plain HTTP over sockets, so that little of the time is its own.
-Everything but the start is done with the token of a ServiceAccount to which a role is bound. Objects are custom
-resources of about half a kilobyte with a schema. `create` posts over eight connections; `list` reads all objects at
-once, ten times; `watch` is how fast an event for every object reaches every watcher, counted in events that have
-reached all. `wall` is by the clock, `cpu` by a second of the server's processors (of etcd's, too): that is the
-number for one core on a machine with other work. Every line is a JSON object; the last ones are ratios, embedded to
-real. `--check` exits 1 when a bar is missed: a start under 300 ms after import, and for each second of the server's
-processor 2 000 creates, 20 000 objects listed and 5 000 events to ten watchers.
+Each server is a process of its own and has one core, all processes of the real one together; the client has the others,
+if there are any, and speaks plain HTTP over sockets, so that little of the time is its own. Everything but the start is
+done with the token of a ServiceAccount to which a role is bound. Objects are custom resources of about half a kilobyte
+with a schema. `create` posts over eight connections; `list` reads all objects at once, ten times; `watch` is how fast
+an event for every object reaches every watcher, counted in events that have reached all. `wall` is by the clock, on a
+machine with nothing else to do; `cpu` is by a second of the server's processors, for a machine with other work. Every
+line is a JSON object; the last ones are ratios, embedded to real. `--check` exits 1 when a bar is missed: a start under
+300 ms after import, and in a second 2 000 creates, 20 000 objects listed and 5 000 events to ten watchers, by the clock
+unless `--check cpu`.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -136,6 +137,30 @@ class Connection:
         await self._reader.readexactly(2)
 
 
+@contextlib.contextmanager
+def on_one_core() -> Iterator[None]:
+    """What is started inside has one core, and this process the others from then on; no more than a wish elsewhere."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    theirs = {max(ours)}
+    os.sched_setaffinity(0, theirs)  # a child inherits it
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours - theirs or ours)
+
+
+@contextlib.contextmanager
+def all_cores() -> Iterator[None]:
+    """This process has again afterwards what it has now."""
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    yield
+    if before is not None:
+        os.sched_setaffinity(0, before)
+
+
 async def measured(target: Target, what: str, count: int, work: Callable[[], Awaitable[None]]) -> dict[str, Any]:
     """Do the work and say how much of it goes into a second."""
     cpu, wall = target.cpu_seconds(), time.perf_counter()
@@ -226,7 +251,8 @@ async def embedded() -> AsyncIterator[Target]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "windlass.envtest.apiserver", "--token", "bench"]
         command += ["--kubeconfig", f"{folder}/kubeconfig"]
-        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+        with on_one_core():
+            process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         try:
             assert process.stdout is not None
             url = (await process.stdout.readline()).decode().split()[-1]
@@ -240,7 +266,9 @@ async def embedded() -> AsyncIterator[Target]:
 async def kubernetes(binaries: Path) -> AsyncIterator[Target]:
     """The real one: kube-apiserver and etcd."""
     before = children()
-    async with ControlPlane(binaries) as plane:
+    async with contextlib.AsyncExitStack() as stack:
+        with on_one_core():
+            plane = await stack.enter_async_context(ControlPlane(binaries))
         configuration = yaml.safe_load(json.dumps(plane.kubeconfig()))
         authority = configuration["clusters"][0]["cluster"]["certificate-authority-data"]
         trust = ssl.create_default_context(cadata=base64.b64decode(authority).decode())
@@ -268,8 +296,9 @@ async def start_row() -> dict[str, Any]:
 async def bench(objects: int, watchers: int) -> list[dict[str, Any]]:
     """The rows of all servers that there are."""
     rows = [await start_row()]
-    async with embedded() as target:
-        rows += await rows_of(target, objects, watchers)
+    with all_cores():
+        async with embedded() as target:
+            rows += await rows_of(target, objects, watchers)
     binaries = find_binaries()
     if binaries is None:
         return rows
@@ -291,14 +320,14 @@ def ratios(rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     yield {"ratio": "start", "seconds": round(ours["seconds"] / theirs["seconds"], 4)}
 
 
-def missed(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """The bars that the embedded server misses."""
+def missed(rows: Iterable[dict[str, Any]], clock: str) -> list[str]:
+    """The bars that the embedded server misses, by the `wall` or by its `cpu`."""
     found = []
     for row in (row for row in rows if row.get("server") == "embedded"):
         if row["what"] == "start" and row["seconds"] > START_MAX:
             found.append(f"start: {row['seconds']} s, not {START_MAX}")
-        elif row["what"] in BARS and row["cpu_per_second"] < BARS[row["what"]]:
-            found.append(f"{row['what']}: {row['cpu_per_second']} a second, not {BARS[row['what']]:.0f}")
+        elif row["what"] in BARS and row[f"{clock}_per_second"] < BARS[row["what"]]:
+            found.append(f"{row['what']}: {row[f'{clock}_per_second']} a second ({clock}), not {BARS[row['what']]:.0f}")
     return found
 
 
@@ -307,13 +336,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--objects", type=int, default=5_000)
     parser.add_argument("--watchers", type=int, default=10)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--check", nargs="?", const="wall", choices=("wall", "cpu"))
     arguments = parser.parse_args()
     rows = asyncio.run(bench(arguments.objects, arguments.watchers))
     for row in rows:
         print(json.dumps(row))
-    over = missed(rows)
-    if arguments.check and over:
+    over = missed(rows, arguments.check) if arguments.check else []
+    if over:
         print(f"bars missed: {'; '.join(over)}", file=sys.stderr)
         return 1
     return 0

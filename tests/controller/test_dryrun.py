@@ -7,7 +7,7 @@ import uuid
 
 import attrs
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller import Context, Manager, Request, Settings
 from windlass.informers import Api, Client, Cluster, Key, requests
@@ -31,8 +31,8 @@ async def everything(api, namespace):
     )
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server_kind", EVERY_SERVER)
 async def test_nothing_is_changed_and_each_write_is_logged(server_kind, caplog):
     caplog.set_level(logging.INFO, logger="windlass.controller.dryrun")
     namespace = f"dry-{uuid.uuid4().hex[:8]}"
@@ -134,8 +134,8 @@ async def test_a_cache_does_not_wait_for_what_was_never_stored():
         )
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server_kind", EVERY_SERVER)
 async def test_of_a_delete_with_a_body_a_server_ignores_the_query(server_kind):
     """Why a dry run says so in both places."""
     key = Key("default", f"dry-{uuid.uuid4().hex[:8]}")

@@ -4,7 +4,7 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller.errors import Fenced
 from windlass.controller.fencing import ANNOTATION, Fence
@@ -16,9 +16,9 @@ from windlass.informers.cluster import Cluster
 from windlass.informers.errors import Invalid, NotFound
 from windlass.informers.keys import Key
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.realtime(limit=180)  # the first test on a server starts it
 
-SERVERS = pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("server_kind", EVERY_SERVER)
 OLD, NEW = FencingToken(100, 1), FencingToken(200, 2)
 
 

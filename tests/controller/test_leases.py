@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller.lease import LeaseRecord
 from windlass.controller.leases import ApiLeases, StoredLease
@@ -18,9 +18,9 @@ from windlass.informers.errors import AlreadyExists, ApiError, Conflict, NotFoun
 from windlass.informers.keys import Key
 from windlass.informers.versions import parse_version
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.realtime(limit=180)  # the first test on a server starts it
 
-SERVERS = pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("server_kind", EVERY_SERVER)
 MINE = LeaseRecord("me", 15, 0)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import attrs
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller import Manager, Request, Settings, Watch, map_objects
 from windlass.controller.election import LeaderElection
@@ -114,8 +114,8 @@ async def busy(ctx, request: Request) -> None:
     await ctx.status(gate, open=True)
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("server_kind", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server_kind", EVERY_SERVER)
 async def test_no_request_of_a_controller_is_outside_of_its_role(server_kind, monkeypatch):
     observed = []
     exchange = Client._exchange

@@ -28,7 +28,7 @@ def folder(pytester):
 def test_the_fault_of_the_first_version_is_found_as_the_page_says(folder):
     (folder.path / "accounts_first.py").replace(folder.path / "accounts.py")
     result = folder.runpytest_subprocess(*ARGUMENTS)
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
     shown = re.search(r"```\n(killed before write .*?)\n```", PAGE, re.DOTALL)[1]
     # Of the calls before, only their number is the operator's own affair.
     said = result.stdout.str().replace("\n    ", "\n")
@@ -39,12 +39,12 @@ def test_the_fault_of_the_first_version_is_found_as_the_page_says(folder):
 def test_the_mended_version_passes_and_so_do_the_programs_of_the_how_to_pages(folder):
     for file in [*(HOW_TO / "testing").glob("*.py"), HOW_TO / "finalizers.py"]:
         shutil.copy(file, folder.path)
-    folder.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=9)
+    folder.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=10)
 
 
 def test_the_mended_version_passes_on_real_programs(folder, monkeypatch):
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(BINARIES or servers.control_plane_binaries()))
-    folder.runpytest_subprocess(*ARGUMENTS, "--control-plane=binaries").assert_outcomes(passed=4)
+    folder.runpytest_subprocess(*ARGUMENTS, "--control-plane=binaries").assert_outcomes(passed=5)
 
 
 def test_the_two_versions_differ_in_what_the_page_says():

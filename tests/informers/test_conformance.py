@@ -8,7 +8,7 @@ import attrs
 import pytest
 from journal import Journal
 from scripted_cluster import running, until
-from servers import at_hand, open_server
+from servers import EVERY_SERVER, at_hand, open_server
 
 from windlass.informers import requests
 from windlass.informers.api import Api
@@ -37,7 +37,7 @@ from windlass.informers.resources import Resource
 from windlass.informers.store import Added, Deleted, Updated
 from windlass.informers.typed import CustomResource, ObjectMeta
 
-pytestmark = [pytest.mark.realtime, pytest.mark.parametrize("server", ["embedded", "kubernetes"])]
+pytestmark = [pytest.mark.realtime(limit=180), pytest.mark.parametrize("server", EVERY_SERVER)]
 
 DEPLOYMENT = Resource("apps", "v1", "Deployment", "deployments")
 OURS = "metadata.name!=kube-root-ca.crt"  # a real control plane puts that one into every namespace

@@ -1,9 +1,9 @@
 from functools import partial
 
-from accounts import Account, setup
+from accounts import Account, AccountSpec, reconcile, setup
 
 from windlass.envtest.kit import Calls, Trial, assert_idempotent, eventually, for_every_crash_point
-from windlass.informers import Key
+from windlass.informers import Key, ObjectMeta
 
 ADA = {"apiVersion": "example.com/v1", "kind": "Account", "metadata": {"name": "ada"}, "spec": {"owner": "Ada"}}
 
@@ -27,6 +27,10 @@ async def test_a_status_that_somebody_else_wrote_first_is_written_again(manager,
         await manager.api.create(Account, ADA, namespace=namespace)
         assert await eventually(lambda: number_of_ada(manager, namespace))
     assert conflict.spent
+
+
+async def test_the_reconcile_function_does_its_work_once(bank):
+    await assert_idempotent(partial(reconcile, bank), Account(AccountSpec("Ada"), metadata=ObjectMeta("ada")))
 
 
 async def test_it_does_nothing_when_there_is_nothing_to_do(cluster, bank):

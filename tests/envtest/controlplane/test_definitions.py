@@ -2,7 +2,7 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.envtest.controlplane.definitions import install_definitions
 from windlass.envtest.errors import DefinitionError, EnvtestError
@@ -10,7 +10,7 @@ from windlass.informers import Api, Client, Cluster, Resource
 from windlass.informers.builtins import CustomResourceDefinition
 from windlass.informers.errors import Invalid
 
-SERVERS = pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("kind", EVERY_SERVER)
 FREE = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
 
 
@@ -33,7 +33,7 @@ async def api(kind):
         yield Api(client)
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @SERVERS
 async def test_every_served_version_of_every_kind_can_be_used_at_once_afterwards(kind):
     first, second = definition(versions=("v1", "v2")), definition()
@@ -48,7 +48,7 @@ async def test_every_served_version_of_every_kind_can_be_used_at_once_afterwards
             await server.delete(CustomResourceDefinition, (await _found(server, one)).key)
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @SERVERS
 async def test_a_definition_that_is_there_is_brought_up_to_date(kind):
     older = definition()
@@ -62,7 +62,7 @@ async def test_a_definition_that_is_there_is_brought_up_to_date(kind):
         await server.delete(CustomResourceDefinition, (await _found(server, older)).key)
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @SERVERS
 async def test_names_that_another_has_are_an_error_with_the_servers_reason(kind):
     first = definition()
@@ -78,7 +78,7 @@ async def test_names_that_another_has_are_an_error_with_the_servers_reason(kind)
             await server.delete(CustomResourceDefinition, (await _found(server, one)).key)
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)
 @SERVERS
 async def test_a_definition_that_the_server_refuses_is_its_own_error(kind):
     broken = definition()

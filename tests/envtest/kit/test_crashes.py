@@ -18,7 +18,7 @@ from operators_under_test import (
     marks_then_creates,
     operator,
 )
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller import Manager
 from windlass.envtest.kit import CrashPoint, CrashPointFailed, NeverAtRest, Trial, TrialError, for_every_crash_point
@@ -28,7 +28,7 @@ from windlass.manifests.install import install
 
 pytestmark = pytest.mark.realtime(limit=150)
 
-SERVERS = pytest.mark.parametrize("server", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("server", EVERY_SERVER)
 
 
 @contextlib.asynccontextmanager

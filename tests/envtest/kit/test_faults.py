@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from operators_under_test import ORDER, Shop, buys_once, operator
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller import Manager
 from windlass.envtest.kit import Calls, Faults
@@ -25,7 +25,7 @@ from windlass.informers.requests import ListOptions
 
 pytestmark = pytest.mark.realtime(limit=150)
 
-SERVERS = pytest.mark.parametrize("server", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("server", EVERY_SERVER)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from operators_under_test import (
     deletes_and_creates,
     operator,
 )
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.controller import Context, Request
 from windlass.envtest.kit import NotIdempotent, Trial, TrialError, assert_idempotent
@@ -23,7 +23,7 @@ from windlass.manifests import kind
 
 pytestmark = pytest.mark.realtime(limit=150)
 
-SERVERS = pytest.mark.parametrize("server", ["embedded", "kubernetes"])
+SERVERS = pytest.mark.parametrize("server", EVERY_SERVER)
 
 
 @contextlib.asynccontextmanager

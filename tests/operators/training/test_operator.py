@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from seeds import announced_seed
-from servers import Server, open_server
+from servers import EVERY_SERVER, Server, open_server
 
 from windlass.controller import ExecutorRegistry, Manager
 from windlass.informers.api import Api
@@ -108,7 +108,8 @@ def reason_of(status, kind):
     return Conditions.of(status.conditions).get(kind).reason
 
 
-@pytest.mark.parametrize("server", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server", EVERY_SERVER)
 async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_endpoint_finds(tmp_path, server):
     async with house(tmp_path, server) as home, home.controller():
         await home.api.create(TrainingJob, sample_job((tmp_path / "digits").as_uri()), namespace="default")
