@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from programs import WINDLASS, children_of, run, running, until
-from servers import open_server
+from servers import EVERY_SERVER, open_server
 
 from windlass.cli import up
 from windlass.envtest.apiserver import ApiServer
@@ -195,7 +195,8 @@ async def test_a_second_ctrl_c_ends_it_at_once_and_no_trainer_is_left(tmp_path):
     await until(lambda: not alive(trainer))
 
 
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+@pytest.mark.realtime(limit=180)  # the first test on a server starts it
+@pytest.mark.parametrize("kind", EVERY_SERVER)
 async def test_a_cluster_of_ones_own_serves_as_well(kind, tmp_path):
     async with open_server(kind) as server:
         server.write_kubeconfig(tmp_path / "kubeconfig")

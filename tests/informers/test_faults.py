@@ -17,7 +17,7 @@ from fault_proxy import FaultProxy
 from hurried_loop import HurriedLoop
 from journal import Journal
 from scripted_cluster import running, until
-from servers import at_hand, forget_history, open_server
+from servers import EVERY_SERVER, at_hand, forget_history, open_server
 
 from windlass.informers.api import Api
 from windlass.informers.backoff import Backoff
@@ -41,7 +41,7 @@ EVERYWHERE = [
     pytest.param("embedded", STREAMS, id="embedded-streaming list"),
     pytest.param("kubernetes", LISTS, id="kubernetes-list"),
 ]
-BY_LIST = [pytest.param("embedded", LISTS, id="embedded"), pytest.param("kubernetes", LISTS, id="kubernetes")]
+BY_LIST = [pytest.param(name, LISTS, id=name) for name in EVERY_SERVER]
 
 everywhere = pytest.mark.parametrize(("server", "policy"), EVERYWHERE)
 by_list = pytest.mark.parametrize(("server", "policy"), BY_LIST)
@@ -288,7 +288,7 @@ class TestConnections:
             assert journal.told == ["++a", "+b"]
 
 
-@pytest.mark.realtime
+@pytest.mark.realtime(limit=180)  # the first test on a server starts it
 class TestAnswers:
     """What the server says, or somebody in its place."""
 
