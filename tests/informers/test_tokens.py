@@ -107,7 +107,8 @@ async def test_permission_that_is_missing_is_the_reason_for_not_being_synced_unt
             key = await account(api, f"tokens-{uuid.uuid4().hex[:10]}")
             await api.create(ConfigMap, {"metadata": {"name": "a"}}, namespace=key.namespace)
             ours = attrs.evolve(direct, credentials=StaticHeader(f"Bearer {await issued(api, key)}"))
-            async with Client(ours) as client:
+            codes = Codes()
+            async with Client(ours, observer=codes) as client:
                 informer = informer_of(client, key.namespace)
                 async with running(informer):
                     await until(lambda: informer.statistics().relists.get("denied"))
@@ -118,6 +119,8 @@ async def test_permission_that_is_missing_is_the_reason_for_not_being_synced_unt
                     await permit(api, key)
                     await informer.ready(20)
                     await until(lambda: [one.name for one in informer.store] == ["a"])
+                    # asyncio loses a connection that is cancelled in the turn of the loop before TLS begins.
+                    await until(lambda: ("watch", "200") in codes.seen)
 
 
 @pytest.mark.realtime
