@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from windlass.envtest.apiserver.extension.conversion import Conversion
+from windlass.envtest.apiserver.builtin.events import EVENTS, event_in
+from windlass.envtest.apiserver.extension.conversion import Conversion, Convert
 from windlass.envtest.apiserver.schema.rules import Rules
 from windlass.envtest.apiserver.values import Json
 
@@ -69,7 +70,8 @@ class Resource:
     embeds: bool = False  # the schema has embedded resources somewhere
     storage_version: str = ""
     schemas: Json = attrs.field(factory=dict, repr=False)  # of all versions, by apiVersion
-    conversion: Conversion | None = None  # between the versions, by a webhook
+    conversion: Conversion | Convert | None = None  # between the versions, by a webhook or of the server's own
+    stored_as: tuple[str, str] | None = None  # qualified name and apiVersion of the kind that this one is, too
     defined_at: int = 0  # the revision at which this definition took effect; older objects are defaulted when read
     review: bool = False  # a question: a POST answers it, nothing is stored
     terminating: bool = False
@@ -86,6 +88,23 @@ class Resource:
     def api_version(self) -> str:
         """`group/version`, or just the version in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def place(self) -> str:
+        """The qualified name under which its objects are stored: its own, but for Events, which have two."""
+        return self.qualified if self.stored_as is None else self.stored_as[0]
+
+    @property
+    def stored_group(self) -> str:
+        """The group of `place`, as errors name it."""
+        return self.group if self.stored_as is None else self.place.partition(".")[2]
+
+    @property
+    def stored_api_version(self) -> str:
+        """The apiVersion in which its objects are stored."""
+        if self.stored_as is not None:
+            return self.stored_as[1]
+        return f"{self.group}/{self.storage_version}" if self.storage_version else self.api_version
 
     @property
     def listing(self) -> str:
@@ -198,13 +217,15 @@ def _service_ports(service: Json) -> str:
 
 
 def _event_object(event: Json) -> str:
-    involved = event.get("involvedObject") or {}
+    involved = event.get("involvedObject") or event.get("regarding") or {}
     return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
 
 
 def _last_seen(event: Json) -> Any:
-    first = event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
-    return first or event["metadata"].get("creationTimestamp")
+    fields = ("lastTimestamp", "deprecatedLastTimestamp", "eventTime", "firstTimestamp", "deprecatedFirstTimestamp")
+    return next((event[field] for field in fields if event.get(field)), None) or event["metadata"].get(
+        "creationTimestamp"
+    )
 
 
 _AGE = Column("Age", "date", ".metadata.creationTimestamp")
@@ -213,6 +234,14 @@ _AGE = Column("Age", "date", ".metadata.creationTimestamp")
 def _columns(*columns: Column) -> tuple[Column, ...]:
     return (*columns, _AGE)
 
+
+_EVENT_COLUMNS = (
+    Column("Last Seen", "date", compute=_last_seen),
+    Column("Type", path=".type"),
+    Column("Reason", path=".reason"),
+    Column("Object", compute=_event_object),
+    Column("Message", compute=lambda event: event.get("message") or event.get("note")),
+)
 
 BUILT_IN: tuple[Resource, ...] = (
     Resource(
@@ -229,13 +258,11 @@ BUILT_IN: tuple[Resource, ...] = (
     ),
     Resource(
         "", "v1", "Event", "events", short_names=("ev",), generation=False, create_on_update=True,
-        columns=(
-            Column("Last Seen", "date", compute=_last_seen),
-            Column("Type", path=".type"),
-            Column("Reason", path=".reason"),
-            Column("Object", compute=_event_object),
-            Column("Message", path=".message"),
-        ),
+        columns=_EVENT_COLUMNS,
+    ),
+    Resource(
+        "events.k8s.io", "v1", "Event", "events", short_names=("ev",), generation=False, create_on_update=True,
+        columns=_EVENT_COLUMNS, conversion=event_in, stored_as=(EVENTS, "v1"),
     ),
     Resource(
         "", "v1", "Pod", "pods", short_names=("po",), categories=("all",), status=True,

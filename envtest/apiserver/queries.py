@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from windlass.envtest.apiserver.builtin.events import EVENTS, NEW_EVENTS, stored_field
 from windlass.envtest.apiserver.errors import Fault, bad_request, invalid
 from windlass.envtest.apiserver.kinds import Resource
 from windlass.envtest.apiserver.selectors import (
@@ -24,7 +25,8 @@ __all__ = ("ListQuery", "flag", "parse_query", "parse_version", "selector")
 
 _INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _SELECTABLE: dict[str, tuple[str, ...]] = {
-    "events": (*(f"involvedObject.{field}" for field in _INVOLVED), "reason", "type", "source", "reportingComponent"),
+    NEW_EVENTS: (*(f"regarding.{field}" for field in _INVOLVED), "reason", "type", "reportingController"),
+    EVENTS: (*(f"involvedObject.{field}" for field in _INVOLVED), "reason", "type", "source", "reportingComponent"),
     "pods": (
         *(f"spec.{field}" for field in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName")),
         *("status.phase", "status.podIP"),
@@ -97,6 +99,9 @@ def parse_query(query: Mapping[str, str], resource: Resource) -> ListQuery:
     for requirement in found.fields:
         if requirement.field not in known:
             raise bad_request(f"field label not supported: {requirement.field}")
+    if resource.qualified == NEW_EVENTS:  # they are looked up in the object as it is stored
+        stored = [attrs.evolve(one, field=stored_field(one.field)) for one in found.fields]
+        found = attrs.evolve(found, fields=tuple(stored))
     parse_version(found.version)
     faults = _watch_faults(found) if found.watch else _list_faults(found)
     if faults:

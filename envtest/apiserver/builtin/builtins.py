@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from windlass.envtest.apiserver.builtin.accesskinds import RBAC_GROUP, access_faults, prepare_access
 from windlass.envtest.apiserver.builtin.defaulting import default_kind
+from windlass.envtest.apiserver.builtin.events import NEW_EVENTS, event_faults
 from windlass.envtest.apiserver.builtin.pods import pod_faults, pod_update_faults, service_class
 from windlass.envtest.apiserver.errors import Fault
 from windlass.envtest.apiserver.extension.registrations import complete_hooks, registration_faults
@@ -104,6 +105,8 @@ def built_in_faults(qualified: str, obj: Json, old: Json | None) -> list[Fault]:
     """The rules of a built-in kind."""
     if qualified.endswith(RBAC_GROUP):
         return access_faults(qualified, obj, old)
+    if qualified == NEW_EVENTS:
+        return event_faults(obj) if old is None else []
     spec = obj.get("spec")
     if qualified in REGISTRATIONS:
         return registration_faults(obj)

@@ -119,6 +119,15 @@ _SHAPES: dict[str, Json] = {
         type=_TEXT,
         **dict.fromkeys(("firstTimestamp", "lastTimestamp", "eventTime"), _TEXT),
     ),
+    "events.events.k8s.io": _object(
+        regarding=_object(kind=_TEXT, name=_TEXT, namespace=_TEXT, uid=_TEXT),
+        related=_object(kind=_TEXT, name=_TEXT, namespace=_TEXT, uid=_TEXT),
+        deprecatedSource=_object(component=_TEXT),
+        deprecatedCount=_COUNT,
+        series=_object(count=_COUNT, lastObservedTime=_TEXT),
+        **dict.fromkeys(("note", "reason", "type", "action", "reportingController", "reportingInstance"), _TEXT),
+        **dict.fromkeys(("eventTime", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"), _TEXT),
+    ),
     "customresourcedefinitions.apiextensions.k8s.io": _object(spec=_CRD_SPEC, status=_CRD_STATUS),
     **ACCESS_SHAPES,
 }

@@ -100,7 +100,7 @@ class Handlers:
     def close(self) -> None:
         """End every open watch; new ones end at once."""
         self._closing = True
-        for resource in {resource.qualified for resource in self._registry}:
+        for resource in {resource.place for resource in self._registry}:
             self._cache.end_watches(resource)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -264,7 +264,7 @@ class Handlers:
         query = parse_query(request.query, target.resource)
         await self._reached(parse_version(query.version))
         wake = asyncio.Event()
-        subscription = self._cache.subscribe(target.resource.qualified, wake.set, lambda: _abort(request))
+        subscription = self._cache.subscribe(target.resource.place, wake.set, lambda: _abort(request))
         if self._closing:
             subscription.end()
         try:
@@ -288,7 +288,7 @@ class Handlers:
         except ConnectionError:
             logger.debug("the client of %s has gone", request.path_qs)
         finally:
-            self._cache.unsubscribe(target.resource.qualified, subscription)
+            self._cache.unsubscribe(target.resource.place, subscription)
         return response
 
     async def _post(self, user: User, request: web.Request, target: Target) -> web.StreamResponse:
@@ -363,7 +363,7 @@ class Handlers:
     ) -> list[Stored]:
         """D-08; what somebody else deletes while a webhook is asked is left out."""
         selects, deleted = selector(query, target.namespace), []
-        for stored in self._store.items(target.resource.qualified, target.namespace):
+        for stored in self._store.items(target.resource.place, target.namespace):
             if selects(stored) and self._store.get(stored.key) is not None:
                 one = attrs.evolve(target, namespace=stored.key.namespace, name=stored.key.name)
                 deleted.append((await _decided(request, partial(self._operations.delete, one, options)))[0])

@@ -19,7 +19,9 @@ __all__ = ("Path", "Shape", "element", "from_fields", "leaves", "matches", "node
 Path = tuple[str, ...]
 
 _ATOMIC_LISTS = frozenset({"taints", "topologySpreadConstraints", "hostAliases", "addresses"})
-_ATOMIC_MAPS = frozenset({"selector", "nodeSelector", "valueFrom", "labelSelector", "involvedObject"})
+_ATOMIC_MAPS = frozenset(
+    {"selector", "nodeSelector", "valueFrom", "labelSelector", "involvedObject", "regarding", "related"}
+)
 _SETS = frozenset({"finalizers"})
 _SERVER_FIELDS = frozenset(
     {

@@ -71,7 +71,7 @@ def list_page(store: Store, cache: WatchCache, target: Target, query: ListQuery)
         revision = store.revision if asked == INCONSISTENT else asked
     elif query.match == "Exact" or (query.limit and not query.match and query.version not in ("", "0")):
         revision = parse_version(query.version)
-    snapshot = iter(store.items(target.resource.qualified, target.namespace, after=after))
+    snapshot = iter(store.items(target.resource.place, target.namespace, after=after))
     if revision != store.revision:
         snapshot = _past(store, cache, target, revision, after=after)
     selects = selector(query, "", target.name)
@@ -87,7 +87,7 @@ def list_page(store: Store, cache: WatchCache, target: Target, query: ListQuery)
 
 def _past(store: Store, cache: WatchCache, target: Target, revision: int, *, after: str | None) -> Iterator[Stored]:
     try:
-        newer = cache.since(target.resource.qualified, revision)
+        newer = cache.since(target.resource.place, revision)
     except ApiError:
         if after is None:
             raise
@@ -98,4 +98,4 @@ def _past(store: Store, cache: WatchCache, target: Target, revision: int, *, aft
         if (not target.namespace or change.current.key.namespace == target.namespace)
         and (after is None or change.current.key.place > after)
     ]
-    return rewind(store.items(target.resource.qualified, target.namespace, after=after), relevant)
+    return rewind(store.items(target.resource.place, target.namespace, after=after), relevant)

@@ -21,6 +21,7 @@ from windlass.envtest.apiserver.builtin.builtins import (
     prepare_create,
     prepare_write,
 )
+from windlass.envtest.apiserver.builtin.events import NEW_EVENTS, complete_event
 from windlass.envtest.apiserver.decisions import recall
 from windlass.envtest.apiserver.errors import (
     Fault,
@@ -116,7 +117,7 @@ class Operations:
         if resource.schema is None:
             prepare_write(resource.qualified, obj)  # defaults of what was just set
         self._check(attrs.evolve(target, name=obj["metadata"]["name"]), obj, None, options)
-        key = Key(resource.qualified, target.namespace, obj["metadata"]["name"])
+        key = Key(resource.place, target.namespace, obj["metadata"]["name"])
         existing = self.store.get(key)
         if existing is not None:
             raise already_exists(resource.qualified, key.name, deleting="deletionTimestamp" in existing.metadata)
@@ -150,7 +151,7 @@ class Operations:
             fault = Fault(
                 "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
             )
-            raise invalid(target.resource.kind, target.resource.group, target.name, [fault])
+            raise invalid(target.resource.kind, target.resource.stored_group, target.name, [fault])
         check_uid(target, metadata, stored.metadata)
         return self.replace(target, body, stored, options), False
 
@@ -164,7 +165,7 @@ class Operations:
         else:
             faults = objects.restore_on_update(metadata, old["metadata"])
             if faults:
-                raise invalid(resource.kind, resource.group, target.name, faults)
+                raise invalid(resource.kind, resource.stored_group, target.name, faults)
             if resource.status:
                 _keep_status(body, old)
         deduplicate_owners(body["metadata"], options)
@@ -259,7 +260,7 @@ class Operations:
         name, base = metadata.get("name") or "", metadata.get("generateName") or ""
         for attempt in range(GENERATED_TRIES if base and not name else 0):
             name = recall(f"name {attempt}", lambda: objects.generated_name(base, self._rng))
-            if self.store.get(Key(target.resource.qualified, target.namespace, name)) is None:
+            if self.store.get(Key(target.resource.place, target.namespace, name)) is None:
                 break
         return name
 
@@ -275,6 +276,8 @@ class Operations:
             report_unknown(unknown, options)
         else:
             prepare_write(resource.qualified, obj)
+            if old is not None and resource.qualified == NEW_EVENTS:
+                complete_event(obj)  # else the old one, which is shown complete, would not be the same
             if resource.qualified == "services":
                 chance = random.Random(recall("chance", lambda: self._rng.getrandbits(64)))  # noqa: S311
                 assign_addresses(obj, old, (one.obj for one in self.store.items("services")), chance)
@@ -297,7 +300,7 @@ class Operations:
         if old is not None:
             faults = objects.restore_on_update(found["metadata"], old["metadata"])
             if faults:
-                raise invalid(target.resource.kind, target.resource.group, target.name, faults)
+                raise invalid(target.resource.kind, target.resource.stored_group, target.name, faults)
             check_version(target, found["metadata"], old["metadata"])
             if target.subresource == "status":
                 found = _with_status_of(copied(old), found)
@@ -310,7 +313,7 @@ class Operations:
         resource = target.resource
         faults = objects.metadata_faults(obj["metadata"], resource) + self._kind_faults(obj, old, resource)
         if faults:
-            raise invalid(resource.kind, resource.group, obj["metadata"].get("name") or "", faults)
+            raise invalid(resource.kind, resource.stored_group, obj["metadata"].get("name") or "", faults)
         if target.subresource != "scale" and self.admission.concerns(resource):
             self.admission.validate(write_of(target, obj, old, options))
 
@@ -340,7 +343,7 @@ class Operations:
 
 def _stored_form(obj: Json, resource: Resource) -> Json:
     """The object in the version in which its kind is stored."""
-    version = f"{resource.group}/{resource.storage_version}" if resource.storage_version else resource.api_version
+    version = resource.stored_api_version
     return obj if obj["apiVersion"] == version else converted([obj], version, resource.conversion)[0]
 
 

@@ -23,7 +23,7 @@ class Target:
     @property
     def key(self) -> Key:
         """Where the object is stored."""
-        return Key(self.resource.qualified, self.namespace, self.name)
+        return Key(self.resource.place, self.namespace, self.name)
 
 
 @attrs.frozen

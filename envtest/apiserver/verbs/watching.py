@@ -81,7 +81,7 @@ class Watch:
         version = parse_version(self._query.version)
         initial = self._query.initial_events
         if initial or (initial is None and not version):  # W-03, W-10
-            items = self._store.items(self._target.resource.qualified, self._target.namespace)
+            items = self._store.items(self._target.resource.place, self._target.namespace)
             shown = views([stored for stored in items if self._selects(stored)], self._target.resource)
             lines = [self._renderer.event(ADDED, stored) for stored in shown]
             if initial and self._query.bookmarks:
@@ -89,7 +89,7 @@ class Watch:
             return b"".join(lines)
         if not version:
             return b""  # sendInitialEvents=false without a version: from now on
-        return self._lines(self._cache.since(self._target.resource.qualified, version))
+        return self._lines(self._cache.since(self._target.resource.place, version))
 
     def _lines(self, changes: list[Change]) -> bytes:
         visible = [found for found in (seen(change, self._selects) for change in changes) if found is not None]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from windlass.envtest.apiserver.builtin.events import EVENTS
 from windlass.envtest.apiserver.kinds import Column, Resource
 from windlass.envtest.apiserver.store.storage import Stored
 from windlass.envtest.apiserver.values import Json, encode
@@ -102,13 +103,13 @@ def columns_of(resource: Resource) -> list[Json]:
         }
         for column in resource.columns
     ]
-    return own if resource.qualified == "events" else [name, *own]
+    return own if resource.place == EVENTS else [name, *own]
 
 
 def row(stored: Stored, resource: Resource, now: dt.datetime, include: str) -> Json:
     """One row; `include` is Metadata, Object or None."""
     cells = [_cell(column, stored.obj, now) for column in resource.columns]
-    if resource.qualified != "events":
+    if resource.place != EVENTS:
         cells.insert(0, stored.key.name)
     result: Json = {"cells": cells}
     if include == "Object":

@@ -3,7 +3,8 @@ import pytest
 from windlass.envtest.apiserver.builtin.shapes import schema_shape_fault, shape_fault
 from windlass.envtest.apiserver.kinds import BUILT_IN, Resource
 
-KINDS = {resource.kind: resource for resource in BUILT_IN}
+KINDS = {f"{resource.group} {resource.kind}".strip(): resource for resource in BUILT_IN}
+DEFINITION = "apiextensions.k8s.io CustomResourceDefinition"
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,13 @@ KINDS = {resource.kind: resource for resource in BUILT_IN}
         ("Pod", {"spec": []}, "spec"),
         ("Pod", {"status": {"conditions": [None]}}, "status.conditions[0]"),
         ("Event", {"involvedObject": "x"}, "involvedObject"),
-        ("CustomResourceDefinition", {"spec": {"versions": [{"served": "yes"}]}}, "spec.versions[0].served"),
+        ("events.k8s.io Event", {"regarding": "x"}, "regarding"),
+        ("events.k8s.io Event", {"series": {"count": "2"}}, "series.count"),
+        (
+            "apiextensions.k8s.io CustomResourceDefinition",
+            {"spec": {"versions": [{"served": "yes"}]}},
+            "spec.versions[0].served",
+        ),
     ],
 )
 def test_a_wrong_type_in_a_built_in_kind_is_named(kind, body, field):
