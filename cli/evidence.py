@@ -7,7 +7,7 @@ have been cut off by a crash; any other that is no JSON object is an error.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import attrs
 
@@ -50,8 +50,7 @@ class Evidence:
 def from_file(path: Path, question: Question) -> Evidence:
     """What a journal or an audit log says. Raises JournalError, which names the line, and OSError.
 
-    A file that holds nothing of what was asked for is an error, too, unless it is an audit log, where everybody's
-    requests are.
+    A file that holds nothing of what was asked for is an error, too: silence would read as a clean life.
     """
     journal: list[Entry] = []
     audited: list[Mapping[str, Any]] = []
@@ -69,20 +68,23 @@ def from_file(path: Path, question: Question) -> Evidence:
     asked = tuple(entry for entry in journal if question.is_about(entry))
     written = [write for write in found if question.is_about(write.entry)]
     if not asked and not written:
-        _refuse_others(path, question, journal=journal, audited=[write.entry for write in found])
+        _refuse_others(path, question, (*journal, *(write.entry for write in found)))
     return _judged((*asked, *transitions(written)), question, losses(written))
 
 
-def _refuse_others(path: Path, question: Question, *, journal: list[Entry], audited: list[Entry]) -> None:
-    """Raises JournalError when what was asked for is not what the file is about."""
+def _refuse_others(path: Path, question: Question, entries: tuple[Entry, ...]) -> NoReturn:
+    """Raises JournalError: what was asked for is not what the file is about."""
     wanted = question.kind.__name__
-    subjects = sorted({entry.subject for entry in (*journal, *audited)})
+    if not entries:
+        raise JournalError(
+            f"{path}: expected a write with the object that came of it (audit level RequestResponse), found none"
+        )
+    subjects = sorted({entry.subject for entry in entries})
     keys = [place for kind, _, place in (subject.partition(" ") for subject in subjects) if kind == wanted]
-    if question.key is not None and (keys or not journal):
+    if keys:
         raise JournalError(f"{path} has no {wanted} {question.key}; it has {_some(keys)}")
-    if journal:
-        kinds = sorted({entry.subject.partition(" ")[0] for entry in journal})
-        raise JournalError(f"{path} holds transitions of {_some(kinds)}, none of {wanted}; say --kind")
+    kinds = sorted({subject.partition(" ")[0] for subject in subjects})
+    raise JournalError(f"{path} is about {_some(kinds)}, and not about {wanted}; say --kind")
 
 
 def _some(names: list[str]) -> str:

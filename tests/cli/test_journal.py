@@ -129,13 +129,50 @@ def test_a_journal_without_what_was_asked_for_says_what_it_has(tmp_path):
 
     for arguments, says in (
         ((ours, "--only", "x/y"), "ours has no TrainingJob x/y; it has default/digits, default/other"),
-        ((theirs,), "theirs holds transitions of Thing, none of TrainingJob; say --kind"),
-        ((theirs, "--only", "a/b"), "theirs holds transitions of Thing, none of TrainingJob; say --kind"),
+        ((theirs,), "theirs is about Thing, and not about TrainingJob; say --kind"),
+        ((theirs, "--only", "a/b"), "theirs is about Thing, and not about TrainingJob; say --kind"),
         ((bare, "--only", "a/b"), "bare has no TrainingJob a/b; it has"),
     ):
         for reading in ("explain", "export"):
             error = run(reading, *arguments).exception
             assert (says in str(error), getattr(error, "exit_code", None)) == (True, 2), error
+
+
+def audited(kind, *, level="RequestResponse", **status):
+    """A line of an audit log: somebody patched the status of such an object."""
+    answer = {"kind": kind, "metadata": {"name": "x", "namespace": "a", "resourceVersion": "7"}, "status": status}
+    return {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "stage": "ResponseComplete",
+        "verb": "patch",
+        "stageTimestamp": "2026-08-01T12:00:00.000000Z",
+        "objectRef": {"resource": f"{kind.lower()}s", "namespace": "a", "name": "x", "subresource": "status"},
+        "responseStatus": {"code": 200},
+        **({"responseObject": answer} if level == "RequestResponse" else {}),
+    }
+
+
+@pytest.mark.parametrize("arguments", [(), ("--only", "a/x")])
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ([audited("Thing"), audited("Lease")], "log is about Lease, Thing, and not about TrainingJob; say --kind"),
+        ([audited("TrainingJob", level="Metadata")], "(audit level RequestResponse), found none"),
+    ],
+)
+def test_an_audit_log_without_what_was_asked_for_says_what_it_has(tmp_path, events, says, arguments):
+    (tmp_path / "log").write_text("".join(json.dumps(event) + "\n" for event in events))
+    for reading in ("explain", "export"):
+        error = run(reading, str(tmp_path / "log"), *arguments).exception
+        assert (says in str(error), getattr(error, "exit_code", None)) == (True, 2), error
+
+
+def test_an_audit_log_in_which_an_object_stayed_where_it_was_has_no_transitions(tmp_path):
+    (tmp_path / "log").write_text(json.dumps(audited("TrainingJob", phase="Queued")))
+    told = run("explain", str(tmp_path / "log"))
+
+    assert (told.return_value, told.output) == (0, "no transitions\n")
 
 
 def test_many_objects_are_not_all_named(tmp_path):
