@@ -15,6 +15,7 @@ from windlass.cli.revision import files_at
 from windlass.informers import CustomResource
 from windlass.manifests import Change, Definable, Versions, Webhook, changes, definition_of, drift, to_yaml, write
 from windlass.manifests.crd import HEADER
+from windlass.manifests.shapes import shape_faults
 from windlass.operators.promotion import Promotion
 from windlass.operators.training import TrainingJob
 
@@ -135,6 +136,8 @@ def _definitions(texts: dict[str, str], now: Collection[str]) -> dict[str, dict[
                 raise click.ClickException(f"{name}: expected a whole CustomResourceDefinition, found a part of one")
             # Comments may be lost on the way, and what is in the cluster does not change by that.
             if document["metadata"]["name"] in now or text.startswith(HEADER):
+                if wrong := shape_faults(document):
+                    raise click.ClickException(f"{name}: {wrong[0]}")
                 found[document["metadata"]["name"]] = document
     return found
 

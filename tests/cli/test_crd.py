@@ -229,6 +229,18 @@ def test_a_file_that_is_no_definition_is_one_error_that_names_it(repository, con
         assert (done.exit_code, file.name in done.output, says in done.output) == (1, True, True), done.output
 
 
+def test_a_wrong_type_deep_inside_a_file_is_told_with_its_place(repository):
+    (file,) = (repository / "crds").iterdir()
+    file.write_text(file.read_text().replace("maximum: 9", "maximum: nine"))
+    git(repository, "commit", "--quiet", "--all", "-m", "two")
+    for arguments in (("diff",), ("diff", "--against", "HEAD"), ("check", "--against", "HEAD")):
+        done = CliRunner().invoke(crd.command, [*arguments, "after_boxes:Box", "--folder", "crds"])
+
+        assert done.exit_code == 1
+        assert f"{file.name}: $.spec.versions[0].schema" in done.output
+        assert ".properties.spec.properties.size.maximum: expected a number, found 'nine'" in done.output
+
+
 @pytest.mark.parametrize("verb", ["generate", "check", "diff"])
 def test_a_webhook_that_names_no_service_is_wrong_usage(verb):
     done = CliRunner().invoke(crd.command, [verb, "--webhook", "foo"])
