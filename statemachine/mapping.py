@@ -13,6 +13,7 @@ that no old value stays behind. A deferred field changes too often to be worth a
 the next one, or is written when the last is long enough ago. This module does not know how a status is written.
 """
 
+import math
 import types
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -73,7 +74,7 @@ class StatusMapping(Generic[K, S]):
 
     Raises `InvalidMapping`, which names every declaration that does not fit: an unknown field of the status, one that
     two declarations claim, a type that the status cannot hold, a `when` whose field has no default to go back to, a
-    `deferred` that is not above zero, or a class without declarations.
+    `deferred` that is no finite number above zero, or a class without declarations.
     """
 
     def __init__(self, known: type[K], status_class: type[S]) -> None:
@@ -158,8 +159,8 @@ def _faults(
         yield f"the status field {target!r} holds {_shown(held[target])}, found {_shown(get_args(hint)[0])}"
     if declared.when is not None and fields[target].default is attrs.NOTHING:
         yield f"when: the status field {target!r} has no default to go back to"
-    if declared.deferred is not None and not declared.deferred > 0:
-        yield f"deferred: expected seconds above 0, found {declared.deferred!r}"
+    if declared.deferred is not None and not 0 < declared.deferred < math.inf:
+        yield f"deferred: expected a finite number of seconds above 0, found {declared.deferred!r}"
 
 
 def _fits(source: object, target: object) -> bool:

@@ -117,7 +117,13 @@ def mapped(target=Strict, **annotations):
         ({"count": Annotated[bool, status()]}, "count: the status field 'count' holds int, found bool"),
         ({"items": Annotated[tuple[str, ...], status()]}, "'items' holds tuple[int, ...], found tuple[str, ...]"),
         ({"phase": Annotated[str, status(when=bool)]}, "phase: when: the status field 'phase' has no default"),
-        ({"count": Annotated[int, status(deferred=0)]}, "count: deferred: expected seconds above 0, found 0"),
+        *(
+            (
+                {"count": Annotated[int, status(deferred=seconds)]},
+                f"count: deferred: expected a finite number of seconds above 0, found {seconds}",
+            )
+            for seconds in (0, float("inf"), float("nan"))
+        ),
         (
             {"a": Annotated[int, status("count")], "b": Annotated[int, status("count")]},
             "b: the status field 'count'",
