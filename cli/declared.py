@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from windlass.cli.operators import installed, named
+from windlass.cli.operators import Operator, add_all
 from windlass.controller import Manager, Settings
 from windlass.controller.election import LeaderElection
 from windlass.operators.promotion import setup as setup_promotion
@@ -39,14 +39,9 @@ def declared_manager(
     """
     election = LeaderElection("windlass") if leader_election else None
     manager = Manager(settings=Settings(leader_election=election))
-    if training:
-        setup_training(manager, TrainingSettings(state=Path("state"), models=Path("models")))
+    settings = TrainingSettings(state=Path("state"), models=Path("models"))
+    built_in = [Operator("training", lambda manager: setup_training(manager, settings))] if training else []
     if training if promotion is None else promotion:
-        setup_promotion(manager)
-    for operator in installed():
-        operator.add_to(manager)
-    for reference in references:
-        named(reference).add_to(manager)
-    if not manager.controllers:
-        raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
+        built_in.append(Operator("promotion", setup_promotion))
+    add_all(manager, references, built_in=built_in)
     return manager

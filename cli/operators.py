@@ -7,7 +7,7 @@ nothing has been started yet.
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Final, cast
 
@@ -19,7 +19,7 @@ from windlass.controller import Manager
 from windlass.informers import CustomResource
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("GROUP", "Operator", "installed", "named")
+__all__ = ("GROUP", "Operator", "add_all", "installed", "named")
 
 GROUP: Final = "windlass.operators"
 """The entry point group under which packages announce their operators."""
@@ -49,6 +49,18 @@ class Operator:
             raise click.UsageError(
                 f"the operator {self.name} is a coroutine function; expected a plain one that takes the manager"
             )
+
+
+def add_all(manager: Manager, references: Iterable[str], *, built_in: Iterable[Operator] = ()) -> None:
+    """Let the operators that are built in, installed, and named by `references` add their controllers, in this order.
+
+    Raises click.BadParameter for a reference that names no operator, click.UsageError for one that cannot be set up or
+    imported, and if there is nothing to run after all.
+    """
+    for operator in (*built_in, *installed(), *(named(reference) for reference in references)):
+        operator.add_to(manager)
+    if not manager.controllers:
+        raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
 
 
 def installed() -> list[Operator]:
