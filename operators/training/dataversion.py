@@ -18,7 +18,7 @@ from windlass.operators.training.files import canonical_json, sha256_of
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-__all__ = ("DataRecord", "Opened", "Refused", "judge", "resolve")
+__all__ = ("DataRecord", "Opened", "Refused", "is_panic", "judge", "resolve")
 
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
@@ -47,7 +47,7 @@ class Opened:
 class Refused:
     """The library did not open it: `kind` sorts its exception, `detail` is its first line."""
 
-    kind: Literal["absent", "unreachable", "unsupported", "incomplete", "corrupt"]
+    kind: Literal["absent", "unreachable", "unsupported", "incomplete", "corrupt", "broken"]
     detail: str
 
 
@@ -111,7 +111,8 @@ def _refusal(uri: str, asked: Refused, *, version: int | None, newest: Opened | 
         )
     if kind == "unreachable":
         return DataError(f"{uri} cannot be reached: {detail}", reason="TableUnreachable")
-    return DataError(f"the log of {uri} is damaged: {detail}", reason="TableCorrupt")
+    what = f"the Delta library cannot cope with {uri}" if kind == "broken" else f"the log of {uri} is damaged"
+    return DataError(f"{what}: {detail}", reason="TableCorrupt")
 
 
 def _open(uri: str, version: int | None) -> Opened | Refused:
@@ -130,6 +131,15 @@ def _open(uri: str, version: int | None) -> Opened | Refused:
         return Refused("unreachable", _first_line(error))
     except OverflowError as error:
         return Refused("corrupt", f"version {version}: {error}")
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        return Refused("broken", _first_line(error))
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust gave up in the middle of its work: no `Exception`, and it would do so again."""
+    return type(error).__name__ == "PanicException"
 
 
 def _kind(text: str) -> Literal["unsupported", "incomplete", "corrupt"]:
@@ -185,7 +195,7 @@ def _missing(uri: str, paths: list[str]) -> tuple[str, ...]:
     return tuple(sorted(path for path in paths if not any((root / name).exists() for name in (path, unquote(path)))))
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
     return text.removeprefix("Kernel error: ").removeprefix("Generic delta kernel error: ")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from windlass.operators.errors import DataError
-from windlass.operators.training.dataversion import DataRecord, resolve
+from windlass.operators.training.dataversion import DataRecord, is_panic, resolve
 
 __all__ = ("Rows", "read_rows")
 
@@ -62,8 +62,10 @@ def _columns(record: DataRecord) -> dict[str, npt.NDArray[np.generic]]:
         raise DataError(f"{record.uri} version {record.version}: {error}", reason="DataFilesMissing") from error
     except OSError as error:
         raise DataError(f"{record.uri}: {error}", reason="TableUnreachable") from error
-    except Exception as error:
-        # The engine's errors share no root but Exception.
+    except BaseException as error:
+        # The engine's errors share no root but Exception, and its panics not even that.
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         raise DataError(
             f"{record.uri} version {record.version} cannot be read: {error}", reason="TableCorrupt"
         ) from error

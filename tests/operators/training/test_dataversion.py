@@ -185,3 +185,35 @@ def test_judge_gives_each_fault_its_reason_and_only_unreachable_is_worth_another
     assert reason == caught.value.reason
     assert caught.value.retryable == (reason == "TableUnreachable")
     assert "/t" in str(caught.value)
+
+
+PanicException = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+
+
+def test_a_panic_of_the_library_is_the_tables_end_and_is_not_tried_again(lab, monkeypatch):
+    """It is no Exception, and would be tried again for ever if it were let through."""
+
+    def panics(*_, **__):
+        raise PanicException("called `Result::unwrap()` on an `Err` value")
+
+    monkeypatch.setattr("deltalake.DeltaTable", panics)
+    with pytest.raises(DataError, match=r"the Delta library cannot cope with /a\[b: called `Result::unwrap") as caught:
+        resolve("/a[b", 0)
+
+    assert (caught.value.reason, caught.value.retryable) == ("TableCorrupt", False)
+
+
+def test_an_interruption_is_no_panic(lab, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deltalake.DeltaTable", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        resolve("/a", 0)
+
+
+@pytest.mark.parametrize("name", ["a[b", "a]b", "a|b", "a{b}", "a*b", "a^b", "a#b"])
+def test_a_path_with_characters_of_patterns_and_uris_resolves(lab, name):
+    shutil.copytree(lab.write(row=np.arange(3), label=np.arange(3)), lab.path / name)
+
+    assert resolve(str(lab.path / name), 0).rows == 3

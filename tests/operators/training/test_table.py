@@ -88,3 +88,18 @@ def test_another_table_at_the_same_place_is_refused(lab):
         read_rows(attrs.evolve(record, table_id="another"))
 
     assert caught.value.reason == "TableIdMismatch"
+
+
+def test_a_panic_of_the_engine_is_an_unreadable_table(lab, monkeypatch):
+    record = lab.record(lab.blobs())
+    panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+
+    class Builder:
+        def register(self, *_):
+            raise panic("index out of bounds")
+
+    monkeypatch.setattr("deltalake.QueryBuilder", Builder)
+    with pytest.raises(DataError, match="cannot be read: index out of bounds") as caught:
+        read_rows(record)
+
+    assert (caught.value.reason, caught.value.retryable) == ("TableCorrupt", False)
