@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import click
 
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
-from windlass.cli.operators import Operator, installed, named
+from windlass.cli.operators import Operator, add_all
 from windlass.cli.options import FILE, FOLDER, NAME, check_writable, usable_kubeconfig
-from windlass.cli.settings import manager_options, settings_of
+from windlass.cli.settings import in_options, manager_options, settings_of
 from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
 from windlass.operators import promotion as promotion_operator
@@ -94,17 +93,14 @@ def command(
         manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=_settings(given, journal))
     except WindlassError as error:
         raise click.UsageError(_in_options(error)) from error
-    added = [*installed(), *(named(reference) for reference in operators)]
+    built_in = []
     if training and manager.settings.dry_run:
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
     elif training:
-        added.insert(0, _training(state, models, given["workers"]))
+        built_in.append(_training(state, models, given["workers"]))
     if promotion:
-        added.append(_promotion(promotion_urls))
-    for operator in added:
-        operator.add_to(manager)
-    if not manager.controllers:
-        raise click.UsageError("there is nothing to run: name an --operator, or leave --training on")
+        built_in.append(_promotion(promotion_urls))
+    add_all(manager, operators, built_in=built_in)
     try:
         with usable_kubeconfig():
             return run_until_signalled(lambda: _run(manager, quiet=as_json))
@@ -132,8 +128,7 @@ def _in_options(error: WindlassError) -> str:
             "choose another Settings.probe_port, 0 for any free one",
             "expected an address of this machine in --probe-host",
         )
-    text = text.replace("SupportedVersions(policy='warn')", "--supported-policy warn")
-    return re.sub(r"\bSettings\.(\w+)", lambda found: "--" + found[1].replace("_", "-"), text)
+    return in_options(text)
 
 
 async def _run(manager: Manager, *, quiet: bool) -> int:

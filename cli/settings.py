@@ -5,6 +5,7 @@ variable, too: WINDLASS_RUN_ and its name.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -12,8 +13,9 @@ import click
 
 from windlass.cli.options import NAME, PORT
 from windlass.controller import LeaderElection, Settings, Sharding, SupportedVersions
+from windlass.controller.names import manager_fault
 
-__all__ = ("manager_options", "settings_of")
+__all__ = ("in_options", "manager_options", "settings_of")
 
 _DEFAULTS: Final = Settings()
 _ELECTION: Final = LeaderElection("windlass")
@@ -38,6 +40,21 @@ _SAME: Final = (
     "dry_run",
     "field_manager",
 )
+
+
+# How messages about a part of the settings go, the prefix of its options, and those of its fields that have it.
+_PARTS: Final = (
+    ("leader election on the Lease ", "leader-election", "name|namespace|identity"),
+    ("sharding ", "sharding", "name|namespace|member|drain_seconds"),
+    ("the supported versions cannot be used: ", "supported", "lowest|highest|policy"),
+)
+_WORDS: Final = {
+    "SupportedVersions(policy='warn')": "--supported-policy warn",
+    "'major.minor' or None": f"MAJOR.MINOR or {_ANY}",
+    "leader_election.name and sharding.name": "--leader-election-name and --sharding-name",
+    "leader_election and sharding": "--leader-election and --sharding",
+    "dry_run: ": "--dry-run: ",
+}
 
 
 class _Seconds(click.FloatRange):
@@ -146,10 +163,10 @@ def manager_options(function: F) -> F:
 def settings_of(given: Mapping[str, Any]) -> Settings:
     """The manager's settings, from a command's keywords. What does not go together, the manager says.
 
-    Raises click.BadParameter for a name that may not be empty.
+    Raises click.BadParameter for a name that no server takes as a field manager.
     """
-    if not given["field_manager"]:
-        raise click.BadParameter("expected a name, found an empty one", param_hint="--field-manager")
+    if (fault := manager_fault(given["field_manager"])) is not None:
+        raise click.BadParameter(fault.partition(": ")[2], param_hint="--field-manager")
     times = {name: given[name] for name in ("lease_seconds", "renew_seconds", "retry_seconds")}
     election = LeaderElection(**_prefixed(given, "leader_election_"), **times)
     sharding = Sharding(**_prefixed(given, "sharding_"), **times)
@@ -162,6 +179,25 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
             _bound(given["supported_lowest"]), _bound(given["supported_highest"]), given["supported_policy"]
         ),
     )
+
+
+def in_options(text: str) -> str:
+    """What the manager says of its settings, in the words of who wrote the command: each field by its option."""
+    text = "\n".join(_line_in_options(line) for line in text.split("\n"))
+    for said, option in _WORDS.items():
+        text = text.replace(said, option)
+    text = re.sub(r"\b(lease|renew|retry)_seconds\b", r"--\1-seconds", text)
+    return re.sub(r"\bSettings\.(\w+)", lambda found: "--" + found[1].replace("_", "-"), text)
+
+
+def _line_in_options(line: str) -> str:
+    for opening, prefix, fields in _PARTS:
+        if opening in line:
+            head, _, tail = line.partition(opening)
+            named = re.compile(rf"\b({fields})(?=: expected| \()")
+            tail = named.sub(lambda found, prefix=prefix: f"--{prefix}-{found[1].replace('_', '-')}", tail)  # type: ignore[misc]
+            line = head + opening + tail
+    return line
 
 
 def _bound(text: str) -> str | None:

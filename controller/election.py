@@ -8,6 +8,7 @@ import math
 import attrs
 
 from windlass.controller.errors import ManagerError
+from windlass.controller.names import namespace_fault
 
 __all__ = ("Candidacy", "LeaderElection", "timing_faults")
 
@@ -36,6 +37,7 @@ class LeaderElection:
         wrong = timing_faults(self.lease_seconds, self.renew_seconds, self.retry_seconds)
         if not self.name:
             wrong.insert(0, "name: expected the name of a Lease, found ''")
+        wrong += filter(None, [namespace_fault(self.namespace)])
         if self.identity == "":
             wrong.append("identity: expected a name that no other process has, or None, found ''")
         if wrong:

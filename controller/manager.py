@@ -27,6 +27,7 @@ from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch
 from windlass.controller.health import ProbeServer, exposure_fault
 from windlass.controller.metrics import ControllerCollector
+from windlass.controller.names import namespace_fault
 from windlass.controller.offloading import BlockingReconciler
 from windlass.controller.parts import Parts, Stage
 from windlass.controller.predicates import DEFAULT, Predicate
@@ -104,6 +105,8 @@ class Manager:
             if part is not None:
                 with faults:
                     part.validate()
+        if (wrong := namespace_fault(namespace)) is not None:
+            faults.add(wrong)
         faults.raise_all("this manager cannot be built")
         self.namespace = namespace
         self.settings = settings

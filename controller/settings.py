@@ -10,6 +10,7 @@ import attrs
 from windlass.controller.election import LeaderElection
 from windlass.controller.errors import ManagerError
 from windlass.controller.journal import JournalFile
+from windlass.controller.names import manager_fault
 from windlass.controller.sharding import Sharding
 from windlass.controller.version import SupportedVersions
 
@@ -22,6 +23,11 @@ def utc_now() -> datetime:
 
 
 _FINITE: Final = attrs.validators.lt(math.inf)
+
+
+def _manager_name(_: object, __: object, value: str) -> None:
+    if (fault := manager_fault(value)) is not None:
+        raise ValueError(fault)
 
 
 @attrs.frozen
@@ -82,8 +88,8 @@ class Settings:
     journal: JournalFile | None = None
     """Where `ctx.status` records every change of state that it wrote; None for nowhere."""
 
-    field_manager: str = attrs.field(default="windlass", validator=attrs.validators.min_len(1))
-    """The field manager of writes, and the component that reports events."""
+    field_manager: str = attrs.field(default="windlass", validator=_manager_name)
+    """The field manager of writes, and the component that reports events: at most 128 bytes, all of them printable."""
 
     clock: Callable[[], datetime] = utc_now
     """The wall clock, for timestamps in objects. Durations use the loop's clock."""
@@ -92,11 +98,13 @@ class Settings:
         """Raises ManagerError when two settings do not go together."""
         election, sharding = self.leader_election, self.sharding
         if self.dry_run and (election is not None or sharding is not None):
-            raise ManagerError("dry_run: a dry run holds no Lease, so leader_election and sharding must be None")
+            raise ManagerError(
+                "dry_run: a dry run holds no Lease, so it goes with neither of leader_election and sharding"
+            )
         if election is None or sharding is None:
             return
         if (election.name, election.namespace) == (sharding.name, sharding.namespace):
             raise ManagerError(
-                f"leader_election and sharding: expected two names, for each has a Lease of its own, "
+                f"leader_election.name and sharding.name: expected two names, for each has a Lease of its own, "
                 f"found {election.name!r} twice"
             )

@@ -24,6 +24,7 @@ from windlass.controller.elector import Elector, new_identity
 from windlass.controller.errors import LeadershipLost, ManagerError
 from windlass.controller.lease import FencingToken, LeaseRecord
 from windlass.controller.leases import Leases, StoredLease
+from windlass.controller.names import namespace_fault
 from windlass.informers.errors import AlreadyExists, Conflict, InformersError, NotFound
 from windlass.informers.keys import Key
 from windlass.informers.versions import parse_version
@@ -62,6 +63,7 @@ class Sharding:
             for field, value in (("name", self.name), ("member", self.member))
             if value is not None and not _NAME.fullmatch(value)
         ]
+        wrong += filter(None, [namespace_fault(self.namespace)])
         wrong += timing_faults(self.lease_seconds, self.renew_seconds, self.retry_seconds)
         if not (0 <= self.drain_seconds < math.inf):
             wrong.append(f"drain_seconds: expected a finite number from 0 up, found {self.drain_seconds!r}")

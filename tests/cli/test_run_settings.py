@@ -320,12 +320,38 @@ SETUP = ("--operator", "maker:setup")
             (*SETUP, "--journal", "/nowhere/at/all/j"),
             "--journal: /nowhere/at/all/j: there is no folder /nowhere/at/all",
         ),
-        ((*SETUP, "--dry-run", "--leader-election"), "dry_run: a dry run holds no Lease"),
-        ((*SETUP, "--leader-election", "--lease-seconds", "9"), "lease_seconds: expected more than"),
-        ((*SETUP, "--supported-lowest", "new"), "lowest: expected 'major.minor' or None"),
+        (
+            (*SETUP, "--dry-run", "--leader-election"),
+            " --dry-run: a dry run holds no Lease, so it goes with neither of --leader-election and --sharding",
+        ),
+        (
+            (*SETUP, "--leader-election", "--lease-seconds", "9"),
+            " --lease-seconds: expected more than --renew-seconds (10), or two would lead at once; found 9",
+        ),
+        (
+            (*SETUP, "--leader-election", "--retry-seconds", "9"),
+            " --renew-seconds: expected more than 1.2 times --retry-seconds (10.8)",
+        ),
+        (
+            (*SETUP, "--leader-election", "--leader-election-name", ""),
+            " --leader-election-name: expected the name of a",
+        ),
+        ((*SETUP, "--leader-election", "--leader-election-identity", ""), " --leader-election-identity: expected a"),
+        ((*SETUP, "--sharding", "--sharding-name", "A"), " --sharding-name: expected lower-case letters"),
+        ((*SETUP, "--sharding", "--sharding-member", "A"), " --sharding-member: expected lower-case letters"),
+        ((*SETUP, "--sharding", "--lease-seconds", "9"), " --lease-seconds: expected more than --renew-seconds (10)"),
+        ((*SETUP, "--supported-lowest", "new"), " --supported-lowest: expected MAJOR.MINOR or any, found 'new'"),
+        (
+            (*SETUP, "--supported-lowest", "1.30", "--supported-highest", "1.29"),
+            " --supported-lowest: expected at most --supported-highest (1.29), found 1.30",
+        ),
+        *(
+            ((*SETUP, "--field-manager", name), "--field-manager: expected 1 to 128 bytes of printable characters")
+            for name in ("", "a" * 129, "ä" * 65, "a\tb")
+        ),
         (
             (*SETUP, "--leader-election", "--sharding", "--sharding-name", "windlass"),
-            "leader_election and sharding: expected two names",
+            " --leader-election-name and --sharding-name: expected two names",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -1,6 +1,7 @@
 """A manager that cannot work is not built, and all that is wrong with it is said at once."""
 
 import functools
+import re
 from functools import partial
 
 import pytest
@@ -17,7 +18,9 @@ from windlass.controller import (
     Watch,
     map_self,
 )
+from windlass.controller.election import LeaderElection
 from windlass.controller.errors import ManagerFaults
+from windlass.controller.sharding import Sharding
 from windlass.informers.builtins import Node, Pod
 from windlass.informers.errors import UnregisteredKind
 from windlass.informers.keys import Key
@@ -198,3 +201,15 @@ def test_whatever_can_be_waited_for_is_taken():
         wrapped,
     ):
         assert Manager().controller(reconcile, for_=Pod).name == "pod"
+
+
+@pytest.mark.parametrize("namespace", ["", "A", "a_b", "../x", "-a", "a" * 64, 7])
+def test_a_namespace_that_no_cluster_has_is_refused(namespace):
+    """A list in the namespace "" would be one of the whole cluster."""
+    says = f"namespace: expected at most 63 of a-z, 0-9 and '-' (DNS-1123), or None, found {namespace!r}"
+
+    with pytest.raises(ManagerError, match=re.escape(says)):
+        Manager(namespace=namespace)
+    for part in (LeaderElection("a", namespace), Sharding("a", namespace)):
+        with pytest.raises(ManagerError, match=re.escape(says)):
+            part.validate()

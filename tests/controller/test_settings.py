@@ -28,7 +28,7 @@ def test_probes_are_on_loopback_and_off_unless_asked_for():
         {"connect_timeout_seconds": 0.0},
         {"sync_timeout_seconds": 0.0},
         {"contact_timeout_seconds": 0.0},
-        {"field_manager": ""},
+        *({"field_manager": name} for name in ("", "a" * 129, "ä" * 65, "a\nb", "a\u200bb")),
         {"workers": 0},
         {"deadline_seconds": 0.0},
         *({name: float(wrong)} for name in TIMES for wrong in ("nan", "inf")),
@@ -53,7 +53,7 @@ def test_settings_are_a_value():
         ({"dry_run": True, "sharding": Sharding("a")}, "dry_run: a dry run holds no Lease"),
         (
             {"leader_election": LeaderElection("a"), "sharding": Sharding("a")},
-            "leader_election and sharding: expected two names",
+            "leader_election.name and sharding.name: expected two names",
         ),
     ],
 )

@@ -28,8 +28,8 @@ def write_options(request: web.Request, user: User) -> WriteOptions:
         choices = ("Ignore", "Strict", "Warn")
         raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.unsupported("fieldValidation", validation, choices)])
     manager = query.get("fieldManager", "")
-    if len(manager) > 128:
-        raise invalid("WriteOptions", "meta.k8s.io", "", [Fault.too_long("fieldManager", 128)])
+    if faults := _manager_faults(manager):
+        raise invalid("WriteOptions", "meta.k8s.io", "", faults)
     if request.content_type == "application/apply-patch+yaml" and not manager:  # P-07
         raise invalid(
             "PatchOptions", "meta.k8s.io", "", [Fault.required("fieldManager", "is required for apply patch")]
@@ -125,3 +125,13 @@ def parsed(raw: bytes, content_type: str) -> Any:
 
 def _strings(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _manager_faults(manager: str) -> list[Fault]:
+    if len(manager.encode()) > 128:
+        return [Fault.too_long("fieldManager", 128)]
+    strange = [(place, one) for place, one in enumerate(manager) if not one.isprintable()]
+    return [
+        Fault.invalid("fieldManager", manager, f"invalid character U+{ord(one):04X} (at position {place})")
+        for place, one in strange
+    ]
