@@ -42,7 +42,7 @@ def test_a_patch_carries_what_differs_and_the_resource_version():
 
 
 def test_an_equal_status_is_not_written():
-    """F8."""
+    """F8, CA-4."""
     assert status_patch(SUBJECT, {"phase": "A", "extra": 1}, {"phase": "A"}, now=NOW) is None
 
 

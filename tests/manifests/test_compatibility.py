@@ -161,6 +161,7 @@ COMPATIBLE = [
 
 @pytest.mark.parametrize(("path", "value", "place", "said"), BREAKING)
 def test_what_may_break_somebody_is_breaking(path, value, place, said):
+    """R-03 among others: a version in which objects may be stored is gone."""
     found = changes(BASE, changed(path, value))
 
     assert [change for change in found if change.breaking and change.place == place and said in change.text], found

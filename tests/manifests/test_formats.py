@@ -36,6 +36,7 @@ WORD = Resource("formats.windlass.example", "v1", "Word", "words")
 
 @pytest.mark.parametrize(("name", "text", "good"), CASES)
 def test_a_text_has_a_format_or_does_not(name, text, good):
+    """S-19: of a format that nobody knows is every text."""
     assert fits(text, name) is good
 
 

@@ -1,4 +1,4 @@
-"""What immutable fields and rules of classes say holds where CEL is run: on the embedded server, for 1.20 has no rules."""
+"""What immutable fields and rules of classes say holds where CEL is run: on the embedded server, for 1.20 runs none."""
 
 import contextlib
 import uuid

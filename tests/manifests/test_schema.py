@@ -141,6 +141,7 @@ def test_s12_an_embedded_resource_is_an_object_that_keeps_unknown_fields():
 
 
 def test_c07_a_list_of_conditions_is_a_map_keyed_by_type():
+    """C-26: none of them has a heartbeat."""
     schema = schema_for(tuple[Condition, ...])
 
     assert schema["x-kubernetes-list-type"] == "map"
@@ -148,6 +149,7 @@ def test_c07_a_list_of_conditions_is_a_map_keyed_by_type():
     assert schema["items"]["required"] == ["lastTransitionTime", "message", "reason", "status", "type"]
     assert schema["items"]["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
     assert schema["items"]["properties"]["type"]["maxLength"] == 316
+    assert set(schema["items"]["properties"]) == {*schema["items"]["required"], "observedGeneration"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from windlass.statemachine.conditions import Conditions
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_the_phase_written_is_the_one_that_the_conditions_say(phase):
-    """A1."""
+    """A1, C-23: the conditions are what was observed; the phase follows from them and is never read back."""
     job = job_in(phase)
 
     assert phase == current_phase(job) == phases.phase_of(Conditions.of(job.status.conditions)) == job.status.phase

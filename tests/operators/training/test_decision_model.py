@@ -1,6 +1,7 @@
 """The training operator's real decisions, with crashes between any two effects, stale reads and a rival replica."""
 
 import functools
+import re
 
 import attrs
 import pytest
@@ -149,6 +150,36 @@ def honest_journal(before, after):
     return fault_in(after.record.status.journal)
 
 
+KSTATUS = {"Succeeded": "Current", "Failed": "Failed"}
+
+
+def told_apart(before, after):
+    """What kubectl-like tools make of the job is what its phase says; reasons are single words."""
+    return told_wrongly(after.record)
+
+
+@functools.cache
+def told_wrongly(record):
+    job = job_of(record)
+    found, expected = kstatus(job), KSTATUS.get(phase_of(record), "InProgress")
+    if found != expected:
+        return f"kstatus takes it for {found}, expected {expected}"
+    reasons = [one.reason for one in job.status.conditions]
+    return next((f"{one} is no CamelCase word" for one in reasons if not re.fullmatch("[A-Z][A-Za-z0-9]*", one)), None)
+
+
+def kstatus(job):
+    """KS-1 to KS-5, as kstatus reads any object."""
+    statuses = {one.type: one.status for one in job.status.conditions}
+    if job.metadata.deletion_timestamp is not None:
+        return "Terminating"
+    if job.status.observed_generation != job.metadata.generation or statuses.get("Reconciling") == "True":
+        return "InProgress"
+    if statuses.get("Stalled") == "True":
+        return "Failed"
+    return "Current" if statuses.get("Ready", "True") == "True" else "InProgress"
+
+
 @functools.cache
 def fault_in(journal):
     entries = [Entry(**attrs.asdict(one)) for one in journal]
@@ -161,7 +192,7 @@ def fault_in(journal):
     ("replicas", "bounds"), [(1, Bounds(crashes=2, stale=2, versions=14)), (2, Bounds(crashes=1, stale=0, versions=14))]
 )
 def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_passed(replicas, bounds, passes):
-    """A1, G1, G3, B1."""
+    """A1, G1, G3, B1; KS-1 to KS-5, C-27."""
     program = deciding(passes=passes)
     setting = Setting(
         programs=tuple(Program(f"replica {number}", program) for number in range(replicas)),
@@ -177,6 +208,7 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
             Invariant("intent before effect", intent_first),
             Invariant("no model that has not passed", proven_first),
             Invariant("an honest journal", honest_journal),
+            Invariant("kstatus", told_apart),
         ),
         finished=lambda world: MACHINE.is_final(phase_of(world.record)),
     )

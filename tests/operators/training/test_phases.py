@@ -9,6 +9,14 @@ from windlass.statemachine.conditions import Condition, Conditions
 from windlass.statemachine.errors import IllegalTransition
 
 
+def test_conditions_are_named_by_past_participles_and_those_that_kstatus_reads():
+    """C-22."""
+    names = {name: value for name, value in vars(phases).items() if name.isupper() and isinstance(value, str)}
+
+    assert len(names) == 8
+    assert [value for value in names.values() if not value.endswith("ed")] == ["Reconciling"]
+
+
 def test_every_phase_that_is_not_final_can_fail_and_final_ones_are_never_left():
     for phase in phases.MACHINE.states:
         assert phases.MACHINE.is_final(phase) != phases.MACHINE.allows(phase, "fail")
