@@ -15,6 +15,7 @@ from windlass.statemachine.svg import svg
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ORDERS = DOCS / "explanation" / "orders.py"
+RESUMED = ("Pending", "VerifyingData", "Queued", "Running", "Running", "Validating", "Publishing", "Succeeded")
 
 
 def shown(page):
@@ -33,6 +34,7 @@ def test_the_trace_on_the_page_is_what_the_program_prints(capsys):
         ("order", None, ()),
         ("reflector", REFLECTOR, ()),
         ("trainingjob", MACHINE, ()),
+        ("trainingjob-resumed", MACHINE, RESUMED),
         ("trainingjob-failed", MACHINE, ("Pending", "VerifyingData", "Queued", "Running", "Running", "Failed")),
     ],
 )
