@@ -69,6 +69,14 @@ class _Route:
     default: Any
 
 
+@attrs.frozen
+class _Held:
+    """What the status class has: the types of its fields, and the fields, by name."""
+
+    hints: dict[str, Any]
+    fields: dict[str, Any]
+
+
 class StatusMapping(Generic[K, S]):
     """From a class of what is known to a status class, both attrs classes.
 
@@ -124,8 +132,7 @@ def _routes(known: type[Any], status_class: type[Any]) -> tuple[tuple[_Route, ..
         if not attrs.has(one):
             return (), [f"{one.__qualname__} is not an attrs class"]
     hints = get_type_hints(known, include_extras=True)
-    held = get_type_hints(status_class)
-    fields = attrs.fields_dict(status_class)
+    held = _Held(get_type_hints(status_class), attrs.fields_dict(status_class))
     routes: list[_Route] = []
     problems: list[str] = []
     for field in attrs.fields(known):
@@ -133,11 +140,11 @@ def _routes(known: type[Any], status_class: type[Any]) -> tuple[tuple[_Route, ..
         if declared is None:
             continue
         target = declared.name or field.name
-        found = list(_faults(declared, target, hint=hints[field.name], held=held, fields=fields))
+        found = list(_faults(declared, target, hint=hints[field.name], held=held))
         if target in [route.target for route in routes]:
             found.append(f"the status field {target!r} is claimed twice")
         problems += [f"{field.name}: {problem}" for problem in found]
-        routes.append(_Route(field.name, target, declared, _default(fields.get(target))))
+        routes.append(_Route(field.name, target, declared, _default(held.fields.get(target))))
     if not routes:
         problems.append("no field is declared with status()")
     return tuple(routes), problems
@@ -149,15 +156,13 @@ def _declaration(hint: object) -> StatusField | None:
     return next((one for one in get_args(hint)[1:] if isinstance(one, StatusField)), None)
 
 
-def _faults(
-    declared: StatusField, target: str, *, hint: object, held: dict[str, Any], fields: dict[str, Any]
-) -> Iterator[str]:
-    if target not in fields:
-        yield f"the status has no field {target!r}; it has {', '.join(map(repr, fields))}"
+def _faults(declared: StatusField, target: str, *, hint: object, held: _Held) -> Iterator[str]:
+    if target not in held.fields:
+        yield f"the status has no field {target!r}; it has {', '.join(map(repr, held.fields))}"
         return
-    if not _fits(get_args(hint)[0], held[target]):
-        yield f"the status field {target!r} holds {_shown(held[target])}, found {_shown(get_args(hint)[0])}"
-    if declared.when is not None and fields[target].default is attrs.NOTHING:
+    if not _fits(get_args(hint)[0], held.hints[target]):
+        yield f"the status field {target!r} holds {_shown(held.hints[target])}, found {_shown(get_args(hint)[0])}"
+    if declared.when is not None and held.fields[target].default is attrs.NOTHING:
         yield f"when: the status field {target!r} has no default to go back to"
     if declared.deferred is not None and not 0 < declared.deferred < math.inf:
         yield f"deferred: expected a finite number of seconds above 0, found {declared.deferred!r}"
