@@ -249,8 +249,8 @@ def canonical(world, key):
 
 
 def state_as(state, known, *, key, epoch, numbers):
-    # Of the past only that the key was this member's throughout is ever asked.
-    kept = bool(state.past) and all(owner_of(key, past.members) == state.slot for past in state.past)
+    # Of a past ring is asked whether the key was this member's; how often it was or was not makes no difference.
+    owned = {owner_of(key, past.members) == state.slot for past in state.past}
     sightings = {
         slot: type(seen)(seen.version and numbers[slot, seen.version], seen.since)
         for slot, seen in state.sightings.items()
@@ -259,7 +259,7 @@ def state_as(state, known, *, key, epoch, numbers):
     }
     return Membership(
         state.slot, state.identity, LEASE, known, state.settled,
-        (Ring(0, Frozen({state.slot: state.identity})),) if kept else (),
+        tuple(Ring(0, Frozen({state.slot if one else "another": ""})) for one in sorted(owned)),
         epoch(state.drained, 0), Frozen(sightings),
     )  # fmt: skip
 
