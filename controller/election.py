@@ -8,7 +8,7 @@ import math
 import attrs
 
 from windlass.controller.errors import ManagerError
-from windlass.controller.names import namespace_fault
+from windlass.controller.names import lease_fault, namespace_fault
 
 __all__ = ("Candidacy", "LeaderElection", "timing_faults")
 
@@ -34,10 +34,8 @@ class LeaderElection:
 
     def validate(self) -> None:
         """Raises ManagerError with everything that is wrong (L15)."""
-        wrong = timing_faults(self.lease_seconds, self.renew_seconds, self.retry_seconds)
-        if not self.name:
-            wrong.insert(0, "name: expected the name of a Lease, found ''")
-        wrong += filter(None, [namespace_fault(self.namespace)])
+        wrong = [fault for fault in (lease_fault(self.name), namespace_fault(self.namespace)) if fault is not None]
+        wrong += timing_faults(self.lease_seconds, self.renew_seconds, self.retry_seconds)
         if self.identity == "":
             wrong.append("identity: expected a name that no other process has, or None, found ''")
         if wrong:

@@ -6,10 +6,20 @@ Functions return what is wrong, beginning with the field's name, or None.
 import re
 from typing import Final
 
-__all__ = ("manager_fault", "namespace_fault")
+__all__ = ("lease_fault", "manager_fault", "namespace_fault")
 
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LEASE: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LEASE_LENGTH_MAX: Final = 253
 _MANAGER_BYTES_MAX: Final = 128
+
+
+def lease_fault(name: str) -> str | None:
+    """What keeps `name` from being a Lease's (a DNS-1123 subdomain), if anything."""
+    if len(name) <= _LEASE_LENGTH_MAX and _LEASE.fullmatch(name):
+        return None
+    shown = repr(name) if len(name) <= _LEASE_LENGTH_MAX else f"{len(name)} characters"
+    return f"name: expected the name of a Lease, at most {_LEASE_LENGTH_MAX} of a-z, 0-9, '-' and '.', found {shown}"
 
 
 def namespace_fault(name: object) -> str | None:

@@ -333,7 +333,8 @@ async def test_through_kills_partitions_and_lost_answers_there_is_never_more_tha
         ({"retry_seconds": 9.0}, "renew_seconds: expected more than 1.2 times retry_seconds (10.8)"),
         ({"retry_seconds": 0.0}, "retry_seconds: expected a finite number above 0, found 0.0"),
         ({"identity": ""}, "identity: expected a name that no other process has"),
-        ({"name": ""}, "name: expected the name of a Lease, found ''"),
+        ({"name": ""}, "name: expected the name of a Lease, at most 253 of a-z, 0-9, '-' and '.', found ''"),
+        ({"name": "A b"}, "name: expected the name of a Lease, at most 253 of a-z, 0-9, '-' and '.', found 'A b'"),
     ],
 )
 def test_settings_that_would_let_two_lead_are_refused(fields, message):

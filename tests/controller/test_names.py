@@ -3,9 +3,9 @@
 import pytest
 from servers import open_server
 
-from windlass.controller.names import manager_fault, namespace_fault
+from windlass.controller.names import lease_fault, manager_fault, namespace_fault
 from windlass.informers import Api, Client, Cluster
-from windlass.informers.builtins import ConfigMap, Namespace
+from windlass.informers.builtins import ConfigMap, Lease, Namespace
 from windlass.informers.errors import Invalid
 from windlass.informers.requests import WriteOptions
 
@@ -13,11 +13,29 @@ MANAGERS = (
     *("a", "a" * 128, "a" * 129, "ä" * 64, "ä" * 65, "a b", "a/b:c", "é", "日本", "a\nb", "a\tb", "\x7f"),
     *("a\u200bb", "a\u00a0b", "\u2028", "\ue000"),
 )
+LEASES = (
+    "a",
+    "a-b",
+    "a.b",
+    "a" * 253,
+    "a" * 254,
+    "A",
+    "a_b",
+    "a..b",
+    ".a",
+    "-a",
+    "a-",
+    "a.-b",
+    "a b",
+    "a/b",
+    "ä",
+    "a\n",
+)
 NAMESPACES = ("a", "a-b", "0", "a" * 63, "a" * 64, "A", "a_b", "-a", "a-", "a.b", "ä", "a\n")
 
 
 async def refused(api, kind, metadata, **options):
-    body = {"apiVersion": "v1", "kind": kind.kind, "metadata": metadata}
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
     try:
         await api.create(kind, body, options=WriteOptions(dry_run=True, **options))
     except Invalid:
@@ -27,14 +45,16 @@ async def refused(api, kind, metadata, **options):
 
 @pytest.mark.realtime(limit=120)
 @pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
-async def test_servers_refuse_the_same_names_of_managers_and_namespaces(kind):
+async def test_servers_refuse_the_same_names(kind):
     async with open_server(kind) as server, Client(Cluster.from_dict(server.kubeconfig())) as client:
         api = Api(client)
         metadata = {"name": "names", "namespace": "default"}
         managers = {name: await refused(api, ConfigMap, metadata, field_manager=name) for name in MANAGERS}
-        namespaces = {name: await refused(api, Namespace, {"name": f"{name}"}) for name in NAMESPACES}
+        leases = {name: await refused(api, Lease, {"name": name, "namespace": "default"}) for name in LEASES}
+        namespaces = {name: await refused(api, Namespace, {"name": name}) for name in NAMESPACES}
 
     assert managers == {name: manager_fault(name) is not None for name in MANAGERS}
+    assert leases == {name: lease_fault(name) is not None for name in LEASES}
     assert namespaces == {name: namespace_fault(name) is not None for name in NAMESPACES}
 
 
