@@ -5,6 +5,7 @@ have been cut off by a crash; any other that is no JSON object is an error.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -22,6 +23,7 @@ from windlass.statemachine.journal import Entry, from_json
 __all__ = ("Evidence", "Question", "from_file", "from_object")
 
 _NAMES_MAX: Final = 5
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @attrs.frozen
@@ -99,7 +101,8 @@ async def from_object(kubeconfig: Path | None, question: Question, key: Key) -> 
             found = (await Api(client).get(resource_of(question.kind), key)).to_dict()
         except NotFound:
             raise JournalError(f"there is no file and no {question.kind.__name__} of the name {key}") from None
-    journal = (found.get("status") or {}).get("journal")
+    status = found.get("status")
+    journal = status.get("journal") if isinstance(status, dict) else None
     if not isinstance(journal, list):
         raise JournalError(f"{question.kind.__name__} {key} keeps no journal in its status")
     entries = tuple(attrs.evolve(from_json(one), subject=f"{question.kind.__name__} {key}") for one in journal)
@@ -124,4 +127,6 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             found = None
         if not isinstance(found, dict):
             raise JournalError(f"{path}, line {number}: expected a JSON object, found {line[:60]!r}")
+        if _HALF.search(line):  # JSON can hold half a character, and no output can
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
         yield number, found

@@ -105,47 +105,60 @@ def _losses_in(life: list[AuditWrite]) -> Iterator[Finding]:
 
 
 def _write(event: Mapping[str, Any], field: str, initial: str) -> AuditWrite | None:
-    answer, reference = event.get("responseObject"), event.get("objectRef")
-    code = (event.get("responseStatus") or {}).get("code", 0)
-    if event.get("stage") != "ResponseComplete" or event.get("verb") not in _VERBS or not 200 <= code < 300:
+    code, verb = _at(event, "responseStatus", "code"), _text(event, "verb")
+    if _text(event, "stage") != "ResponseComplete" or verb not in _VERBS:
         return None
-    if not isinstance(answer, Mapping) or not isinstance(reference, Mapping):
+    if not (isinstance(code, int) and 200 <= code < 300) or "dryRun=" in _text(event, "requestURI"):
         return None
-    metadata = answer.get("metadata") or {}
-    if not metadata.get("resourceVersion") or "dryRun=" in str(event.get("requestURI", "")):
+    answer = event.get("responseObject")
+    version, status = _text(answer, "metadata", "resourceVersion"), _at(answer, "status")
+    if not version or not isinstance(event.get("objectRef"), Mapping):
         return None
-    status = answer.get("status") or {}
-    kind = answer.get("kind") or reference.get("resource", "")
-    place = "/".join(name for name in (metadata.get("namespace"), metadata.get("name")) if name)
+    # A kind may have a status of any form. One that is no object has no state.
+    status = status if isinstance(status, Mapping) else {}
+    place = "/".join(filter(None, (_text(answer, "metadata", "namespace"), _text(answer, "metadata", "name"))))
+    generation = status.get("observedGeneration")
     entry = Entry(
-        at=moment(str(event.get("stageTimestamp") or event.get("requestReceivedTimestamp") or "")),
+        at=moment(_text(event, "stageTimestamp") or _text(event, "requestReceivedTimestamp")),
         source=initial,
         target=str(status.get(field) or initial),
-        cause=" ".join(filter(None, (event.get("verb"), reference.get("subresource")))),
-        trace_id=str(event.get("auditID", "")),
+        cause=" ".join(filter(None, (verb, _text(event, "objectRef", "subresource")))),
+        trace_id=_text(event, "auditID"),
         writer=_writer(event),
-        version_before=_base(event.get("requestObject")) if event.get("verb") != "create" else "",
-        version_after=metadata["resourceVersion"],
+        version_before=_base(event.get("requestObject")) if verb != "create" else "",
+        version_after=version,
         digest=digest(status),
-        generation=int(status.get("observedGeneration") or 0),
-        subject=f"{kind} {place}",
-        uid=str(metadata.get("uid", "")),
+        generation=generation if isinstance(generation, int) else 0,
+        subject=f"{_text(answer, 'kind') or _text(event, 'objectRef', 'resource')} {place}",
+        uid=_text(answer, "metadata", "uid"),
     )
     return AuditWrite(entry=entry, status=dict(_leaves(status, "")))
 
 
+def _at(found: object, *names: str) -> object:
+    """What lies there, or None: the log has everybody's objects, and they may be of any form."""
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _text(found: object, *names: str) -> str:
+    value = _at(found, *names)
+    return value if isinstance(value, str) else ""
+
+
 def _writer(event: Mapping[str, Any]) -> str:
     """The user, and the program by its field manager or else by the first word of its user agent."""
-    user = (event.get("user") or {}).get("username", "")
-    manager = _MANAGER.search(str(event.get("requestURI", "")))
-    program = manager.group(1) if manager else str(event.get("userAgent", "")).partition(" ")[0]
-    return f"{user} ({program})" if program else str(user)
+    user = _text(event, "user", "username")
+    manager = _MANAGER.search(_text(event, "requestURI"))
+    program = manager.group(1) if manager else _text(event, "userAgent").partition(" ")[0]
+    return f"{user} ({program})" if program else user
 
 
 def _base(request: object) -> str:
     """The version that the request is conditional on: that of an object or merge patch, or of a JSON patch's test."""
     if isinstance(request, Mapping):
-        return str((request.get("metadata") or {}).get("resourceVersion") or "")
+        return _text(request, "metadata", "resourceVersion")
     if isinstance(request, list):
         tests = [one for one in request if isinstance(one, Mapping) and one.get("op") == "test"]
         return next((str(one.get("value")) for one in tests if one.get("path") == "/metadata/resourceVersion"), "")

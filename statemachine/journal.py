@@ -83,8 +83,10 @@ def to_json(entry: Entry) -> dict[str, Any]:
 def from_json(found: Mapping[str, Any]) -> Entry:
     """The entry that JSON describes; what it does not know it leaves out.
 
-    Raises JournalError for a field that is missing or of the wrong type.
+    Raises JournalError for what is no object, and for a field that is missing or of the wrong type.
     """
+    if not isinstance(found, Mapping):
+        raise JournalError(f"expected an object, found {found!r}")
     values: dict[str, Any] = {}
     for name, attribute in _NAMES.items():
         expected = int if name == "generation" else str

@@ -175,6 +175,13 @@ def test_an_audit_log_in_which_an_object_stayed_where_it_was_has_no_transitions(
     assert (told.return_value, told.output) == (0, "no transitions\n")
 
 
+def test_half_a_character_is_shown_as_a_question_mark(tmp_path):
+    path = write(tmp_path / "j", life(writers=("w\ud800",)))
+
+    assert "by w?" in run("explain", path).output
+    assert '"w?"' in run("export", path).output
+
+
 def test_many_objects_are_not_all_named(tmp_path):
     path = write(tmp_path / "j", [entry for n in range(9) for entry in life(subject=f"TrainingJob d/{n}")])
 

@@ -1,5 +1,7 @@
 """Writes, transitions and lost updates, read off events of audit.k8s.io/v1."""
 
+import copy
+
 import pytest
 from orders import ORDER
 
@@ -141,3 +143,30 @@ def test_an_audit_event_is_told_from_a_core_event():
     assert is_audit_event(CREATED)
     assert not is_audit_event({"kind": "Event", "apiVersion": "v1"})
     assert not is_audit_event({"source": "a", "target": "b"})
+
+
+def places(value, path=()):
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield (*path, name)
+        yield from places(inner, (*path, name))
+
+
+STRANGE = (None, True, 5, -1.5, float("nan"), "x", [], {}, [None], [5], {"type": 5}, [{"type": ["x"]}])
+
+
+def test_other_peoples_objects_may_be_of_any_form():
+    """The log has the requests of everybody, and a status is what its kind makes of it."""
+    good = event(2, {"state": "Reserved", "conditions": [{"type": "Paid", "status": "True"}]}, base=1)
+    for path in places(good):
+        if path[0] == "stageTimestamp":
+            continue
+        for value in STRANGE:
+            odd = copy.deepcopy(good)
+            here = odd
+            for name in path[:-1]:
+                here = here[name]
+            here[path[-1]] = value
+            found = read(CREATED, odd, event(9, {"state": "Shipped"}, base=2))
+            losses(found)
+            assert transitions(found)[-1].target == "Shipped"

@@ -87,3 +87,9 @@ def test_entries_are_told_apart_by_object():
     other = Entry(at=AT, source="a", target="b", subject="Order ns/two", uid="v")
 
     assert lives([WHOLE, other, WHOLE]) == {("Order ns/one", "u"): [WHOLE, WHOLE], ("Order ns/two", "v"): [other]}
+
+
+@pytest.mark.parametrize("found", [None, "x", 5, ["at"]])
+def test_what_is_no_object_is_no_entry(found):
+    with pytest.raises(JournalError, match="expected an object, found "):
+        from_json(found)
