@@ -76,6 +76,7 @@ class Life:
     slots: str
     owners: str
     late: str = ""  # identities of those whose looks may be answered late
+    lumped: bool = True  # what was seen of a version that is gone is written down like nothing, which is as good
     belief: int = LEASE
 
     @property
@@ -216,7 +217,7 @@ def epochs(world):
     return {known.epoch for known in rings if known is not None}
 
 
-def canonical(world, key):
+def canonical(world, key, *, lumped):
     epoch = {value: number for number, value in enumerate(sorted(epochs(world)), 1)}.get
     versions = defaultdict(set)
     for leases in (world.leases, *(one.late.leases for one in world.processes if one.late)):
@@ -241,27 +242,30 @@ def canonical(world, key):
         if not one.lives:
             return one
         late = one.late and Snapshot(ring_as(one.late.ring), leases_as(one.late.leases), 0)
-        state = state_as(one.state, ring_as(one.state.ring), key=key, epoch=epoch, numbers=numbers)
+        sightings = sightings_as(one.state, numbers, lumped=lumped)
+        state = Membership(
+            one.state.slot, one.state.identity, LEASE, ring_as(one.state.ring), one.state.settled,
+            past_as(one.state, key), epoch(one.state.drained, 0), sightings,
+        )  # fmt: skip
         return Process(state, one.belief, one.over, one.works, epoch(one.draining, 0), late)
 
     processes = tuple(map(process_as, world.processes))
     return World(processes, ring_as(world.ring), leases_as(world.leases), world.proposed)
 
 
-def state_as(state, known, *, key, epoch, numbers):
-    # Of a past ring is asked whether the key was this member's; how often it was or was not makes no difference.
+def past_as(state, key):
+    """Of a past ring is asked whether the key was this member's; how often it was or was not makes no difference."""
     owned = {owner_of(key, past.members) == state.slot for past in state.past}
-    sightings = {
-        slot: type(seen)(seen.version and numbers[slot, seen.version], seen.since)
+    return tuple(Ring(0, Frozen({state.slot if one else "another": ""})) for one in sorted(owned))
+
+
+def sightings_as(state, numbers, *, lumped):
+    """Those of others: its own Lease is none that a member judges."""
+    return Frozen({
+        slot: type(seen)(seen.version and numbers.get((slot, seen.version), "0"), seen.since)
         for slot, seen in state.sightings.items()
-        # Its own Lease is none that a member judges, and a version that is gone is like none seen.
-        if slot != state.slot and (seen.version is None or (slot, seen.version) in numbers)
-    }
-    return Membership(
-        state.slot, state.identity, LEASE, known, state.settled,
-        tuple(Ring(0, Frozen({state.slot if one else "another": ""})) for one in sorted(owned)),
-        epoch(state.drained, 0), Frozen(sightings),
-    )  # fmt: skip
+        if slot != state.slot and (not lumped or seen.version is None or (slot, seen.version) in numbers)
+    })  # fmt: skip
 
 
 # What holds.
@@ -296,7 +300,7 @@ class Seen:
 
         def after(world):
             for label, raw in moves(world, self.life, key):
-                one = canonical(raw, key)
+                one = canonical(raw, key, lumped=self.life.lumped)
                 if [process.lives for process in one.processes] == [process.lives for process in world.processes]:
                     self.before[one].append(world)
                 yield label, one
@@ -326,6 +330,7 @@ class Seen:
     [
         pytest.param(Life("ab", "ab", late="a1"), id="two, and one hears late"),
         pytest.param(Life("aba", "ab"), id="two and a namesake"),
+        pytest.param(Life("ab", "ba", lumped=False), id="two, the other way round"),
     ],
 )
 def test_no_key_is_worked_by_two_and_it_can_always_become_somebodys(life):
