@@ -3,7 +3,8 @@
 Time goes in ticks. A Lease lasts two of them, and a process believes in its own for as long; one that does not renew in
 time is over, which is also how a process that was killed, paused or cut off looks to the others. Processes join, leave
 and come back under their names at any moment; what they propose arrives late or never; and what one of them is shown
-may be old when it hears of it. Nothing is bounded but the number of processes that there ever are.
+may be old when it hears of it. Bounded is who there ever is and, beside a namesake, that
+the other lives on; neither the number of events nor that of ticks is.
 
 One key is enough: keys meet only where a member says that it has drained, and more keys only make that later. States
 are written down so that equal ones meet: of epochs and versions only equality counts, of times how long ago.
@@ -76,6 +77,7 @@ class Life:
     slots: str
     owners: str
     late: str = ""  # identities of those whose looks may be answered late
+    steady: str = ""  # of those that never leave, and renew in time
     lumped: bool = True  # what was seen of a version that is gone is written down like nothing, which is as good
     belief: int = LEASE
 
@@ -104,7 +106,7 @@ def ranking(key, slots):
 
 
 def moves(world, life, key):
-    yield "a tick", passed(world, life.belief)
+    yield "a tick", passed(world, life)
     if world.proposed is not None:
         after = Ring(1 + max(epochs(world), default=0), Frozen(world.proposed))
         yield f"the ring becomes {dict(world.proposed)}", attrs.evolve(world, ring=after, proposed=None)
@@ -130,7 +132,8 @@ def of_process(world, index, life, key):
     else:
         if owns(state, key):
             yield "begins", with_process(world, index, works=True)
-        yield "leaves", with_process(renewed(world, state, ""), index, **fields(over(process)))
+        if state.identity not in life.steady:
+            yield "leaves", with_process(renewed(world, state, ""), index, **fields(over(process)))
 
 
 def looks(world, index, life, key):
@@ -174,9 +177,13 @@ def renewed(world, state, holder):
     return World(world.processes, world.ring, Frozen({**world.leases, state.slot: lease}), world.proposed)
 
 
-def passed(world, belief):
+def passed(world, life):
     """A tick later. Whoever has asked gives up waiting."""
-    return attrs.evolve(world, processes=tuple(older(one, belief) if one.lives else one for one in world.processes))
+    for index, one in enumerate(world.processes):
+        if one.lives and one.state.identity in life.steady:
+            world = with_process(renewed(world, one.state, one.state.identity), index, belief=-1)
+    processes = (older(one, life.belief) if one.lives else one for one in world.processes)
+    return attrs.evolve(world, processes=tuple(processes))
 
 
 def older(process, belief):
@@ -329,7 +336,7 @@ class Seen:
     "life",
     [
         pytest.param(Life("ab", "ab", late="a1"), id="two, and one hears late"),
-        pytest.param(Life("aba", "ab"), id="two and a namesake"),
+        pytest.param(Life("aba", "ab", steady="b1"), id="one, another, and that one's namesake"),
         pytest.param(Life("ab", "ba", lumped=False), id="two, the other way round"),
     ],
 )
