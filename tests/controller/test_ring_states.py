@@ -3,8 +3,8 @@
 Time goes in ticks. A Lease lasts two of them, and a process believes in its own for as long; one that does not renew in
 time is over, which is also how a process that was killed, paused or cut off looks to the others. Processes join, leave
 and come back under their names at any moment; what they propose arrives late or never; and what one of them is shown
-may be old when it hears of it. Bounded is who there ever is and, beside a namesake, that
-the other lives on; neither the number of events nor that of ticks is.
+may be old when it hears of it. Bounded is who there ever is and, beside a namesake, that the other lives on; neither
+the number of events nor that of ticks is.
 
 One key is enough: keys meet only where a member says that it has drained, and more keys only make that later. States
 are written down so that equal ones meet: of epochs and versions only equality counts, of times how long ago.
