@@ -18,8 +18,11 @@ from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 __all__ = (
     "BATCHED_FROM_SECONDS",
     "INLINE_SECONDS",
+    "Ailing",
+    "Closable",
     "Exemplary",
     "Explainer",
+    "Hold",
     "LoadedModel",
     "Model",
     "checked",
@@ -89,12 +92,40 @@ class Exemplary(Protocol):
         """Inputs of so many rows that it can answer, for its warm-up."""
 
 
+@runtime_checkable
+class Closable(Protocol):
+    """What a model has besides, when more than memory must be given back."""
+
+    def close(self) -> None:
+        """Called once, in a thread, when no request can use the model any more."""
+
+
+@runtime_checkable
+class Ailing(Protocol):
+    """What a model has besides, when it may be unable to answer for a while after it was loaded."""
+
+    def not_ready_because(self) -> str | None:
+        """The reason, None when it can answer. Must not wait."""
+
+
+class Hold:
+    """Lives as long as anybody, a request or the repository, may still use the model: its end is the end of the model.
+
+    `used` is when the model was last taken for a request, in seconds on a clock that the repository chooses.
+    """
+
+    __slots__ = ("__weakref__", "used")
+
+    def __init__(self) -> None:
+        self.used = 0.0
+
+
 @attrs.frozen(eq=False)
 class LoadedModel:
     """A model that was warmed up and may serve.
 
     Frozen: a request that took it keeps the same instance until its answer is written (W8). Two are never equal, even
-    if they were loaded from the same file.
+    if they were loaded from the same file. Those that share the model share the `hold`.
     """
 
     name: str
@@ -107,6 +138,13 @@ class LoadedModel:
     policy: Policy = attrs.field(factory=Policy)
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    hold: Hold = attrs.field(factory=Hold, repr=False)
+    # Found out once: each request asks.
+    _ailing: Ailing | None = attrs.field(init=False, repr=False)
+
+    @_ailing.default
+    def _ailing_or_none(self) -> Ailing | None:
+        return self.model if isinstance(self.model, Ailing) else None
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -122,6 +160,10 @@ class LoadedModel:
     def platform(self) -> str:
         """The model's platform."""
         return self.model.platform
+
+    def not_ready_because(self) -> str | None:
+        """Why the model cannot answer just now, if it says so (`Ailing`); None when it can."""
+        return self._ailing.not_ready_because() if self._ailing is not None else None
 
 
 _EXPLAINING: WeakKeyDictionary[LoadedModel, LoadedModel] = WeakKeyDictionary()

@@ -111,6 +111,9 @@ class Lane:
         finally:
             if self._members.pop(ticket.number, None) is not None:
                 self._step(Withdrawn(ticket.number), ticket.arrived)
+            # An error refers to this frame, which would refer to the error: the model would live until the collector
+            # finds the circle.
+            del answer
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded when no request at all would be accepted, so that its body need not be read (DB15)."""
