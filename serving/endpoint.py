@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import EndpointError
 from windlass.serving.http.admission import Admission
+from windlass.serving.http.control import ControlRoutes
 from windlass.serving.http.middleware import middleware
 from windlass.serving.http.routes import Routes
 from windlass.serving.http.runner import Runner
@@ -60,6 +61,8 @@ class EndpointOptions:
 
     `page` is whether `GET /page` is there: a page for people, which shows no more than `/v2/models` and `/metrics` do.
 
+    With `repository_control` whoever reaches the ports can have models loaded and unloaded.
+
     `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
 
     `traffic` are routes: public names that several models answer for.
@@ -76,6 +79,7 @@ class EndpointOptions:
     all_bodies_bytes_max: int = 1024 * 1024 * 1024
     page: bool = True
     traffic: TrafficOptions = attrs.field(factory=TrafficOptions)
+    repository_control: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -114,6 +118,7 @@ class Endpoint:
         self.metrics.watch_models(
             lambda: len(repository.models()), lambda: sum(entry.state == "UNAVAILABLE" for entry in repository.index())
         )
+        self.metrics.registry.register(repository.metrics())
         self._draining = False
         self._runner: web.AppRunner | None = None
         self._address: tuple[str, int] | None = None
@@ -223,11 +228,15 @@ class Endpoint:
             max_body_bytes=self.options.max_body_bytes,
             page=self.options.page,
             traffic_api=self.options.traffic.api,
+            control=self.options.repository_control,
         )
         app = web.Application(middlewares=[middleware(lambda: self._draining)])
         app.add_routes([*routes.table(), *self._traffic.table(admission)])
         if self.options.page:
             app.add_routes(Page(self.repository, self.metrics, self.not_ready_because).table())
+        if self.options.repository_control:
+            control = ControlRoutes(self.repository, routes.admission, self.options.max_body_bytes)
+            app.add_routes(control.table())
         app.on_shutdown.append(self._drain)
 
         async def background(_: web.Application) -> AsyncIterator[None]:
@@ -252,7 +261,14 @@ class Endpoint:
             raise EndpointError(
                 f"gRPC needs a library that is missing ({error}): pip install 'windlass[grpc]'"
             ) from error
-        service = Service(self.repository, self._traffic.traffic, execution, self.metrics, self.not_ready_because)
+        service = Service(
+            self.repository,
+            self._traffic.traffic,
+            execution,
+            self.metrics,
+            self.not_ready_because,
+            control=self.options.repository_control,
+        )
         assert self.options.grpc_port is not None
         server = GrpcServer(
             service, host=self.host, port=self.options.grpc_port, max_message_bytes=self.options.max_body_bytes

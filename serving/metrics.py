@@ -5,10 +5,10 @@ Labels come from known models only.
 Metrics (prefix `windlass_serving_`): `requests_total{model,protocol,code}`,
 `request_duration_seconds{model,protocol}`, `requests_in_flight`, `models_loaded`, `models_unavailable`;
 `queue_duration_seconds{model}` (a request's wait for its execution), `execution_rows{model}` (rows of an execution),
-`shed_total{model,reason}` (requests given up: `rejected`, `expired`, `cancelled`), and `queue_requests{model}`,
-`queue_rows{model}`, `queue_bytes{model}` (what waits now). What is computed on the loop at once never waits and is in
-none of the latter. A client that hung up counts as code 499; a name that is no model's counts under the
-model "".
+`shed_total{model,reason}` (requests given up: `rejected`, `expired`, `cancelled`, `hanging`), and
+`queue_requests{model}`, `queue_rows{model}`, `queue_bytes{model}` (what waits now). What is computed on the loop at
+once never waits and is in none of the latter. A client that hung up counts as code 499; a name that is no model's
+counts under the model "".
 """
 
 import asyncio

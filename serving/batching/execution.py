@@ -11,13 +11,14 @@ it is bounded and may be put together with others: see `lane.py`.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from windlass.serving.batching.ask import Ask
 from windlass.serving.batching.batches import rows, split
 from windlass.serving.batching.lane import Lane, compute
+from windlass.serving.batching.pool import Pool, Work
+from windlass.serving.errors import NotReady
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
 from windlass.serving.tensors import Array
@@ -37,7 +38,7 @@ class Execution:
     """
 
     def __init__(self, *, threads: int = 4, metrics: Metrics | None = None) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="windlass-model")
+        self._pool = Pool(threads, name="windlass-model")
         self._threads = threads
         self._metrics = metrics if metrics is not None else Metrics()
         # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
@@ -66,20 +67,43 @@ class Execution:
             return outputs if batching is None else split(model, outputs, [rows(model, inputs)])[0]
         return await self._lane(model).run(model, inputs, ask)
 
+    def refuse_if_ailing(self, model: LoadedModel) -> None:
+        """Raise NotReady when the model is loaded and cannot answer just now, as far as it says so."""
+        lane = self._lanes.get(model)
+        reason = lane.hanging if lane is not None and lane.hanging else model.not_ready_because()
+        if reason is not None:
+            raise NotReady(f"model {model.name!r} version {model.version}: {reason}")
+
     def refuse_if_full(self, model: LoadedModel) -> None:
-        """Raise Overloaded when the model would accept no request at all (DB15)."""
+        """Raise Overloaded when the model would accept no request at all (DB15), NotReady when it cannot answer."""
+        self.refuse_if_ailing(model)
         lane = self._lanes.get(model)
         if lane is not None:
             lane.refuse_if_full()
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run the job in a thread, then `done` on the loop. Only while a thread is free."""
+    def submit(self, job: Callable[[], T], done: Callable[[T], None], *, lane: Lane) -> None:
+        """Run the job in a thread, then `done` on the loop. Only while a thread is free.
+
+        When the job takes longer than any request of the lane may, it hangs: its thread is written off, so that others
+        go on, and the lane is told.
+        """
         loop = asyncio.get_running_loop()
         # Busy until the thread is done with it, not until the client is: an abandoned computation still occupies its
         # thread.
         self._busy += 1
-        future = self._pool.submit(job)
-        future.add_done_callback(lambda ended: _call_soon(loop, lambda: self._ended(ended, done)))
+        work = Work(job, lambda result: _call_soon(loop, ended, result))
+        alarm = loop.call_later(lane.state.policy.limits.timeout_seconds, self._lose, work, lane)
+
+        def ended(result: T) -> None:
+            alarm.cancel()
+            if work.lost:
+                lane.recovered()
+            else:
+                self._busy -= 1
+            done(result)
+            self._feed()
+
+        self._pool.submit(work)
 
     def hungry(self, lane: Lane) -> None:
         """Call the lane's `turn` once a thread is free, after those that asked before it."""
@@ -89,7 +113,7 @@ class Execution:
         """Give up waiting work; a thread that still computes ends on its own."""
         for lane in list(self._lanes.values()):
             lane.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     def _lane(self, model: LoadedModel) -> Lane:
         lane = self._lanes.get(model)
@@ -97,10 +121,13 @@ class Execution:
             lane = self._lanes[model] = Lane(model, self, metrics=self._metrics)
         return lane
 
-    def _ended(self, future: Future[T], done: Callable[[T], None]) -> None:
+    def _lose(self, work: Work[T], lane: Lane) -> None:
+        self._pool.lose(work)
         self._busy -= 1
-        if not future.cancelled():
-            done(future.result())
+        lane.hangs()
+        self._feed()
+
+    def _feed(self) -> None:
         while self._hungry and self.free:
             lane = next(iter(self._hungry))
             del self._hungry[lane]
@@ -120,7 +147,7 @@ class Execution:
         return waiting
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[T], None], result: T) -> None:
     # A thread may outlive the loop that asked for it.
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(callback)
+        loop.call_soon_threadsafe(callback, result)

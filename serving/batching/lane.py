@@ -6,6 +6,7 @@ still computes.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -30,12 +31,14 @@ from windlass.serving.batching.batcher import (
     step,
 )
 from windlass.serving.batching.batches import group, join, rows, size_bytes, split
-from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, Overloaded, ServingError
+from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, NotReady, Overloaded, ServingError
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, checked, size
 from windlass.serving.tensors import Array
 
 __all__ = ("Lane", "Outputs", "Threads", "compute")
+
+_log = logging.getLogger(__name__)
 
 Outputs: TypeAlias = Mapping[str, Array]
 T = TypeVar("T")
@@ -48,14 +51,17 @@ class Threads(Protocol):
     def free(self) -> int:
         """How many computations would start at once."""
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run the job in a thread, then `done` on the loop. Only while one is free."""
+    def submit(self, job: Callable[[], T], done: Callable[[T], None], *, lane: "Lane") -> None:
+        """Run the job in a thread, then `done` on the loop. Only while one is free.
+
+        Calls the lane's `hangs` when the job takes longer than its requests may, and `recovered` if it then ends.
+        """
 
     def hungry(self, lane: "Lane") -> None:
         """Call the lane's `turn` once a thread is free."""
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Member:
     ticket: Ticket
     model: LoadedModel
@@ -86,6 +92,7 @@ class Lane:
         self._arrivals = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._turn_is_due = False
+        self._hung = 0
 
     def __repr__(self) -> str:
         return f"<Lane {self.name} waiting={len(self.state.queue)} running={len(self.state.running)}>"
@@ -98,7 +105,7 @@ class Lane:
         """
         ticket = self._ticket(model, inputs, ask)
         answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._members[ticket.number] = _Member(ticket, model, inputs, answer)
+        member = self._members[ticket.number] = _Member(ticket, model, inputs, answer)
         try:
             self._step(Arrived(ticket), ticket.arrived)
             # A model that computes each request by itself gains nothing from waiting for others to arrive.
@@ -111,14 +118,35 @@ class Lane:
         finally:
             if self._members.pop(ticket.number, None) is not None:
                 self._step(Withdrawn(ticket.number), ticket.arrived)
-            # An error refers to this frame, which would refer to the error: the model would live until the collector
-            # finds the circle.
-            del answer
+            # An error refers to the frames that it went through, and they would refer to it by this future: the model
+            # would live until the collector finds the circle.
+            del member.answer, answer
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded when no request at all would be accepted, so that its body need not be read (DB15)."""
         if len(self.state.queue) >= self.state.policy.limits.requests_max:
             self._step(Arrived(Ticket(0, 0.0, 0.0)), 0.0)
+
+    @property
+    def hanging(self) -> str:
+        """Why nothing is computed any more; empty while nothing hangs."""
+        seconds = self.state.policy.limits.timeout_seconds
+        return f"{self._hung} of its executions hang, for over {seconds:g} s" if self._hung else ""
+
+    def hangs(self) -> None:
+        """An execution does not end: nobody waits behind it, and nothing is started until it does."""
+        self._hung += 1
+        error = NotReady(f"model {self.name!r}: {self.hanging}")
+        _log.error("model %s: %s; it answers 503 until they end", self.name, self.hanging)
+        for ticket in self.state.queue:
+            self._metrics.shed(self.name, "hanging")
+            self._fail(ticket.number, error)
+            self._step(Withdrawn(ticket.number), ticket.arrived)
+
+    def recovered(self) -> None:
+        """An execution that hung has ended."""
+        self._hung -= 1
+        _log.warning("model %s: an execution that hung has ended", self.name)
 
     def close(self) -> None:
         """Cancel whoever waits, and forget the timer."""
@@ -147,7 +175,7 @@ class Lane:
         )
 
     def _turn_at(self, now: float) -> None:
-        self._step(Turned(self._threads.free), now)
+        self._step(Turned(0 if self.hanging else self._threads.free), now)
 
     def _step(self, event: Event, now: float) -> None:
         self.state, effects = step(self.state, event, now)
@@ -214,7 +242,9 @@ class Lane:
             self._finish(start.execution, _compute(members))
         else:
             self._threads.submit(
-                lambda: _compute_in_thread(members), lambda outcome: self._finish(start.execution, outcome)
+                lambda: _compute_in_thread(members),
+                lambda outcome: self._finish(start.execution, outcome),
+                lane=self,
             )
 
     def _finish(self, execution: int, outcome: _Outcome) -> None:

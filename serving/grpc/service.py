@@ -15,12 +15,15 @@ from multidict import CIMultiDict
 
 from windlass.serving.batching.ask import ask, with_parameters
 from windlass.serving.batching.execution import Execution
-from windlass.serving.errors import BadRequest, NotReady, ServingError
+from windlass.serving.errors import BadRequest, ModelError, NotReady, ServingError
 from windlass.serving.grpc import inference
 from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
+from windlass.serving.http.control import refuse_parameters
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
+from windlass.serving.repository.catalogue import Evicted
 from windlass.serving.repository.repository import ModelRepository
+from windlass.serving.traffic.picked import Picked
 from windlass.serving.traffic.traffic import Traffic
 
 __all__ = ("SERVICE", "Service", "code_of", "details_of")
@@ -35,6 +38,9 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+
+# How long a call waits for an evicted model.
+_LOAD_SECONDS = 60.0
 
 # Details travel in a header, three bytes for each byte that is not ASCII; clients take 8 KiB of headers by default.
 _DETAILS_MAX_BYTES = 2000
@@ -61,6 +67,7 @@ class Service:
     execution: Execution
     metrics: Metrics
     not_ready_because: Callable[[], str | None]
+    control: bool = False
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server registers."""
@@ -73,6 +80,11 @@ class Service:
             "ModelInfer": self.model_infer,
             "RepositoryIndex": self.repository_index,
         }
+        if self.control:
+            methods |= {
+                "RepositoryModelLoad": self.repository_model_load,
+                "RepositoryModelUnload": self.repository_model_unload,
+            }
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(_answering(name, method)) for name, method in methods.items()
         }
@@ -89,26 +101,28 @@ class Service:
     async def model_ready(self, request: Any, _: Any) -> dict[str, object]:
         """R3: false for a model that is known and not loaded; NOT_FOUND for one that is not known."""
         try:
-            self.traffic.model(request.name, request.version or None)
+            self.execution.refuse_if_ailing(self.traffic.model(request.name, request.version or None))
         except NotReady:
             return {"ready": False}
         return {"ready": True}
 
     async def server_metadata(self, _: Any, __: Any) -> dict[str, object]:
         """R5."""
-        return v2.server_metadata()
+        return v2.server_metadata(control=self.control)
 
     async def model_metadata(self, request: Any, _: Any) -> dict[str, object]:
         """R6."""
-        return v2.metadata(self.traffic.model(request.name, request.version or None))
+        model = self.traffic.model(request.name, request.version or None)
+        return v2.metadata(model, self.repository.versions(model.name))
 
     async def model_infer(self, request: Any, context: Any) -> Any:
         """The prediction."""
         name, version = request.model_name, request.model_version or None
         label = name if self.repository.knows(name) or self.traffic.knows(name) else ""
-        with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, _headers(context)) as to:
+        with self.metrics.request(label, "grpc"), await self._picked(name, version, context) as to:
             if to.headers:
                 context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
+            self.execution.refuse_if_full(to.model)
             now = asyncio.get_running_loop().time()
             wish = ask({}, now, timeout_seconds=to.model.policy.limits.timeout_seconds)
             parsed = attrs.evolve(inference.parse(request, to.model), variant=to.variant)
@@ -117,10 +131,44 @@ class Service:
             to.answered(parsed.inputs, outputs)
             return inference.render(to.model, parsed, outputs)
 
+    async def _picked(self, name: str, version: str | None, context: Any) -> Picked:
+        """The model that answers; one that was evicted is loaded again."""
+        try:
+            return self.traffic.pick(name, version, _headers(context))
+        except Evicted:
+            deadline = asyncio.get_running_loop().time() + _LOAD_SECONDS
+            await self.repository.take(name, version, deadline=deadline)
+            return self.traffic.pick(name, version, _headers(context))
+
     async def repository_index(self, request: Any, _: Any) -> dict[str, object]:
         """Every version known, with its state and the reason; `ready` keeps those that serve."""
         entries = [entry for entry in self.repository.index() if not request.ready or entry.state == "READY"]
         return {"models": [attrs.asdict(entry) for entry in entries]}
+
+    async def repository_model_load(self, request: Any, _: Any) -> dict[str, object]:
+        """Answered when the model serves; a failure leaves what served before (W8)."""
+        name = _model_name(request)
+        refuse_parameters(tuple(request.parameters), known=())
+        try:
+            await self.repository.load(name)
+        except ModelError as error:
+            raise BadRequest(str(error)) from error
+        return {"model_name": name, "isLoaded": True}
+
+    async def repository_model_unload(self, request: Any, _: Any) -> dict[str, object]:
+        """Answered when no new request gets the model."""
+        name = _model_name(request)
+        refuse_parameters(tuple(request.parameters), known=("unload_dependents",))
+        try:
+            await self.repository.unload(name)
+        except ModelError as error:
+            raise BadRequest(str(error)) from error
+        return {"model_name": name, "isUnloaded": True}
+
+
+def _model_name(request: Any) -> str:
+    # KServe's clients send the name in the first field, where Triton has the repository's.
+    return str(request.model_name or request.repository_name)
 
 
 def _answering(name: str, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:

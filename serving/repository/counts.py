@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 __all__ = ("Counts", "RepositoryMetrics")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Counts:
     """Counters, by model name."""
 
@@ -33,7 +33,7 @@ class Counts:
         self.warmup_seconds[name] = self.warmup_seconds.get(name, 0.0) + warmup
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class RepositoryMetrics(Collector):
     """What to register with a registry; read at each scrape."""
 

@@ -81,8 +81,8 @@ class ModelRepository:
     def add(self, name: str, model: Model, *, policy: Policy = _PLAIN, beside: bool = False) -> LoadedModel:
         """Serve a model made in code; those that were there under the name are replaced.
 
-        With `beside`, only the same version is replaced. `policy` bounds and batches it. It is warmed up here and now, so
-        a slow one blocks the caller.
+        With `beside`, only the same version is replaced. `policy` bounds and batches it. It is warmed up here and now,
+        so a slow one blocks the caller.
 
         Raises ModelError when the name does not fit into a URL or the warm-up fails; what served before then still
         serves.
@@ -135,6 +135,10 @@ class ModelRepository:
     def models(self) -> list[LoadedModel]:
         """What serves, by name, the highest version of a name first."""
         return self._catalogue.models()
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of the model that serve, the lowest first."""
+        return [loaded.version for loaded in reversed(self.models()) if loaded.name == name]
 
     def not_ready_because(self) -> str | None:
         """None when the models are ready to serve, otherwise the reason (R2).
