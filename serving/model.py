@@ -136,6 +136,7 @@ class LoadedModel:
     )  # inputs of up to this many numbers run on the event loop; larger ones, or all at -1, in a thread
     direct: bool = False  # so fast that one who could share an execution is better off alone, up to that size
     policy: Policy = attrs.field(factory=Policy)
+    alone: bool = False  # it has a thread of its own, and runs once at a time: waiting for it costs no other model
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     hold: Hold = attrs.field(factory=Hold, repr=False)

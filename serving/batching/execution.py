@@ -8,24 +8,20 @@ is measured at warm-up by size of input: see `warmup.py`. What waits for a threa
 it is bounded and may be put together with others: see `lane.py`.
 """
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import weakref
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from windlass.serving.batching.ask import Ask
 from windlass.serving.batching.batches import rows, split
 from windlass.serving.batching.lane import Lane, compute
-from windlass.serving.batching.pool import Pool, Work
+from windlass.serving.batching.threads import Threads
 from windlass.serving.errors import NotReady
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
 from windlass.serving.tensors import Array
 
 __all__ = ("INLINE_SECONDS", "Execution")
-
-T = TypeVar("T")
 
 _UNHURRIED = Ask()
 
@@ -38,23 +34,15 @@ class Execution:
     """
 
     def __init__(self, *, threads: int = 4, metrics: Metrics | None = None) -> None:
-        self._pool = Pool(threads, name="windlass-model")
-        self._threads = threads
+        self._threads = Threads(threads)
         self._metrics = metrics if metrics is not None else Metrics()
         # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
         self._lanes: WeakKeyDictionary[LoadedModel, Lane] = WeakKeyDictionary()
-        self._hungry: dict[Lane, None] = {}
-        self._busy = 0
         self._metrics.watch_queues(self._waiting)
 
     def __repr__(self) -> str:
         waiting = sum(len(lane.state.queue) for lane in self._lanes.values())
-        return f"<Execution in_threads={self._busy} waiting={waiting}>"
-
-    @property
-    def free(self) -> int:
-        """How many computations would start at once."""
-        return self._threads - self._busy
+        return f"<Execution in_threads={self._threads.busy} waiting={waiting}>"
 
     async def run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask = _UNHURRIED) -> Mapping[str, Array]:
         """The model's outputs, checked against its description.
@@ -81,57 +69,21 @@ class Execution:
         if lane is not None:
             lane.refuse_if_full()
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None], *, lane: Lane) -> None:
-        """Run the job in a thread, then `done` on the loop. Only while a thread is free.
-
-        When the job takes longer than any request of the lane may, it hangs: its thread is written off, so that others
-        go on, and the lane is told.
-        """
-        loop = asyncio.get_running_loop()
-        # Busy until the thread is done with it, not until the client is: an abandoned computation still occupies its
-        # thread.
-        self._busy += 1
-        work = Work(job, lambda result: _call_soon(loop, ended, result))
-        alarm = loop.call_later(lane.state.policy.limits.timeout_seconds, self._lose, work, lane)
-
-        def ended(result: T) -> None:
-            alarm.cancel()
-            if work.lost:
-                lane.recovered()
-            else:
-                self._busy -= 1
-            done(result)
-            self._feed()
-
-        self._pool.submit(work)
-
-    def hungry(self, lane: Lane) -> None:
-        """Call the lane's `turn` once a thread is free, after those that asked before it."""
-        self._hungry[lane] = None
-
     def close(self) -> None:
         """Give up waiting work; a thread that still computes ends on its own."""
         for lane in list(self._lanes.values()):
             lane.close()
-        self._pool.close()
+        self._threads.close()
 
     def _lane(self, model: LoadedModel) -> Lane:
         lane = self._lanes.get(model)
         if lane is None:
-            lane = self._lanes[model] = Lane(model, self, metrics=self._metrics)
+            threads = self._threads
+            if model.alone:
+                threads = Threads(1)
+                weakref.finalize(model, threads.close).atexit = False
+            lane = self._lanes[model] = Lane(model, threads, metrics=self._metrics)
         return lane
-
-    def _lose(self, work: Work[T], lane: Lane) -> None:
-        self._pool.lose(work)
-        self._busy -= 1
-        lane.hangs()
-        self._feed()
-
-    def _feed(self) -> None:
-        while self._hungry and self.free:
-            lane = next(iter(self._hungry))
-            del self._hungry[lane]
-            lane.turn()
 
     def _waiting(self) -> dict[str, tuple[int, int, int]]:
         """For each model with a lane, what waits: requests, rows, bytes."""
@@ -145,9 +97,3 @@ class Execution:
                 before[2] + state.queued_bytes,
             )
         return waiting
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[T], None], result: T) -> None:
-    # A thread may outlive the loop that asked for it.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(callback, result)

@@ -7,8 +7,8 @@ still computes.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -31,34 +31,17 @@ from windlass.serving.batching.batcher import (
     step,
 )
 from windlass.serving.batching.batches import group, join, rows, size_bytes, split
+from windlass.serving.batching.threads import Threads
 from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, NotReady, Overloaded, ServingError
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, checked, size
 from windlass.serving.tensors import Array
 
-__all__ = ("Lane", "Outputs", "Threads", "compute")
+__all__ = ("Lane", "Outputs", "compute")
 
 _log = logging.getLogger(__name__)
 
 Outputs: TypeAlias = Mapping[str, Array]
-T = TypeVar("T")
-
-
-class Threads(Protocol):
-    """Where a lane computes what does not run on the loop."""
-
-    @property
-    def free(self) -> int:
-        """How many computations would start at once."""
-
-    def submit(self, job: Callable[[], T], done: Callable[[T], None], *, lane: "Lane") -> None:
-        """Run the job in a thread, then `done` on the loop. Only while one is free.
-
-        Calls the lane's `hangs` when the job takes longer than its requests may, and `recovered` if it then ends.
-        """
-
-    def hungry(self, lane: "Lane") -> None:
-        """Call the lane's `turn` once a thread is free."""
 
 
 @attrs.define(eq=False)
@@ -130,8 +113,12 @@ class Lane:
     @property
     def hanging(self) -> str:
         """Why nothing is computed any more; empty while nothing hangs."""
-        seconds = self.state.policy.limits.timeout_seconds
-        return f"{self._hung} of its executions hang, for over {seconds:g} s" if self._hung else ""
+        return f"{self._hung} of its executions hang, for over {self.patience_seconds:g} s" if self._hung else ""
+
+    @property
+    def patience_seconds(self) -> float:
+        """An execution that takes longer than any request may answers nobody."""
+        return self.state.policy.limits.timeout_seconds
 
     def hangs(self) -> None:
         """An execution does not end: nobody waits behind it, and nothing is started until it does."""
@@ -244,7 +231,7 @@ class Lane:
             self._threads.submit(
                 lambda: _compute_in_thread(members),
                 lambda outcome: self._finish(start.execution, outcome),
-                lane=self,
+                customer=self,
             )
 
     def _finish(self, execution: int, outcome: _Outcome) -> None:

@@ -103,7 +103,7 @@ class Changes:
             if name in self._added:
                 raise ModelError("the name belongs to a model that was added in code")
             job = await in_thread(
-                lambda: Job.of(self.path / name / str(found.version), self.options.runtimes), name=f"describe-{name}"
+                lambda: Job.of(self.path / name / str(found.version), self.options.formats), name=f"describe-{name}"
             )
             if job.description == self._described.get((name, found.version)):
                 self._same(name, found)

@@ -11,6 +11,7 @@ import attrs
 
 from windlass.serving.data.transformer import preprocessed
 from windlass.serving.errors import ModelError
+from windlass.serving.isolation import process
 from windlass.serving.model import Closable, LoadedModel, Model
 from windlass.serving.repository.description import Description, read_description, read_pipeline, read_verified
 from windlass.serving.repository.recorded import read_recorded
@@ -49,11 +50,12 @@ class Job:
 
 @attrs.frozen
 class Loaded:
-    """A model that was never run. `grown_bytes` is by how much the process has grown."""
+    """A model that was never run. `grown_bytes` is by how much the process has grown; `pid` its own, if it has one."""
 
     model: Model
     file_bytes: int
     grown_bytes: int
+    pid: int | None = None
 
 
 @attrs.frozen
@@ -73,10 +75,17 @@ def load(job: Job) -> Loaded:
     content = read_verified(job.folder, description)
     source = Source(job.name, str(job.version), job.folder / description.file, content, _metadata(description))
     before = _resident_bytes()
-    model = runtime.load(source)
+    pid = None
+    model: Model
+    if description.process is not None:
+        python = "python" in job.runtimes
+        model = process.start(process.Job(source, description.format, description.process, python=python))
+        pid = model.pid
+    else:
+        model = runtime.load(source)
     if description.pipeline is not None:
-        model = preprocessed(read_pipeline(job.folder, description.pipeline), model)
-    return Loaded(model, len(content), max(0, _resident_bytes() - before))
+        model = _behind_its_pipeline(job, model)
+    return Loaded(model, len(content), max(0, _resident_bytes() - before), pid)
 
 
 def warm(job: Job, loaded: Loaded) -> Warmed:
@@ -85,6 +94,8 @@ def warm(job: Job, loaded: Loaded) -> Warmed:
     before = _resident_bytes()
     try:
         model = warm_up(job.name, loaded.model, policy=description.policy)
+        if description.process is not None:
+            model = attrs.evolve(model, alone=True, direct=False, inline_elements=-1)
         model = attrs.evolve(model, labels=description.labels, metadata=_metadata(description))
         answer_recorded(model, read_recorded(job.folder, model))
     except BaseException:
@@ -92,6 +103,8 @@ def warm(job: Job, loaded: Loaded) -> Warmed:
         raise
     if description.memory_bytes is not None:
         return Warmed(model, description.memory_bytes)
+    if loaded.pid is not None:
+        return Warmed(model, max(loaded.file_bytes, _resident_bytes(loaded.pid)))
     # What was free before may have been used, so that nothing grew: it is never less than the file.
     grown = loaded.grown_bytes + max(0, _resident_bytes() - before)
     return Warmed(model, max(loaded.file_bytes, grown))
@@ -103,13 +116,22 @@ def close(model: Model) -> None:
         model.close()
 
 
+def _behind_its_pipeline(job: Job, model: Model) -> Model:
+    assert job.description.pipeline is not None
+    try:
+        return preprocessed(read_pipeline(job.folder, job.description.pipeline), model)
+    except BaseException:
+        close(model)
+        raise
+
+
 def _metadata(description: Description) -> dict[str, str]:
     return {key: str(value) for key, value in description.metadata.items()}
 
 
-def _resident_bytes() -> int:
+def _resident_bytes(pid: int | str | None = "self") -> int:
     try:
-        with open("/proc/self/statm", "rb") as file:
+        with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE_BYTES
     except (OSError, ValueError, IndexError):
         return 0  # not Linux: the file's size must do

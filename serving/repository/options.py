@@ -6,7 +6,8 @@ import attrs
 
 from windlass.serving.errors import ModelError
 from windlass.serving.repository.settings import Latest, Versions
-from windlass.serving.runtimes import RUNTIMES, Runtime
+from windlass.serving.runtimes import RUNTIMES, PythonRuntime, Runtime
+from windlass.serving.runtimes.registry import Registry
 
 __all__ = ("RepositoryOptions",)
 
@@ -17,7 +18,8 @@ class RepositoryOptions:
 
     `memory_bytes_max` bounds what the models take together, None for no bound; models in `pinned` are never evicted.
     Without `autoload` nothing is loaded before `load` asks for it. A version must be warm within `load_seconds`.
-    `runtimes` are the formats that are known, by name.
+    `runtimes` are the formats that are known, by name; with `allow_code` also `python`, which runs code that a model's
+    folder names: whoever may write to the repository may then run code here.
 
     Raises ModelError when a value cannot be meant.
     """
@@ -28,9 +30,15 @@ class RepositoryOptions:
     autoload: bool = True
     load_seconds: float = 300.0
     runtimes: Mapping[str, Runtime] = attrs.field(default=RUNTIMES, repr=False)
+    allow_code: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.memory_bytes_max is not None and self.memory_bytes_max < 1:
             raise ModelError(f"memory_bytes_max: expected at least 1, found {self.memory_bytes_max}")
         if not self.load_seconds > 0:
             raise ModelError(f"load_seconds: expected more than 0, found {self.load_seconds}")
+
+    @property
+    def formats(self) -> Mapping[str, Runtime]:
+        """The formats of this repository."""
+        return Registry({"python": PythonRuntime()}, beside=self.runtimes) if self.allow_code else self.runtimes

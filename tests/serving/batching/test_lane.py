@@ -44,7 +44,7 @@ class Threads:
     def __init__(self, count=1, seconds=1.0):
         self.free, self.seconds, self.waiting = count, seconds, []
 
-    def submit(self, job, done, *, lane):
+    def submit(self, job, done, *, customer):
         assert self.free > 0
         self.free -= 1
         asyncio.get_running_loop().call_later(self.seconds, self._ended, job, done)
