@@ -19,24 +19,39 @@ from windlass.serving.errors import (
     Unreadable,
     UnsupportedMedia,
 )
-from windlass.serving.model import Explainer, LoadedModel, Model
-from windlass.serving.policy import Batching, Limits, Policy
+from windlass.serving.model import Ailing, Closable, Explainer, LoadedModel, Model
+from windlass.serving.policy import Batching, Isolation, Limits, Policy
+from windlass.serving.repository.options import RepositoryOptions
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
-from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
+from windlass.serving.repository.settings import Latest
+from windlass.serving.runtimes import (
+    RUNTIMES,
+    CallableModel,
+    LinearModel,
+    OnnxRuntime,
+    Runtime,
+    Source,
+    Transformed,
+)
 from windlass.serving.tensors import DATATYPES, TensorSpec
 
 __all__ = (
     "DATATYPES",
     "RUNTIMES",
+    "Ailing",
     "BadRequest",
     "Batching",
     "BodyTooSlow",
+    "CallableModel",
+    "Closable",
     "DeadlineExceeded",
     "Endpoint",
     "EndpointError",
     "EndpointOptions",
     "Explainer",
     "IndexEntry",
+    "Isolation",
+    "Latest",
     "Limits",
     "LinearModel",
     "LoadedModel",
@@ -51,12 +66,14 @@ __all__ = (
     "OnnxRuntime",
     "Overloaded",
     "Policy",
+    "RepositoryOptions",
     "Runtime",
     "RuntimeMissing",
     "ServingError",
     "Source",
     "TensorSpec",
     "TooLarge",
+    "Transformed",
     "Unreadable",
     "UnsupportedMedia",
 )

@@ -5,8 +5,8 @@ Every protocol is spoken over that alone.
 This module does not know where a model comes from, who runs it, or which protocol asks.
 """
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -20,6 +20,8 @@ __all__ = (
     "INLINE_SECONDS",
     "Ailing",
     "Closable",
+    "Composite",
+    "Execute",
     "Exemplary",
     "Explainer",
     "Hold",
@@ -108,6 +110,14 @@ class Ailing(Protocol):
         """The reason, None when it can answer. Must not wait."""
 
 
+@runtime_checkable
+class Composite(Protocol):
+    """What a model has instead of `predict`, when other models compute for it; `predict` is for its warm-up."""
+
+    async def run(self, execute: "Execute", inputs: Mapping[str, Array], *, deadline: float) -> Mapping[str, Array]:
+        """The outputs. `execute` has a model computed as for any request; `deadline` is on the loop's clock."""
+
+
 class Hold:
     """Lives as long as anybody, a request or the repository, may still use the model: its end is the end of the model.
 
@@ -141,7 +151,12 @@ class LoadedModel:
     metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     hold: Hold = attrs.field(factory=Hold, repr=False)
     # Found out once: each request asks.
+    composite: Composite | None = attrs.field(init=False, repr=False)
     _ailing: Ailing | None = attrs.field(init=False, repr=False)
+
+    @composite.default
+    def _composite_or_none(self) -> Composite | None:
+        return self.model if isinstance(self.model, Composite) else None
 
     @_ailing.default
     def _ailing_or_none(self) -> Ailing | None:
@@ -166,6 +181,8 @@ class LoadedModel:
         """Why the model cannot answer just now, if it says so (`Ailing`); None when it can."""
         return self._ailing.not_ready_because() if self._ailing is not None else None
 
+
+Execute: TypeAlias = Callable[[LoadedModel, Mapping[str, Array]], Awaitable[Mapping[str, Array]]]
 
 _EXPLAINING: WeakKeyDictionary[LoadedModel, LoadedModel] = WeakKeyDictionary()
 

@@ -18,7 +18,7 @@ from windlass.serving.batching.lane import Lane, compute
 from windlass.serving.batching.threads import Threads
 from windlass.serving.errors import NotReady
 from windlass.serving.metrics import Metrics
-from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
+from windlass.serving.model import INLINE_SECONDS, LoadedModel, checked, size
 from windlass.serving.tensors import Array
 
 __all__ = ("INLINE_SECONDS", "Execution")
@@ -44,11 +44,21 @@ class Execution:
         waiting = sum(len(lane.state.queue) for lane in self._lanes.values())
         return f"<Execution in_threads={self._threads.busy} waiting={waiting}>"
 
+    @property
+    def free(self) -> int:
+        """How many computations of models that share the threads would start at once."""
+        return self._threads.free
+
     async def run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask = _UNHURRIED) -> Mapping[str, Array]:
         """The model's outputs, checked against its description.
 
         Raises what `Lane.run` raises.
         """
+        if model.composite is not None:
+            outputs = await model.composite.run(
+                lambda one, given: self.run(one, given, ask), inputs, deadline=ask.deadline
+            )
+            return checked(model, outputs)
         batching = model.policy.batching
         if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
             outputs = compute(model, inputs)

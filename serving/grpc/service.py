@@ -160,7 +160,8 @@ class Service:
         name = _model_name(request)
         refuse_parameters(tuple(request.parameters), known=("unload_dependents",))
         try:
-            await self.repository.unload(name)
+            dependents = request.parameters["unload_dependents"].bool_param
+            await self.repository.unload(name, dependents=dependents)
         except ModelError as error:
             raise BadRequest(str(error)) from error
         return {"model_name": name, "isUnloaded": True}

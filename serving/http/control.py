@@ -5,6 +5,7 @@ Their errors begin as Triton's do: `failed to load 'NAME', …` is a 400.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 import attrs
 import msgspec
@@ -54,22 +55,24 @@ class ControlRoutes:
 
     async def unload(self, request: web.Request) -> web.Response:
         """Answered when no new request gets the model; those that have it finish on it."""
-        refuse_parameters(await self._parameters(request), known=("unload_dependents",))
+        parameters = await self._parameters(request)
+        refuse_parameters(parameters, known=("unload_dependents",))
+        dependents = bool(parameters.get("unload_dependents", False))
         try:
-            await self.repository.unload(request.match_info["model"])
+            await self.repository.unload(request.match_info["model"], dependents=dependents)
         except ModelError as error:
             raise BadRequest(str(error)) from error
         return answer({})
 
-    async def _parameters(self, request: web.Request) -> tuple[str, ...]:
+    async def _parameters(self, request: web.Request) -> dict[str, str | int | float | bool]:
         deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
         with self.admission.request() as held:
             body = await read_body(request, self.max_body_bytes, held=held, deadline=deadline)
         asked: _Request = parse_json(body, _REQUEST, "") if body.strip() else _Request()
-        return tuple(asked.parameters or ())
+        return asked.parameters or {}
 
 
-def refuse_parameters(names: tuple[str, ...], *, known: tuple[str, ...]) -> None:
+def refuse_parameters(names: Iterable[str], *, known: tuple[str, ...]) -> None:
     """Raise BadRequest for what would change the model's configuration or files, and for what is not known."""
     for name in names:
         if name not in known:

@@ -54,7 +54,11 @@ def _loaded(connection: socket.socket) -> Model | None:
         resource.setrlimit(resource.RLIMIT_AS, (message.memory_bytes_max, message.memory_bytes_max))
     source = Source(message.name, message.version, Path(message.path), bytes(blob), message.metadata)
     try:
-        model = known_runtimes(python=message.python)[message.format].load(source)
+        known = known_runtimes(python=message.python)
+        if message.format not in known:
+            names = ", ".join(sorted(known))
+            raise ModelError(f"format {message.format!r} cannot run in a process of its own; known: {names}")
+        model = known[message.format].load(source)
         explanations = model.explanations if isinstance(model, Explainer) else ()
         described = wire.Loaded(
             model.platform, wire.specs(model.inputs), wire.specs(model.outputs), wire.specs(explanations)

@@ -118,7 +118,7 @@ def render(
 
 def server_metadata(*, control: bool = False) -> dict[str, object]:
     """The server's metadata (R5). With `control` models can be loaded and unloaded by request."""
-    extensions = [*EXTENSIONS, *(("model_repository",) if control else ())]
+    extensions = [*EXTENSIONS, *(("model_repository", "model_repository(unload_dependents)") if control else ())]
     return {"name": "windlass", "version": _version(), "extensions": extensions}
 
 

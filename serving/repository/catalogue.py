@@ -64,7 +64,9 @@ class Catalogue:
             return None
         number = max(slot.serving) if version is None else int(version) if version.isdecimal() else -1
         found = slot.serving.get(number)
-        return found if found is not None and self._phases.get((name, found)) == "Evicted" else None
+        # While it is being loaded again, whoever asks joins those that wait.
+        coming = found is not None and self._phases.get((name, found)) in ("Evicted", "Pending", "Loading", "Warming")
+        return found if coming else None
 
     def knows(self, name: str) -> bool:
         """Whether the name belongs to a model, ready or not."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import attrs
 
-from windlass.serving.errors import ModelError
+from windlass.serving.errors import ModelError, NotReady
 from windlass.serving.model import Closable, Hold, Model
 from windlass.serving.repository.budget import evictions
 from windlass.serving.repository.catalogue import Catalogue
@@ -23,7 +23,7 @@ from windlass.serving.repository.description import Description
 from windlass.serving.repository.loading import Job, Warmed, close, load, warm
 from windlass.serving.repository.memory import Memory
 from windlass.serving.repository.options import RepositoryOptions
-from windlass.serving.repository.plan import Failure, Found, Load, Retire, Slot, Unload, plan
+from windlass.serving.repository.plan import Action, Failure, Found, Load, Retire, Slot, Unload, plan
 from windlass.serving.repository.threads import in_background, in_thread
 
 __all__ = ("Changes", "close_later")
@@ -45,6 +45,7 @@ class Changes:
 
     def __init__(self, path: Path, *, options: RepositoryOptions, added: Collection[str]) -> None:
         self.path = path
+        self.formats = options.formats
         self.options = options
         self.catalogue = Catalogue()
         self.memory = Memory()
@@ -59,23 +60,31 @@ class Changes:
 
     async def bring_in_line(self, found: dict[str, frozenset[Found]]) -> None:
         """Load and unload until what serves is what the plan says."""
-        # When a version fails the next lower one may be due, so plan again until nothing is left to do.
-        actions = plan(self.catalogue.slots, found, retry=True)
-        while actions:
-            for action in actions:
-                match action:
-                    case Unload(name):
-                        self.unload(name)
-                    case Retire(name, version):
-                        self._retire(name, version)
-                    case Load(name, one):
-                        await self._load(name, one)
-            actions = plan(self.catalogue.slots, found)
+        ready = -1
+        # What came may be what an ensemble waits for: passing failures are tried again until nothing more comes.
+        while ready != self.counts.ready.total():
+            ready = self.counts.ready.total()
+            # When a version fails the next lower one may be due, so plan again until nothing is left to do.
+            actions = plan(self.catalogue.slots, found, retry=True)
+            while actions:
+                for action in actions:
+                    await self._perform(action)
+                actions = plan(self.catalogue.slots, found)
+
+    async def _perform(self, action: Action) -> None:
+        match action:
+            case Unload(name):
+                self.unload(name)
+            case Retire(name, version):
+                self._retire(name, version)
+            case Load(name, one):
+                await self._load(name, one)
 
     async def demand(self, name: str, found: Found) -> None:
         """Load an evicted version again; what comes of it is in the catalogue."""
         if self.catalogue.evicted(name, str(found.version)) == found:
-            self.catalogue.move(name, found, "demand")
+            if self.catalogue.moves(name, found, "demand"):
+                self.catalogue.move(name, found, "demand")
             await self._load(name, found)
 
     def unload(self, name: str) -> None:
@@ -103,7 +112,7 @@ class Changes:
             if name in self._added:
                 raise ModelError("the name belongs to a model that was added in code")
             job = await in_thread(
-                lambda: Job.of(self.path / name / str(found.version), self.options.formats), name=f"describe-{name}"
+                lambda: Job.of(self.path / name / str(found.version), self.formats), name=f"describe-{name}"
             )
             if job.description == self._described.get((name, found.version)):
                 self._same(name, found)
@@ -113,7 +122,7 @@ class Changes:
         except TimeoutError:
             why = f"it was not loaded and warm within {self.options.load_seconds:g} s"
             self._failed(name, Failure(found, why))
-        except _NoRoom as error:
+        except (_NoRoom, NotReady) as error:
             self._failed(name, Failure(found, str(error), passing=True))
         except ModelError as error:
             self._failed(name, Failure(found, str(error)))

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from windlass.serving.ensembles.ensemble import Ensemble, EnsembleRuntime
 from windlass.serving.errors import DeadlineExceeded, ModelError, NotFound
 from windlass.serving.model import LoadedModel, Model
 from windlass.serving.policy import Policy
@@ -28,6 +29,7 @@ from windlass.serving.repository.scan import scan, valid_name
 from windlass.serving.repository.settings import SETTINGS_FILE, ModelSettings, read_settings
 from windlass.serving.repository.threads import in_thread
 from windlass.serving.repository.warmup import warm_up
+from windlass.serving.runtimes.registry import Registry
 
 __all__ = ("IndexEntry", "ModelRepository")
 
@@ -62,6 +64,7 @@ class ModelRepository:
         # Written on the event loop only (or before it runs, by `add`).
         self._added: set[str] = set()
         self._changes = Changes(path or Path(), options=options, added=self._added)
+        self._changes.formats = Registry({"ensemble": EnsembleRuntime(self)}, beside=options.formats)
         self._catalogue = self._changes.catalogue
         self._settings: dict[str, ModelSettings | None] = {}
         self._settings_problems: dict[str, str] = {}
@@ -213,8 +216,10 @@ class ModelRepository:
             why = "; ".join(reasons) or "its settings name no version that is there"
             raise ModelError(f"failed to load {name!r}: {why}")
 
-    async def unload(self, name: str) -> None:
+    async def unload(self, name: str, *, dependents: bool = False) -> None:
         """Take the model away until `load` asks for it; requests that hold it finish on it.
+
+        With `dependents` also the ensembles that ask it; without it these answer that it is not ready.
 
         Raises NotFound when there is no such model, ModelError for one that was added in code.
         """
@@ -222,12 +227,8 @@ class ModelRepository:
         async with self._one_at_a_time:
             if not self._catalogue.knows(name):
                 raise NotFound(f"failed to unload {name!r}: there is no such model")
-            self._wanted.discard(name)
-            self._held_back[name] = "unloaded"
-            slot = self._catalogue.slots.get(name)
-            if slot is not None:
-                self._changes.unload(name)
-                self._catalogue.hold_back(name, {*slot.serving, *slot.failures}, why="unloaded")
+            for one in [name, *(self._dependents(name) if dependents else ())]:
+                self._hold_back(one)
             self._wake()
 
     async def wait_for(self, name: str, version: int | str | None = None) -> LoadedModel:
@@ -249,6 +250,18 @@ class ModelRepository:
         for name in {loaded.name for loaded in self.models()}:
             self._added.discard(name)
             self._changes.unload(name)
+
+    def _dependents(self, name: str) -> list[str]:
+        found = {one.name for one in self.models() if isinstance(one.model, Ensemble) and name in one.model.members()}
+        return sorted(found | {deeper for one in found - {name} for deeper in self._dependents(one)})
+
+    def _hold_back(self, name: str) -> None:
+        self._wanted.discard(name)
+        self._held_back[name] = "unloaded"
+        slot = self._catalogue.slots.get(name)
+        if slot is not None:
+            self._changes.unload(name)
+            self._catalogue.hold_back(name, {*slot.serving, *slot.failures}, why="unloaded")
 
     async def _refresh(self, path: Path) -> None:
         try:

@@ -125,7 +125,7 @@ async def test_an_abandoned_computation_still_counts_until_its_thread_is_free():
     await until(model.model.started.is_set)
     running.cancel()
     await asyncio.wait({running})
-    assert execution._threads.free == 0
+    assert execution.free == 0
     after = asyncio.create_task(execution.run(model, X))
     await asyncio.sleep(0.02)
     assert model.model.calls == 1

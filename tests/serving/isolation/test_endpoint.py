@@ -140,4 +140,4 @@ async def test_code_in_a_folder_is_refused_unless_the_server_allows_it(tmp_path,
     publish(tmp_path, "wild", 1, CODE, format="python")
     repository = ModelRepository(tmp_path)
     await repository.refresh()
-    assert repository.index()[0].reason == "format 'python' is unknown; known: linear, onnx"
+    assert repository.index()[0].reason == "format 'python' is unknown; known: ensemble, linear, onnx"

@@ -92,7 +92,9 @@ async def test_the_policy_of_a_folder_and_of_a_model_made_in_code(tmp_path, publ
 BROKEN = [
     pytest.param({"batching": {"rows_max": 0}}, "batching: rows_max: expected at least 1, found 0", id="policy"),
     pytest.param({"sha256": "0" * 64}, "its SHA-256 is", id="digest"),
-    pytest.param({"format": "pickle"}, "format 'pickle' is unknown; known: linear, onnx", id="unknown format"),
+    pytest.param(
+        {"format": "pickle"}, "format 'pickle' is unknown; known: ensemble, linear, onnx", id="unknown format"
+    ),
     pytest.param({"format": "onnx"}, "is not a model that ONNX Runtime can load", id="not ONNX"),
     pytest.param({"file": "other.bin"}, "'other.bin', which is not in the folder", id="file missing"),
     pytest.param({"file": "../1/model.bin"}, "plain file name", id="file outside"),
