@@ -111,9 +111,9 @@ class Changes:
         try:
             if name in self._added:
                 raise ModelError("the name belongs to a model that was added in code")
-            job = await in_thread(
-                lambda: Job.of(self.path / name / str(found.version), self.formats), name=f"describe-{name}"
-            )
+            folder = self.path / name / str(found.version)
+            describe = partial(Job.of, folder, self.formats, self.options.cache)
+            job = await in_thread(describe, name=f"describe-{name}")
             if job.description == self._described.get((name, found.version)):
                 self._same(name, found)
                 return

@@ -17,6 +17,7 @@ from windlass.serving.repository.description import Description, read_descriptio
 from windlass.serving.repository.recorded import read_recorded
 from windlass.serving.repository.warmup import answer_recorded, warm_up
 from windlass.serving.runtimes import Runtime, Source
+from windlass.serving.sources.cache import Cache
 
 __all__ = ("Job", "Loaded", "Warmed", "close", "load", "warm")
 
@@ -32,11 +33,12 @@ class Job:
     folder: Path
     description: Description
     runtimes: Mapping[str, Runtime] = attrs.field(repr=False)
+    cache: Cache | None = None
 
     @classmethod
-    def of(cls, folder: Path, runtimes: Mapping[str, Runtime]) -> "Job":
+    def of(cls, folder: Path, runtimes: Mapping[str, Runtime], cache: Cache | None = None) -> "Job":
         """From `ROOT/NAME/VERSION`. Raises what `read_description` raises."""
-        return cls(folder.parent.name, int(folder.name), folder, read_description(folder), runtimes)
+        return cls(folder.parent.name, int(folder.name), folder, read_description(folder), runtimes, cache)
 
     def estimated_bytes(self) -> int:
         """What it will take, as far as that is known beforehand: as described, else the size of its file."""
@@ -72,7 +74,7 @@ def load(job: Job) -> Loaded:
     runtime = job.runtimes.get(description.format)
     if runtime is None:
         raise ModelError(f"format {description.format!r} is unknown; known: {', '.join(sorted(job.runtimes))}")
-    content = read_verified(job.folder, description)
+    content = read_verified(job.folder, description, job.cache)
     source = Source(job.name, str(job.version), job.folder / description.file, content, _metadata(description))
     before = _resident_bytes()
     pid = None

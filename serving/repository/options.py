@@ -8,6 +8,7 @@ from windlass.serving.errors import ModelError
 from windlass.serving.repository.settings import Latest, Versions
 from windlass.serving.runtimes import RUNTIMES, PythonRuntime, Runtime
 from windlass.serving.runtimes.registry import Registry
+from windlass.serving.sources.cache import Cache, default_folder
 
 __all__ = ("RepositoryOptions",)
 
@@ -21,6 +22,8 @@ class RepositoryOptions:
     `runtimes` are the formats that are known, by name; with `allow_code` also `python`, which runs code that a model's
     folder names: whoever may write to the repository may then run code here.
 
+    `cache` keeps copies of model files that lie elsewhere; 10 GiB of them in the user's cache by default.
+
     Raises ModelError when a value cannot be meant.
     """
 
@@ -31,6 +34,7 @@ class RepositoryOptions:
     load_seconds: float = 300.0
     runtimes: Mapping[str, Runtime] = attrs.field(default=RUNTIMES, repr=False)
     allow_code: bool = False
+    cache: Cache = attrs.field(factory=lambda: Cache(default_folder()))
 
     def __attrs_post_init__(self) -> None:
         if self.memory_bytes_max is not None and self.memory_bytes_max < 1:
