@@ -7,8 +7,16 @@ from typing import Any
 import click
 
 from windlass.cli.loop import run_until_signalled
+from windlass.cli.models import model_options
 from windlass.cli.options import FILE, FOLDER, PORT
-from windlass.serving import Endpoint, EndpointError, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving import (
+    Endpoint,
+    EndpointError,
+    EndpointOptions,
+    LinearModel,
+    ModelRepository,
+    RepositoryOptions,
+)
 from windlass.serving.traffic import TrafficOptions
 
 __all__ = ("command",)
@@ -37,6 +45,12 @@ __all__ = ("command",)
 @click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards.")
 @click.option("--experiments", type=FILE, help="Journal in which experiments put what they decide, and find it again.")
 @click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one.  [default: none]")
+@click.option(
+    "--repository-control",
+    is_flag=True,
+    help="Let requests load and unload models: whoever reaches the port may then.",
+)
+@model_options
 def command(
     models: Path | None,
     host: str,
@@ -46,25 +60,34 @@ def command(
     lame_duck: float,
     grace: float | None,
     page: bool,
-    **routes: Any,
+    repository: RepositoryOptions,
+    **more: Any,
 ) -> int:
     """Serve the models of a repository, and the linear example at /predict, until Ctrl-C."""
     try:
-        traffic = TrafficOptions(file=routes["traffic"], api=routes["traffic_api"], journal=routes["experiments"])
+        traffic = TrafficOptions(file=more["traffic"], api=more["traffic_api"], journal=more["experiments"])
         options = EndpointOptions(
-            lame_duck_seconds=lame_duck, grace_seconds=grace, grpc_port=grpc_port, page=page, traffic=traffic
+            lame_duck_seconds=lame_duck,
+            grace_seconds=grace,
+            grpc_port=grpc_port,
+            page=page,
+            traffic=traffic,
+            repository_control=more["repository_control"],
         )
     except EndpointError as error:
         raise click.UsageError(str(error)) from error
-    return run_until_signalled(lambda: _serve(models=models, host=host, port=port, options=options))
+    served = ModelRepository(models, options=repository)
+    return run_until_signalled(lambda: _serve(served, host=host, port=port, options=options))
 
 
-async def _serve(*, models: Path | None, host: str, port: int, options: EndpointOptions) -> int:
-    repository = ModelRepository(models)
+async def _serve(repository: ModelRepository, *, host: str, port: int, options: EndpointOptions) -> int:
     repository.add("linear", LinearModel())
     async with Endpoint(repository, host=host, port=port, options=options) as endpoint:
         if options.grpc_port is not None:
             click.echo(f"gRPC         {endpoint.grpc_address}")
         click.echo(f"endpoint     {endpoint.url}")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            repository.close()
     return 0

@@ -9,11 +9,13 @@ import os
 import shutil
 import threading
 
+import aiohttp
 import attrs
 import numpy as np
 import pytest
 
 from windlass.serving.batching.execution import Execution
+from windlass.serving.endpoint import Endpoint
 from windlass.serving.errors import ModelError, ModelFailed, NotFound, NotReady
 from windlass.serving.repository.options import RepositoryOptions
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
@@ -306,3 +308,35 @@ async def test_a_loads_count_its_time_and_its_memory(three):
     warming, whole = (found[f"windlass_serving_model_{part}_seconds"]["m",] for part in ("warmup", "load"))
     assert 0 < warming <= whole
     assert found["windlass_serving_model_bytes"]["m", "3"] >= len(weights(3))
+
+
+async def test_readiness_comes_after_load_and_warm_up_and_then_the_first_request_is_answered(tmp_path, publish):
+    """W5: and whether the process lives is answered all the while (W4)."""
+    gate = threading.Event()
+
+    class Gated(LinearModel):
+        def predict(self, inputs, /):
+            assert gate.wait(30)
+            return super().predict(inputs)
+
+    class Runtime:
+        def load(self, source):
+            return Gated()
+
+    publish(tmp_path, "m", 1, format="gated")
+    repository = ModelRepository(tmp_path, options=RepositoryOptions(runtimes={"gated": Runtime()}))
+    endpoint = Endpoint(repository, port=0)
+    async with endpoint, aiohttp.ClientSession(endpoint.url) as session:
+
+        async def status(path):
+            async with session.get(path) as response:
+                return response.status
+
+        await until(lambda: states(repository) == {("m", "1"): "LOADING"})
+        for path, expected in (("/v2/health/live", 200), ("/v2/health/ready", 503), ("/v2/models/m/ready", 503)):
+            assert await status(path) == expected
+        gate.set()
+        while await status("/v2/health/ready") != 200:  # noqa: ASYNC110  (the repository brings it about)
+            await asyncio.sleep(0.005)
+        async with session.post("/v1/models/m:predict", json={"instances": [2.5]}) as response:
+            assert (response.status, await response.json()) == (200, {"predictions": [-0.5]})
