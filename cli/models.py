@@ -9,7 +9,7 @@ import click
 
 from windlass.cli.options import FOLDER
 from windlass.serving import RepositoryOptions
-from windlass.serving.repository.settings import Latest, Versions
+from windlass.serving.repository.settings import Latest
 from windlass.serving.sources.cache import Cache, default_folder
 
 __all__ = ("model_options",)
@@ -17,7 +17,7 @@ __all__ = ("model_options",)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-class _Bytes(click.types.StringParamType):
+class _Bytes(click.types.IntParamType):
     name = "bytes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -31,13 +31,11 @@ class _Bytes(click.types.StringParamType):
 class _Versions(click.types.StringParamType):
     name = "versions"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Versions:
-        if isinstance(value, Latest) or value == "all":
-            return value  # click converts a value twice
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
-        if not (text.isascii() and text.isdecimal() and int(text) > 0):
-            self.fail(f"expected 'all' or how many of the latest, found {value!r}", param, ctx)
-        return Latest(int(text))
+        if text != "all" and not (text.isascii() and text.isdecimal() and int(text) > 0):
+            self.fail(f"expected 'all' or how many of the latest, found {text!r}", param, ctx)
+        return text
 
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
@@ -78,7 +76,7 @@ def model_options(command: Callable[..., int]) -> Callable[..., int]:
 def _repository(*, cache: Path | None, cache_max: int, on_request: bool, **same: Any) -> RepositoryOptions:
     copies = Cache(cache or default_folder(), bytes_max=cache_max)
     return RepositoryOptions(
-        versions=same["versions"],
+        versions="all" if same["versions"] == "all" else Latest(int(same["versions"])),
         memory_bytes_max=same["memory_max"],
         pinned=same["pinned"],
         autoload=not on_request,

@@ -75,6 +75,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Rows and bytes are those of the inputs. Nothing waiting means that any one request may wait, however large.
     `timeout_seconds` runs from the request's headers to its answer; a client can shorten it, never lengthen it (DB18).
     `head_start_seconds` is how much earlier a request counts as arrived for each level of its priority.
+
+    For the first `slow_start_seconds` after its first request a version is asked less: a fourth of `requests_max` at
+    once at first, all of it at the end, so that what it has to fill first is filled by few (W6). 0 for no such time.
     """
 
     requests_max: int = 256
@@ -82,13 +85,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bytes_max: int = 256 * 1024 * 1024
     timeout_seconds: float = 60.0
     head_start_seconds: float = 1.0
+    slow_start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("requests_max", "rows_max", "bytes_max"):
             _at_least(name, getattr(self, name), 1)
         _at_least("head_start_seconds", self.head_start_seconds, 0)
+        _at_least("slow_start_seconds", self.slow_start_seconds, 0)
         if not self.timeout_seconds > 0:
             raise ValueError(f"timeout_seconds: expected more than 0, found {self.timeout_seconds}")
+
+    def requests_at(self, age_seconds: float) -> int:
+        """How many requests a version may have at once that has served for so long."""
+        if age_seconds >= self.slow_start_seconds:
+            return self.requests_max
+        share = 0.25 + 0.75 * age_seconds / self.slow_start_seconds
+        return max(1, int(self.requests_max * share))
 
 
 class Isolation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """Models for workers, told by their input what to do: a worker imports this module by its name.
 
-1 crashes, 2 says so and hangs, 3 raises, 4 is killed as the kernel does when memory is short, 5 asks for memory without end,
-6 leaves by sys.exit; everything else is doubled.
+1 crashes, 2 says so and hangs, 3 raises, 4 is killed as the kernel does when memory is short, 5 asks for memory without
+end, 6 leaves by sys.exit; everything else is doubled.
 """
 
 import os

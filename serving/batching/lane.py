@@ -76,6 +76,7 @@ class Lane:
         self._alarm: asyncio.TimerHandle | None = None
         self._turn_is_due = False
         self._hung = 0
+        self._first: float | None = None
 
     def __repr__(self) -> str:
         return f"<Lane {self.name} waiting={len(self.state.queue)} running={len(self.state.running)}>"
@@ -86,6 +87,7 @@ class Lane:
         Raises Overloaded, DeadlineExceeded, ModelFailed, and BadRequest for more rows than the model allows at once.
         Cancelled, the request is withdrawn; what has begun ends, and its result is dropped (DB10, DB21).
         """
+        self._refuse_while_slow()
         ticket = self._ticket(model, inputs, ask)
         answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
         member = self._members[ticket.number] = _Member(ticket, model, inputs, answer)
@@ -134,6 +136,17 @@ class Lane:
         """An execution that hung has ended."""
         self._hung -= 1
         _log.warning("model %s: an execution that hung has ended", self.name)
+
+    def _refuse_while_slow(self) -> None:
+        limits = self.state.policy.limits
+        if not limits.slow_start_seconds:
+            return
+        now = asyncio.get_running_loop().time()
+        self._first = now if self._first is None else self._first
+        allowed = limits.requests_at(now - self._first)
+        if allowed < limits.requests_max and len(self._members) >= allowed:
+            self._metrics.shed(self.name, "rejected")
+            raise Overloaded(f"model {self.name!r}: it has begun to serve, and takes {allowed} requests at once so far")
 
     def close(self) -> None:
         """Cancel whoever waits, and forget the timer."""

@@ -4,14 +4,12 @@ import asyncio
 import threading
 
 import aiohttp
-import attrs
 import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton
 
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository, RepositoryOptions
 from windlass.serving.errors import DeadlineExceeded, NotReady
-from windlass.serving.runtimes import RUNTIMES
 
 pytestmark = pytest.mark.realtime
 
@@ -45,11 +43,6 @@ class Held:
             assert self.let_go.wait(30)
         self.seen.add(source.name)
         return LinearModel(name=source.name, version=source.version)
-
-
-@attrs.frozen
-class Ballasted(LinearModel):
-    ballast: object = attrs.field(factory=lambda: np.ones(8 << 20), repr=False, eq=False)
 
 
 @pytest.fixture
@@ -141,19 +134,19 @@ async def test_memory_counts_until_the_last_request_has_let_go(three):
     assert (await loading).name == "a"
 
 
-async def test_what_turns_out_larger_than_was_said_makes_more_room(tmp_path, publish):
-    """The file's size is what is known beforehand; a model that takes 64 MB is measured to."""
-
-    class Large:
-        def load(self, source):
-            return Ballasted(name=source.name)
-
-    publish(tmp_path, "a", 1, memory_bytes=10)
-    publish(tmp_path, "b", 1, format="large")
-    repository = bounded(tmp_path, limit=40 << 20, runtimes={**RUNTIMES, "large": Large()})
+async def test_what_turns_out_larger_than_its_file_needs_more_room(tmp_path, publish, monkeypatch):
+    """The file's size is what is known beforehand; after the warm-up it is by how much the process has grown."""
+    grown = iter(range(0, 10_000, 30))  # at each look the process is larger by 30 bytes
+    monkeypatch.setattr("windlass.serving.repository.loading._resident_bytes", lambda: next(grown))
+    publish(tmp_path, "a", 1, memory_bytes=50)
+    publish(tmp_path, "b", 1)
+    repository = bounded(tmp_path, limit=70)
     await repository.refresh()
-    assert serving(repository) == ["a"]
-    assert "it takes" in repository.index()[1].reason
+    assert (serving(repository), evicted(repository)) == (["b"], ["a"])
+    publish(tmp_path, "c", 1)
+    repository.get("b")
+    await repository.refresh()
+    assert serving(repository) == ["c"]
 
 
 async def test_a_request_waits_for_its_model_over_both_protocols(three):
@@ -175,3 +168,18 @@ async def test_a_request_waits_for_its_model_over_both_protocols(three):
         await client.close()
         async with session.get("/metrics") as response:
             assert 'windlass_serving_model_bytes{model="c",version="1"} 40.0' in await response.text()
+
+
+async def test_without_a_version_in_its_path_a_request_gets_the_highest_even_if_that_gave_way(tmp_path, publish):
+    for version in (1, 2):
+        publish(tmp_path, "m", version, memory_bytes=40)
+    publish(tmp_path, "other", 1, memory_bytes=40)
+    (tmp_path / "m" / "serving.json").write_text('{"versions": "all"}')
+    repository = bounded(tmp_path, limit=130)
+    await repository.refresh()
+    for name, version in (("m", "1"), ("other", "1")):  # so that version 2 is the one that was not asked for longest
+        repository.get(name, version)
+    publish(tmp_path, "more", 1, memory_bytes=40)
+    await repository.refresh()
+    assert [loaded.version for loaded in repository.models() if loaded.name == "m"] == ["1"]
+    assert (await repository.take("m")).version == "2"
