@@ -183,3 +183,20 @@ async def test_without_a_version_in_its_path_a_request_gets_the_highest_even_if_
     await repository.refresh()
     assert [loaded.version for loaded in repository.models() if loaded.name == "m"] == ["1"]
     assert (await repository.take("m")).version == "2"
+
+
+async def test_a_request_waits_for_its_model_no_longer_than_it_said(tmp_path, publish):
+    """DB18: the time of a request runs while its model is loaded, too."""
+    held = Held()
+    for name in "abc":
+        publish(tmp_path, name, 1, format="held", memory_bytes=40)
+    repository = bounded(tmp_path, runtimes={"held": held})
+    await repository.refresh()
+    async with Endpoint(repository, port=0) as endpoint, aiohttp.ClientSession(endpoint.url) as session:
+        headers = {"X-Request-Timeout-Ms": "50"}
+        async with session.post("/v1/models/a:predict", json={"instances": [2.5]}, headers=headers) as response:
+            why = "model 'a': it was not loaded again within the time given"
+            assert (response.status, await response.json()) == (504, {"error": why})
+        held.let_go.set()
+        async with session.post("/v1/models/a:predict", json={"instances": [2.5]}) as response:
+            assert await response.json() == {"predictions": [-0.5]}
