@@ -82,12 +82,12 @@ def command(
 
 async def _serve(repository: ModelRepository, *, host: str, port: int, options: EndpointOptions) -> int:
     repository.add("linear", LinearModel())
-    async with Endpoint(repository, host=host, port=port, options=options) as endpoint:
-        if options.grpc_port is not None:
-            click.echo(f"gRPC         {endpoint.grpc_address}")
-        click.echo(f"endpoint     {endpoint.url}")
-        try:
+    try:
+        async with Endpoint(repository, host=host, port=port, options=options) as endpoint:
+            if options.grpc_port is not None:
+                click.echo(f"gRPC         {endpoint.grpc_address}")
+            click.echo(f"endpoint     {endpoint.url}")
             await asyncio.Event().wait()
-        finally:
-            repository.close()
+    finally:
+        repository.close()  # not before the requests under way have ended
     return 0

@@ -5,11 +5,12 @@ and changed by the repository alone, on the event loop.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from weakref import WeakKeyDictionary
 
 import attrs
 
 from windlass.serving.errors import NotFound, NotReady
-from windlass.serving.model import LoadedModel
+from windlass.serving.model import Hold, LoadedModel
 from windlass.serving.repository.phases import MACHINE, STATES
 from windlass.serving.repository.plan import Failure, Found, Slot
 
@@ -42,6 +43,8 @@ class Catalogue:
         self._models: dict[str, dict[str, LoadedModel]] = {}
         self._defaults: dict[str, LoadedModel] = {}
         self._phases: dict[tuple[str, Found], str] = {}
+        # Whatever was retired is listed as long as somebody may still use it, beside what took its place.
+        self._draining: WeakKeyDictionary[Hold, tuple[str, str]] = WeakKeyDictionary()
         self._held_back: dict[str, tuple[tuple[str, ...], str]] = {}
 
     def __repr__(self) -> str:
@@ -86,11 +89,14 @@ class Catalogue:
 
     def move(self, name: str, found: Found, event: str) -> None:
         """Let something happen to a version. Raises IllegalTransition when it cannot happen (W1)."""
-        phase = MACHINE.next(self._phases.get((name, found), MACHINE.initial), event)
-        if phase == "Unloaded":
-            self._phases.pop((name, found), None)
-        else:
-            self._phases[name, found] = phase
+        self._phases[name, found] = MACHINE.next(self._phases.get((name, found), MACHINE.initial), event)
+
+    def retire(self, name: str, found: Found, loaded: LoadedModel | None) -> None:
+        """It serves no longer; `loaded` is what did, None when it was evicted."""
+        self.move(name, found, "retire")
+        del self._phases[name, found]
+        if loaded is not None:
+            self._draining[loaded.hold] = (name, loaded.version)
 
     def moves(self, name: str, found: Found, event: str) -> bool:
         """Whether `move` would be allowed."""
@@ -140,7 +146,7 @@ class Catalogue:
         self.slots.pop(name, None)
         self._models.pop(name, None)
         self._defaults.pop(name, None)
-        for key in [key for key, phase in self._phases.items() if key[0] == name and phase != "Draining"]:
+        for key in [key for key in self._phases if key[0] == name]:
             del self._phases[key]
         self._held_back.pop(name, None)
 
@@ -190,6 +196,8 @@ class Catalogue:
                 yield IndexEntry(name, str(found.version), STATES[phase], "evicted to make room")
             elif phase not in ("Ready", "Failed"):
                 yield IndexEntry(name, str(found.version), STATES[phase])
+        for name, version in list(self._draining.values()):
+            yield IndexEntry(name, version, STATES["Draining"])
         for name, (versions, why) in self._held_back.items():
             for version in versions:
                 yield IndexEntry(name, version, "UNAVAILABLE", why)

@@ -102,8 +102,8 @@ class Changes:
         slot = self.catalogue.slots[name]
         found = slot.serving[version]
         self.catalogue.slots[name] = attrs.evolve(slot, serving=_without(slot.serving, version))
+        self.catalogue.retire(name, found, self.catalogue.loaded(name, str(version)))
         self.catalogue.withdraw(name, str(version))
-        self.catalogue.move(name, found, "retire")
         self._described.pop((name, version), None)
         _log.info("model %s version %s: retired", name, version)
 
@@ -164,10 +164,10 @@ class Changes:
             slot, serving={**slot.serving, version: found}, failures=_without(slot.failures, version)
         )
         self._described[name, version] = job.description
-        self.memory.keep(warmed.model, warmed.size, freed=partial(self._freed, name, found, warmed.model.model))
-        self.catalogue.serve(warmed.model)
+        self.memory.keep(warmed.model, warmed.size, freed=partial(close_later, warmed.model.model))
         if before is not None and before != found:
-            self.catalogue.move(name, before, "retire")
+            self.catalogue.retire(name, before, self.catalogue.loaded(name, str(version)))
+        self.catalogue.serve(warmed.model)
         _log.info("model %s version %s serves", name, version)
 
     def _same(self, name: str, found: Found) -> None:
@@ -227,11 +227,6 @@ class Changes:
         self._described.pop((name, version), None)
         self.counts.evicted[name] += 1
         _log.info("model %s version %s: evicted to make room", name, version)
-
-    def _freed(self, name: str, found: Found, model: Model) -> None:
-        if self.catalogue.moves(name, found, "drained"):
-            self.catalogue.move(name, found, "drained")
-        close_later(model)
 
 
 def close_later(model: Model) -> None:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from windlass.serving.model import LoadedModel
 from windlass.serving.repository.catalogue import Catalogue
 from windlass.serving.repository.phases import MACHINE, STATES
 from windlass.serving.repository.plan import Found
+from windlass.serving.runtimes.linear import LinearModel
 from windlass.statemachine import IllegalTransition
 
 
@@ -23,10 +25,13 @@ def test_only_after_load_and_warm_up_is_a_version_ready():
     """W1, W5."""
     catalogue, found = Catalogue(), Found(1)
     states = []
-    for event in ("load", "loaded", "warmed", "retire"):
+    for event in ("load", "loaded", "warmed"):
         catalogue.move("m", found, event)
         states += [(entry.version, entry.state) for entry in catalogue.index()]
     # One that is ready is listed with its model, and here is none.
-    assert states == [("1", "LOADING"), ("1", "LOADING"), ("1", "UNLOADING")]
-    catalogue.move("m", found, "drained")
+    assert states == [("1", "LOADING"), ("1", "LOADING")]
+    loaded = LoadedModel("m", "1", LinearModel())
+    catalogue.retire("m", found, loaded)
+    assert [(entry.version, entry.state) for entry in catalogue.index()] == [("1", "UNLOADING")]
+    del loaded
     assert catalogue.index() == []

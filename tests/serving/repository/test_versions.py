@@ -218,7 +218,22 @@ async def test_unload_takes_a_model_away_until_it_is_asked_for(three, publish):
     }
     await repository.load("m")
     assert repository.get("m").version == "3"
-    assert states(repository) == {("m", "3"): "READY"}
+    await until(lambda: states(repository) == {("m", "3"): "READY"})
+
+
+async def test_a_version_is_loaded_again_while_a_request_still_has_the_one_that_was_unloaded(three):
+    """W8: the two are one version and two models."""
+    repository = ModelRepository(three)
+    await repository.refresh()
+    taken = repository.get("m")
+    await repository.unload("m")
+    await repository.load("m")
+    assert repository.get("m") is not taken
+    assert [(entry.version, entry.state) for entry in repository.index()] == [("3", "READY"), ("3", "UNLOADING")]
+    del taken
+    await until(lambda: [entry.state for entry in repository.index()] == ["READY"])
+    await repository.unload("m")
+    await until(lambda: "UNLOADING" not in [entry.state for entry in repository.index()])
 
 
 async def test_without_autoload_a_model_waits_to_be_asked_for(three, publish):
