@@ -35,6 +35,7 @@ class Execution:
 
     def __init__(self, *, threads: int = 4, metrics: Metrics | None = None) -> None:
         self._threads = Threads(threads)
+        self._own_threads: weakref.WeakSet[Threads] = weakref.WeakSet()
         self._metrics = metrics if metrics is not None else Metrics()
         # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
         self._lanes: WeakKeyDictionary[LoadedModel, Lane] = WeakKeyDictionary()
@@ -67,15 +68,12 @@ class Execution:
 
     def refuse_if_ailing(self, model: LoadedModel) -> None:
         """Raise NotReady when the model is loaded and cannot answer just now, as far as it says so."""
-        lane = self._lanes.get(model)
-        reason = lane.hanging if lane is not None and lane.hanging else model.not_ready_because()
-        if reason is not None:
-            raise NotReady(f"model {model.name!r} version {model.version}: {reason}")
+        _refuse_if_ailing(model, self._lanes.get(model))
 
     def refuse_if_full(self, model: LoadedModel) -> None:
         """Raise Overloaded when the model would accept no request at all (DB15), NotReady when it cannot answer."""
-        self.refuse_if_ailing(model)
         lane = self._lanes.get(model)
+        _refuse_if_ailing(model, lane)
         if lane is not None:
             lane.refuse_if_full()
 
@@ -83,7 +81,8 @@ class Execution:
         """Give up waiting work; a thread that still computes ends on its own."""
         for lane in list(self._lanes.values()):
             lane.close()
-        self._threads.close()
+        for threads in (self._threads, *self._own_threads):
+            threads.close()
 
     def _lane(self, model: LoadedModel) -> Lane:
         lane = self._lanes.get(model)
@@ -91,6 +90,7 @@ class Execution:
             threads = self._threads
             if model.alone:
                 threads = Threads(1)
+                self._own_threads.add(threads)
                 weakref.finalize(model, threads.close).atexit = False
             lane = self._lanes[model] = Lane(model, threads, metrics=self._metrics)
         return lane
@@ -107,3 +107,9 @@ class Execution:
                 before[2] + state.queued_bytes,
             )
         return waiting
+
+
+def _refuse_if_ailing(model: LoadedModel, lane: Lane | None) -> None:
+    reason = lane.hanging if lane is not None and lane.hanging else model.not_ready_because()
+    if reason is not None:
+        raise NotReady(f"model {model.name!r} version {model.version}: {reason}")
