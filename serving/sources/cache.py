@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +28,14 @@ _PAUSE_SECONDS_MAX = 60.0
 
 
 def default_folder() -> Path:
-    """`windlass/models` in the user's cache: XDG_CACHE_HOME, or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windlass" / "models"
+    """`windlass/models` in the user's cache: XDG_CACHE_HOME, or `~/.cache`; a temporary one where there is no home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    if given:
+        return Path(given) / "windlass" / "models"
+    try:
+        return Path.home() / ".cache" / "windlass" / "models"
+    except RuntimeError:  # a container's arbitrary user
+        return Path(tempfile.gettempdir()) / f"windlass-{os.getuid()}" / "models"
 
 
 @attrs.frozen

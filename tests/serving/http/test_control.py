@@ -4,12 +4,14 @@ import contextlib
 import json
 
 import aiohttp
+import grpc
 import pytest
 import tritonclient.grpc.aio as triton_grpc
 import tritonclient.http.aio as triton_http
 from tritonclient.utils import InferenceServerException
 
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving.grpc.service import SERVICE
 
 pytestmark = pytest.mark.realtime
 
@@ -141,3 +143,19 @@ async def test_metadata_names_all_versions_that_serve_and_each_is_asked_by_its_p
                 assert (content["model_version"], content["outputs"][0]["data"]) == (str(version), [version])
         async with session.get("/v2/models") as response:
             assert await response.json() == {"models": ["m"]}
+
+
+async def test_kserves_messages_of_the_same_names_are_understood(tmp_path, publish):
+    """KServe has the model's name in the first field, where Triton has the repository's, and reads an answer."""
+    publish(tmp_path, "m", 1)
+    repository = ModelRepository(tmp_path, poll_seconds=3600)
+    await repository.refresh()
+    name_in_the_first_field = b"\x0a\x01m"
+    async with (
+        serving(repository, repository_control=True) as (endpoint, _),
+        grpc.aio.insecure_channel(endpoint.grpc_address) as channel,
+    ):
+        for method, serves in (("Unload", False), ("Load", True)):
+            call = channel.unary_unary(f"/{SERVICE}/RepositoryModel{method}")
+            assert await call(name_in_the_first_field) == name_in_the_first_field + b"\x10\x01"
+            assert (repository.models() != []) is serves

@@ -228,3 +228,9 @@ def test_the_cache_lies_where_caches_lie(monkeypatch, tmp_path):
     assert default_folder() == tmp_path / "windlass" / "models"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_folder().parts[-3:] == (".cache", "windlass", "models")
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    assert default_folder().parts[-2:] == (f"windlass-{os.getuid()}", "models")
