@@ -353,3 +353,28 @@ async def test_readiness_comes_after_load_and_warm_up_and_then_the_first_request
             await asyncio.sleep(0.005)
         async with session.post("/v1/models/m:predict", json={"instances": [2.5]}) as response:
             assert (response.status, await response.json()) == (200, {"predictions": [-0.5]})
+
+
+async def test_loads_that_are_asked_for_at_the_same_time_follow_each_other_and_the_last_wins(tmp_path, publish):
+    """W8."""
+
+    class Counting:
+        at_once, most = 0, 0
+
+        def load(self, source):
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            model = LinearModel(version=source.version)
+            self.at_once -= 1
+            return model
+
+    runtime = Counting()
+    repository = ModelRepository(tmp_path, options=RepositoryOptions(runtimes={"counting": runtime}))
+    loads = []
+    for version in range(1, 6):
+        publish(tmp_path, "m", version, format="counting")
+        publish(tmp_path, "n", version, format="counting")
+        loads += [asyncio.create_task(repository.load(name)) for name in ("m", "n")]
+        await asyncio.sleep(0)
+    await asyncio.gather(*loads)
+    assert (repository.get("m").version, repository.get("n").version, runtime.most) == ("5", "5", 1)
