@@ -23,6 +23,9 @@ __all__ = ("Ensemble", "EnsembleRuntime", "Members")
 class Members(Protocol):
     """Where the models of an ensemble are: a ModelRepository."""
 
+    def can_serve(self, name: str, version: str | None = None) -> bool:
+        """Whether a request for it would be answered now."""
+
     def get(self, name: str, version: str | None = None) -> LoadedModel:
         """The model. Raises NotFound or NotReady."""
 
@@ -53,6 +56,13 @@ class Ensemble:
     def members(self) -> frozenset[str]:
         """The names of the models that it asks."""
         return frozenset(step.model for step in self.graph.steps)
+
+    def not_ready_because(self) -> str | None:
+        """The first step whose model does not serve, None when all do (R3)."""
+        for step in self.graph.steps:
+            if not self._members.can_serve(step.model, step.version):
+                return f"step {step.name!r}: model {step.model!r} cannot answer"
+        return None
 
     async def run(self, execute: Execute, inputs: Mapping[str, Array], *, deadline: float) -> Mapping[str, Array]:
         """The outputs, each step computed by `execute`. Raises what the step at fault raises."""

@@ -75,9 +75,10 @@ class Catalogue:
         """Whether the name belongs to a model, ready or not."""
         return name in self._models or name in self.slots or name in self._held_back
 
-    def serves(self, name: str) -> bool:
-        """Whether a request without a version would be answered, if need be after loading."""
-        return name in self._defaults or self.evicted(name) is not None
+    def can_serve(self, name: str, version: str | None = None) -> bool:
+        """Whether a request for it would be answered, if need be after loading."""
+        there = name in self._defaults if version is None else version in self._models.get(name, {})
+        return there or self.evicted(name, version) is not None
 
     def models(self) -> list[LoadedModel]:
         """What serves now, by name, the highest version of a name first."""

@@ -17,7 +17,7 @@ from typing import Final
 import attrs
 
 from windlass.serving.ensembles.ensemble import Ensemble, EnsembleRuntime
-from windlass.serving.errors import DeadlineExceeded, ModelError, NotFound
+from windlass.serving.errors import DeadlineExceeded, ModelError, NotFound, NotReady
 from windlass.serving.model import LoadedModel, Model
 from windlass.serving.policy import Policy
 from windlass.serving.repository.catalogue import Evicted, IndexEntry
@@ -131,6 +131,15 @@ class ModelRepository:
             raise DeadlineExceeded(f"model {name!r}: it was not loaded again within the time given") from error
         return self.get(name, version)
 
+    def can_serve(self, name: str, version: str | None = None) -> bool:
+        """Whether a request for it would be answered now, if need be after loading what was evicted."""
+        try:
+            return self._catalogue.get(name, version).not_ready_because() is None
+        except Evicted:
+            return True
+        except (NotFound, NotReady):
+            return False
+
     def knows(self, name: str) -> bool:
         """Whether the name belongs to a model, ready or not."""
         return self._catalogue.knows(name)
@@ -150,7 +159,7 @@ class ModelRepository:
         """
         if not self._scanned:
             return self._scan_problem or "the first scan of the model repository is not complete"
-        missing = sorted(name for name in self.required if not self._catalogue.serves(name))
+        missing = sorted(name for name in self.required if not self._catalogue.can_serve(name))
         if missing:
             return f"required models are not loaded: {', '.join(missing)}"
         for loaded in self.models():

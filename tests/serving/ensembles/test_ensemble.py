@@ -193,7 +193,10 @@ async def test_unload_takes_those_that_depend_on_it_when_it_is_asked_to(tmp_path
     async with Endpoint(made, port=0, options=options) as endpoint, aiohttp.ClientSession(endpoint.url) as session:
         await made.unload("m")
         status, why = await infer(session, 1.0)
-        assert (status, why) == (503, "ensemble 'e', step 'a': model 'm' is not ready: unloaded")
+        assert (status, why) == (503, "model 'e' version 1: step 'a': model 'm' cannot answer")
+        for name in ("e", "f"):  # f asks e
+            async with session.get(f"/v2/models/{name}/ready") as response:
+                assert response.status == 503
         await made.load("m")
         assert (await infer(session, 1.0))[0] == 200
         body = {"parameters": {"unload_dependents": True}}
