@@ -44,7 +44,15 @@ _SECONDS: Final = click.FloatRange(min=0, min_open=True)
 _COUNT: Final = click.IntRange(1)
 
 # Fields whose options have their names.
-_SAME: Final = ("page", "grpc_port", "threads", "requests_max", "max_body_bytes", "all_bodies_bytes_max")
+_SAME: Final = (
+    "page",
+    "repository_control",
+    "grpc_port",
+    "threads",
+    "requests_max",
+    "max_body_bytes",
+    "all_bodies_bytes_max",
+)
 _LIMITS_SAME: Final = ("head_seconds", "idle_seconds", "body_seconds", "stall_seconds", "connections_max")
 
 _OPTIONS: Final = (
@@ -52,6 +60,7 @@ _OPTIONS: Final = (
     click.option("--traffic", type=FILE, help="Routes between models, read now and whenever the file changes."),
     click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards."),
     click.option("--experiments", type=FILE, help="Journal of what experiments decide, which they find again."),
+    click.option("--repository-control", is_flag=True, help="Let requests load and unload models: who may ask, may."),
     click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one. Default: none."),
     click.option(
         "--lame-duck", type=click.FloatRange(min=0), default=_DEFAULTS.lame_duck_seconds, show_default=True,

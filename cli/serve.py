@@ -9,8 +9,9 @@ import click
 
 from windlass.cli.endpoints import EndpointPlan, endpoint_options, plan_of
 from windlass.cli.loop import run_until_signalled
+from windlass.cli.models import model_options
 from windlass.cli.options import FOLDER, PORT
-from windlass.serving import Endpoint, LinearModel, ModelRepository, RuntimeMissing
+from windlass.serving import Endpoint, LinearModel, ModelRepository, RepositoryOptions, RuntimeMissing
 from windlass.serving.examples import LINEAR, add_examples
 
 __all__ = ("command",)
@@ -29,7 +30,17 @@ class _Place:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8080, show_default=True, help="Port to listen on; 0 for a free one.")
 @endpoint_options
-def command(folder: Path | None, models: Path | None, *, example: bool, host: str, port: int, **given: Any) -> int:
+@model_options
+def command(
+    folder: Path | None,
+    models: Path | None,
+    *,
+    example: bool,
+    host: str,
+    port: int,
+    repository: RepositoryOptions,
+    **given: Any,
+) -> int:
     """Serve the models of a repository until Ctrl-C.
 
     FOLDER is watched, and may appear later. Without one `linear` answers at /predict.
@@ -37,24 +48,27 @@ def command(folder: Path | None, models: Path | None, *, example: bool, host: st
     if folder is not None and models is not None:
         raise click.UsageError("FOLDER and --models are the same; expected one of them")
     plan = plan_of(given)
-    repository = ModelRepository(folder or models)
+    served = ModelRepository(folder or models, options=repository)
     if example:
         try:
-            add_examples(repository)
+            add_examples(served)
         except RuntimeMissing as error:
             raise click.UsageError(str(error)) from error
     elif folder is None and models is None:
-        repository.add(LINEAR, LinearModel())
-    return run_until_signalled(lambda: _serve(repository, _Place(host, port), plan))
+        served.add(LINEAR, LinearModel())
+    return run_until_signalled(lambda: _serve(served, _Place(host, port), plan))
 
 
 async def _serve(repository: ModelRepository, place: _Place, plan: EndpointPlan) -> int:
-    async with (
-        plan.opened() as options,
-        Endpoint(repository, host=place.host, port=place.port, options=options) as endpoint,
-    ):
-        if options.grpc_port is not None:
-            click.echo(f"gRPC         {endpoint.grpc_address}")
-        click.echo(f"endpoint     {endpoint.url}")
-        await asyncio.Event().wait()
+    try:
+        async with (
+            plan.opened() as options,
+            Endpoint(repository, host=place.host, port=place.port, options=options) as endpoint,
+        ):
+            if options.grpc_port is not None:
+                click.echo(f"gRPC         {endpoint.grpc_address}")
+            click.echo(f"endpoint     {endpoint.url}")
+            await asyncio.Event().wait()
+    finally:
+        repository.close()  # not before the requests under way have ended
     return 0

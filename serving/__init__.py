@@ -26,10 +26,20 @@ from windlass.serving.errors import (
     UnsupportedMedia,
 )
 from windlass.serving.http.limits import ConnectionLimits
-from windlass.serving.model import Explainer, LoadedModel, Model
-from windlass.serving.policy import Batching, Limits, Policy
+from windlass.serving.model import Ailing, Closable, Explainer, LoadedModel, Model
+from windlass.serving.policy import Batching, Isolation, Limits, Policy
+from windlass.serving.repository.options import RepositoryOptions
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
-from windlass.serving.runtimes import RUNTIMES, LinearModel, OnnxRuntime, Runtime, Source
+from windlass.serving.repository.settings import Latest
+from windlass.serving.runtimes import (
+    RUNTIMES,
+    CallableModel,
+    LinearModel,
+    OnnxRuntime,
+    Runtime,
+    Source,
+    Transformed,
+)
 from windlass.serving.telemetry.payloads import PayloadOptions
 from windlass.serving.telemetry.telemetry import TelemetryOptions
 from windlass.serving.tensors import DATATYPES, TensorSpec
@@ -38,9 +48,12 @@ __all__ = (
     "DATATYPES",
     "RUNTIMES",
     "Access",
+    "Ailing",
     "BadRequest",
     "Batching",
     "BodyTooSlow",
+    "CallableModel",
+    "Closable",
     "ConnectionLimits",
     "DeadlineExceeded",
     "Endpoint",
@@ -48,6 +61,8 @@ __all__ = (
     "EndpointOptions",
     "Explainer",
     "IndexEntry",
+    "Isolation",
+    "Latest",
     "Limits",
     "LinearModel",
     "LoadedModel",
@@ -64,6 +79,7 @@ __all__ = (
     "Overloaded",
     "PayloadOptions",
     "Policy",
+    "RepositoryOptions",
     "Reviewed",
     "Runtime",
     "RuntimeMissing",
@@ -74,6 +90,7 @@ __all__ = (
     "TlsFiles",
     "TokenFile",
     "TooLarge",
+    "Transformed",
     "Unauthenticated",
     "Unreadable",
     "UnsupportedMedia",

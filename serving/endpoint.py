@@ -23,6 +23,7 @@ from windlass.serving.access.tls import ServerTls, TlsFiles
 from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import EndpointError
 from windlass.serving.http.admission import Admission
+from windlass.serving.http.control import ControlRoutes
 from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.http.middleware import Door, middleware
 from windlass.serving.http.routes import Routes
@@ -66,6 +67,8 @@ class EndpointOptions:
 
     `page` is whether `GET /page` is there: a page for people, which shows no more than `/v2/models` and `/metrics` do.
 
+    With `repository_control` whoever reaches the ports can have models loaded and unloaded.
+
     `grpc_port` is the port of the v2 protocol over gRPC: None, the default, for none, 0 for a free one.
 
     `traffic` are routes: public names that several models answer for.
@@ -87,6 +90,7 @@ class EndpointOptions:
     access: Access | None = None
     cors_origins: tuple[str, ...] = ()
     telemetry: TelemetryOptions = attrs.field(factory=TelemetryOptions)
+    repository_control: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
@@ -135,6 +139,7 @@ class Endpoint:
         self.metrics.watch_models(
             lambda: len(repository.models()), lambda: sum(entry.state == "UNAVAILABLE" for entry in repository.index())
         )
+        self.metrics.registry.register(repository.metrics())
         self._draining = False
         self._runner: web.AppRunner | None = None
         self._address: tuple[str, int] | None = None
@@ -246,6 +251,7 @@ class Endpoint:
             body_seconds=options.connections.body_seconds,
             page=options.page,
             traffic_api=options.traffic.api,
+            control=options.repository_control,
         )
         telemetry = Telemetry(options.telemetry, self.metrics.registry)
         door = Door(lambda: self._draining, routes.area, telemetry, access=options.access, cors=options.cors())
@@ -253,6 +259,9 @@ class Endpoint:
         app.add_routes([*routes.table(), *self._traffic.table(admission)])
         if options.page:
             app.add_routes(Page(self.repository, self.metrics, self.not_ready_because).table())
+        if self.options.repository_control:
+            control = ControlRoutes(self.repository, routes.admission, self.options.max_body_bytes)
+            app.add_routes(control.table())
         app.on_shutdown.append(self._drain)
 
         async def background(_: web.Application) -> AsyncIterator[None]:
@@ -295,6 +304,7 @@ class Endpoint:
             not_ready_because=self.not_ready_because,
             access=options.access,
             limits=options.connections,
+            control=options.repository_control,
         )
         address = Address(self.host, options.grpc_port, self._server_tls())
         server = GrpcServer(service, address, max_message_bytes=options.max_body_bytes)

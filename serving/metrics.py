@@ -6,8 +6,8 @@ Metrics (prefix `windlass_serving_`): `requests_total{model,version,protocol,cod
 `request_duration_seconds{model,version,protocol}`, `requests_in_flight`, `models_loaded`, `models_unavailable`;
 `queue_duration_seconds{model,version}` (a request's wait for its execution), `execution_rows{model,version}` and
 `execution_duration_seconds{model,version}` (of an execution), `shed_total{model,reason}` (requests given up:
-`rejected`, `expired`, `cancelled`), and `queue_requests{model}`, `queue_rows{model}`, `queue_bytes{model}` (what waits
-now). What is computed on the loop at once never waits and is in none of the latter.
+`rejected`, `expired`, `cancelled`, `hanging`), and `queue_requests{model}`, `queue_rows{model}`, `queue_bytes{model}`
+(what waits now). What is computed on the loop at once never waits and is in none of the latter.
 
 A client that hung up counts as code 499; a name that is no model's counts under the model "", and a request that no
 version was run for under the version "". Of versions that have come and gone the series are kept until there are

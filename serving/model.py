@@ -5,8 +5,8 @@ Every protocol is spoken over that alone.
 This module does not know where a model comes from, who runs it, or which protocol asks.
 """
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -18,8 +18,13 @@ from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 __all__ = (
     "BATCHED_FROM_SECONDS",
     "INLINE_SECONDS",
+    "Ailing",
+    "Closable",
+    "Composite",
+    "Execute",
     "Exemplary",
     "Explainer",
+    "Hold",
     "LoadedModel",
     "Model",
     "checked",
@@ -89,12 +94,48 @@ class Exemplary(Protocol):
         """Inputs of so many rows that it can answer, for its warm-up."""
 
 
+@runtime_checkable
+class Closable(Protocol):
+    """What a model has besides, when more than memory must be given back."""
+
+    def close(self) -> None:
+        """Called once, in a thread, when no request can use the model any more."""
+
+
+@runtime_checkable
+class Ailing(Protocol):
+    """What a model has besides, when it may be unable to answer for a while after it was loaded."""
+
+    def not_ready_because(self) -> str | None:
+        """The reason, None when it can answer. Must not wait."""
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """What a model has instead of `predict`, when other models compute for it; `predict` is for its warm-up."""
+
+    async def run(self, execute: "Execute", inputs: Mapping[str, Array], *, deadline: float) -> Mapping[str, Array]:
+        """The outputs. `execute` has a model computed as for any request; `deadline` is on the loop's clock."""
+
+
+class Hold:
+    """Lives as long as anybody, a request or the repository, may still use the model: its end is the end of the model.
+
+    `used` is when the model was last taken for a request, in seconds on a clock that the repository chooses.
+    """
+
+    __slots__ = ("__weakref__", "used")
+
+    def __init__(self) -> None:
+        self.used = 0.0
+
+
 @attrs.frozen(eq=False)
 class LoadedModel:
     """A model that was warmed up and may serve.
 
     Frozen: a request that took it keeps the same instance until its answer is written (W8). Two are never equal, even
-    if they were loaded from the same file.
+    if they were loaded from the same file. Those that share the model share the `hold`.
     """
 
     name: str
@@ -105,8 +146,21 @@ class LoadedModel:
     )  # inputs of up to this many numbers run on the event loop; larger ones, or all at -1, in a thread
     direct: bool = False  # so fast that one who could share an execution is better off alone, up to that size
     policy: Policy = attrs.field(factory=Policy)
+    alone: bool = False  # it has a thread of its own, and runs once at a time: waiting for it costs no other model
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    hold: Hold = attrs.field(factory=Hold, repr=False)
+    # Found out once: each request asks.
+    composite: Composite | None = attrs.field(init=False, repr=False)
+    _ailing: Ailing | None = attrs.field(init=False, repr=False)
+
+    @composite.default
+    def _composite_or_none(self) -> Composite | None:
+        return self.model if isinstance(self.model, Composite) else None
+
+    @_ailing.default
+    def _ailing_or_none(self) -> Ailing | None:
+        return self.model if isinstance(self.model, Ailing) else None
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -123,6 +177,12 @@ class LoadedModel:
         """The model's platform."""
         return self.model.platform
 
+    def not_ready_because(self) -> str | None:
+        """Why the model cannot answer just now, if it says so (`Ailing`); None when it can."""
+        return self._ailing.not_ready_because() if self._ailing is not None else None
+
+
+Execute: TypeAlias = Callable[[LoadedModel, Mapping[str, Array]], Awaitable[Mapping[str, Array]]]
 
 _EXPLAINING: WeakKeyDictionary[LoadedModel, LoadedModel] = WeakKeyDictionary()
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ("Batching", "Limits", "Policy")
+__all__ = ("Batching", "Isolation", "Limits", "Policy")
 
 
 def _at_least(name: str, value: float, least: int) -> None:
@@ -75,6 +75,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Rows and bytes are those of the inputs. Nothing waiting means that any one request may wait, however large.
     `timeout_seconds` runs from the request's headers to its answer; a client can shorten it, never lengthen it (DB18).
     `head_start_seconds` is how much earlier a request counts as arrived for each level of its priority.
+
+    For the first `slow_start_seconds` after its first request a version is asked less: a fourth of `requests_max` at
+    once at first, all of it at the end, so that what it has to fill first is filled by few (W6). 0 for no such time.
     """
 
     requests_max: int = 256
@@ -82,13 +85,51 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bytes_max: int = 256 * 1024 * 1024
     timeout_seconds: float = 60.0
     head_start_seconds: float = 1.0
+    slow_start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("requests_max", "rows_max", "bytes_max"):
             _at_least(name, getattr(self, name), 1)
         _at_least("head_start_seconds", self.head_start_seconds, 0)
+        _at_least("slow_start_seconds", self.slow_start_seconds, 0)
         if not self.timeout_seconds > 0:
             raise ValueError(f"timeout_seconds: expected more than 0, found {self.timeout_seconds}")
+
+    def requests_at(self, age_seconds: float) -> int:
+        """How many requests a version may have at once that has served for so long."""
+        if age_seconds >= self.slow_start_seconds:
+            return self.requests_max
+        share = 0.25 + 0.75 * age_seconds / self.slow_start_seconds
+        return max(1, int(self.requests_max * share))
+
+
+class Isolation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model runs in a process of its own.
+
+    An execution that takes longer than `execution_seconds` ends with the process, and so does a start that takes longer
+    than `start_seconds`. A process that ended is started again, at once at first, then after `backoff_seconds`, twice
+    as much each time it happens again, up to `backoff_seconds_max`; one that lived for `backoff_seconds_max` counts as
+    sound again. `memory_bytes_max` bounds its address space, so that what asks for more fails alone; None for no bound.
+    """
+
+    execution_seconds: float = 30.0
+    start_seconds: float = 60.0
+    backoff_seconds: float = 0.5
+    backoff_seconds_max: float = 30.0
+    memory_bytes_max: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("execution_seconds", "start_seconds"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: expected more than 0, found {getattr(self, name)}")
+        _at_least("backoff_seconds", self.backoff_seconds, 0)
+        if not self.backoff_seconds <= self.backoff_seconds_max < math.inf:
+            raise ValueError(
+                f"backoff_seconds_max: expected at least backoff_seconds ({self.backoff_seconds}), "
+                f"found {self.backoff_seconds_max}"
+            )
+        if self.memory_bytes_max is not None:
+            _at_least("memory_bytes_max", self.memory_bytes_max, 1)
 
 
 class Policy(msgspec.Struct, frozen=True):

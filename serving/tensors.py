@@ -102,6 +102,11 @@ class TensorSpec:
     shape: tuple[int, ...] = ()
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The datatype as numpy knows it."""
+        return DATATYPES[self.datatype]
+
+    @property
     def batched(self) -> bool:
         """Whether the first dimension counts rows."""
         return bool(self.shape) and self.shape[0] == -1

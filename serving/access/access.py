@@ -17,7 +17,7 @@ from windlass.serving.errors import NotPermitted, NotReady, ServingError, Unauth
 
 __all__ = ("Access", "Action", "Area", "Presented")
 
-Area: TypeAlias = Literal["health", "metrics", "models"]
+Area: TypeAlias = Literal["health", "metrics", "models", "page"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class Access:
     `authenticator` judges bearer tokens; without one only certificates count. With `certificates` the common name of a
     verified client certificate is a caller; that needs TLS with an authority for clients. `authorizer` judges what
     callers may do; without one a known caller may do everything. `health_open` (the default) and `metrics_open` (not
-    the default) answer those paths to anybody.
+    the default) answer those paths to anybody. So is the page's own file: there is nothing in it but the form that asks
+    for a token.
 
     Raises ValueError when nobody could ever be let in.
     """
@@ -73,7 +74,7 @@ class Access:
 
     async def identify(self, presented: Presented, area: Area) -> Caller | None:
         """The caller; None where nobody has to be one. Raises as `admit` does."""
-        if (area == "health" and self.health_open) or (area == "metrics" and self.metrics_open):
+        if area == "page" or (area == "health" and self.health_open) or (area == "metrics" and self.metrics_open):
             return None
         with _judging():
             return await self._caller(presented)

@@ -9,23 +9,21 @@ it is bounded and may be put together with others: see `lane.py`.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+import weakref
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from windlass.serving.batching.ask import Ask
 from windlass.serving.batching.batches import rows, split
 from windlass.serving.batching.lane import Lane, compute
+from windlass.serving.batching.threads import Threads
+from windlass.serving.errors import NotReady
 from windlass.serving.metrics import Metrics
-from windlass.serving.model import INLINE_SECONDS, LoadedModel, size
+from windlass.serving.model import INLINE_SECONDS, LoadedModel, checked, size
 from windlass.serving.telemetry.call import CURRENT
 from windlass.serving.tensors import Array
 
 __all__ = ("INLINE_SECONDS", "Execution")
-
-T = TypeVar("T")
 
 _UNHURRIED = Ask()
 
@@ -38,23 +36,21 @@ class Execution:
     """
 
     def __init__(self, *, threads: int = 4, metrics: Metrics | None = None) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="windlass-model")
-        self._threads = threads
+        self._threads = Threads(threads)
+        self._own_threads: weakref.WeakSet[Threads] = weakref.WeakSet()
         self._metrics = metrics if metrics is not None else Metrics()
         # A lane refers to its model only while it has work, so that a model which was unloaded is let go of.
         self._lanes: WeakKeyDictionary[LoadedModel, Lane] = WeakKeyDictionary()
-        self._hungry: dict[Lane, None] = {}
-        self._busy = 0
         self._metrics.watch_queues(self._waiting)
 
     def __repr__(self) -> str:
         waiting = sum(len(lane.state.queue) for lane in self._lanes.values())
-        return f"<Execution in_threads={self._busy} waiting={waiting}>"
+        return f"<Execution in_threads={self._threads.busy} waiting={waiting}>"
 
     @property
     def free(self) -> int:
-        """How many computations would start at once."""
-        return self._threads - self._busy
+        """How many computations of models that share the threads would start at once."""
+        return self._threads.free
 
     async def run(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask = _UNHURRIED) -> Mapping[str, Array]:
         """The model's outputs, checked against its description.
@@ -69,56 +65,51 @@ class Execution:
                 return await self.run(model, inputs, ask)
             finally:
                 CURRENT.set(call)
-        batching = model.policy.batching
-        if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
-            outputs = compute(model, inputs)
-            if batching is not None:
-                outputs = split(model, outputs, [rows(model, inputs)])[0]
-        else:
-            outputs = await self._lane(model).run(model, inputs, ask)
+        outputs = await self._computed(model, inputs, ask)
         if call is not None:
             call.answer(outputs)
         return outputs
 
+    async def _computed(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask) -> Mapping[str, Array]:
+        if model.composite is not None:
+            outputs = await model.composite.run(
+                lambda one, given: self.run(one, given, ask), inputs, deadline=ask.deadline
+            )
+            return checked(model, outputs)
+        batching = model.policy.batching
+        if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
+            outputs = compute(model, inputs)
+            return outputs if batching is None else split(model, outputs, [rows(model, inputs)])[0]
+        return await self._lane(model).run(model, inputs, ask)
+
+    def refuse_if_ailing(self, model: LoadedModel) -> None:
+        """Raise NotReady when the model is loaded and cannot answer just now, as far as it says so."""
+        _refuse_if_ailing(model, self._lanes.get(model))
+
     def refuse_if_full(self, model: LoadedModel) -> None:
-        """Raise Overloaded when the model would accept no request at all (DB15)."""
+        """Raise Overloaded when the model would accept no request at all (DB15), NotReady when it cannot answer."""
         lane = self._lanes.get(model)
+        _refuse_if_ailing(model, lane)
         if lane is not None:
             lane.refuse_if_full()
-
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run the job in a thread, then `done` on the loop. Only while a thread is free."""
-        loop = asyncio.get_running_loop()
-        # Busy until the thread is done with it, not until the client is: an abandoned computation still occupies its
-        # thread.
-        self._busy += 1
-        future = self._pool.submit(job)
-        future.add_done_callback(lambda ended: _call_soon(loop, lambda: self._ended(ended, done)))
-
-    def hungry(self, lane: Lane) -> None:
-        """Call the lane's `turn` once a thread is free, after those that asked before it."""
-        self._hungry[lane] = None
 
     def close(self) -> None:
         """Give up waiting work; a thread that still computes ends on its own."""
         for lane in list(self._lanes.values()):
             lane.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, *self._own_threads):
+            threads.close()
 
     def _lane(self, model: LoadedModel) -> Lane:
         lane = self._lanes.get(model)
         if lane is None:
-            lane = self._lanes[model] = Lane(model, self, metrics=self._metrics)
+            threads = self._threads
+            if model.alone:
+                threads = Threads(1)
+                self._own_threads.add(threads)
+                weakref.finalize(model, threads.close).atexit = False
+            lane = self._lanes[model] = Lane(model, threads, metrics=self._metrics)
         return lane
-
-    def _ended(self, future: Future[T], done: Callable[[T], None]) -> None:
-        self._busy -= 1
-        if not future.cancelled():
-            done(future.result())
-        while self._hungry and self.free:
-            lane = next(iter(self._hungry))
-            del self._hungry[lane]
-            lane.turn()
 
     def _waiting(self) -> dict[str, tuple[int, int, int]]:
         """For each model with a lane, what waits: requests, rows, bytes."""
@@ -134,7 +125,7 @@ class Execution:
         return waiting
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    # A thread may outlive the loop that asked for it.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(callback)
+def _refuse_if_ailing(model: LoadedModel, lane: Lane | None) -> None:
+    reason = lane.hanging if lane is not None and lane.hanging else model.not_ready_because()
+    if reason is not None:
+        raise NotReady(f"model {model.name!r} version {model.version}: {reason}")

@@ -6,8 +6,9 @@ still computes.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+import logging
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -30,33 +31,21 @@ from windlass.serving.batching.batcher import (
     step,
 )
 from windlass.serving.batching.batches import group, join, rows, size_bytes, split
-from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, Overloaded, ServingError
+from windlass.serving.batching.threads import Threads
+from windlass.serving.errors import BadRequest, DeadlineExceeded, ModelFailed, NotReady, Overloaded, ServingError
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, checked, size
 from windlass.serving.telemetry.call import CURRENT, Call
 from windlass.serving.tensors import Array
 
-__all__ = ("Lane", "Outputs", "Threads", "compute")
+__all__ = ("Lane", "Outputs", "compute")
+
+_log = logging.getLogger(__name__)
 
 Outputs: TypeAlias = Mapping[str, Array]
-T = TypeVar("T")
 
 
-class Threads(Protocol):
-    """Where a lane computes what does not run on the loop."""
-
-    @property
-    def free(self) -> int:
-        """How many computations would start at once."""
-
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run the job in a thread, then `done` on the loop. Only while one is free."""
-
-    def hungry(self, lane: "Lane") -> None:
-        """Call the lane's `turn` once a thread is free."""
-
-
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Member:
     ticket: Ticket
     model: LoadedModel
@@ -89,6 +78,8 @@ class Lane:
         self._arrivals = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._turn_is_due = False
+        self._hung = 0
+        self._first: float | None = None
 
     def __repr__(self) -> str:
         return f"<Lane {self.name} waiting={len(self.state.queue)} running={len(self.state.running)}>"
@@ -99,9 +90,10 @@ class Lane:
         Raises Overloaded, DeadlineExceeded, ModelFailed, and BadRequest for more rows than the model allows at once.
         Cancelled, the request is withdrawn; what has begun ends, and its result is dropped (DB10, DB21).
         """
+        self._refuse_while_slow()
         ticket = self._ticket(model, inputs, ask)
         answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._members[ticket.number] = _Member(ticket, model, inputs, answer, CURRENT.get())
+        member = self._members[ticket.number] = _Member(ticket, model, inputs, answer, CURRENT.get())
         try:
             self._step(Arrived(ticket), ticket.arrived)
             # A model that computes each request by itself gains nothing from waiting for others to arrive.
@@ -114,11 +106,50 @@ class Lane:
         finally:
             if self._members.pop(ticket.number, None) is not None:
                 self._step(Withdrawn(ticket.number), ticket.arrived)
+            # An error refers to the frames that it went through, and they would refer to it by this future: the model
+            # would live until the collector finds the circle.
+            del member.answer, answer
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded when no request at all would be accepted, so that its body need not be read (DB15)."""
         if len(self.state.queue) >= self.state.policy.limits.requests_max:
             self._step(Arrived(Ticket(0, 0.0, 0.0)), 0.0)
+
+    @property
+    def hanging(self) -> str:
+        """Why nothing is computed any more; empty while nothing hangs."""
+        return f"{self._hung} of its executions hang, for over {self.patience_seconds:g} s" if self._hung else ""
+
+    @property
+    def patience_seconds(self) -> float:
+        """An execution that takes longer than any request may answers nobody."""
+        return self.state.policy.limits.timeout_seconds
+
+    def hangs(self) -> None:
+        """An execution does not end: nobody waits behind it, and nothing is started until it does."""
+        self._hung += 1
+        error = NotReady(f"model {self.name!r}: {self.hanging}")
+        _log.error("model %s: %s; it answers 503 until they end", self.name, self.hanging)
+        for ticket in self.state.queue:
+            self._metrics.shed(self.name, "hanging")
+            self._fail(ticket.number, error)
+            self._step(Withdrawn(ticket.number), ticket.arrived)
+
+    def recovered(self) -> None:
+        """An execution that hung has ended."""
+        self._hung -= 1
+        _log.warning("model %s: an execution that hung has ended", self.name)
+
+    def _refuse_while_slow(self) -> None:
+        limits = self.state.policy.limits
+        if not limits.slow_start_seconds:
+            return
+        now = asyncio.get_running_loop().time()
+        self._first = now if self._first is None else self._first
+        allowed = limits.requests_at(now - self._first)
+        if allowed < limits.requests_max and len(self._members) >= allowed:
+            self._metrics.shed(self.name, "rejected")
+            raise Overloaded(f"model {self.name!r}: it has begun to serve, and takes {allowed} requests at once so far")
 
     def close(self) -> None:
         """Cancel whoever waits, and forget the timer."""
@@ -147,7 +178,7 @@ class Lane:
         )
 
     def _turn_at(self, now: float) -> None:
-        self._step(Turned(self._threads.free), now)
+        self._step(Turned(0 if self.hanging else self._threads.free), now)
 
     def _step(self, event: Event, now: float) -> None:
         self.state, effects = step(self.state, event, now)
@@ -227,7 +258,7 @@ class Lane:
         if start.inline:
             finish(_compute(members))
         else:
-            self._threads.submit(lambda: _compute_in_thread(members), finish)
+            self._threads.submit(lambda: _compute_in_thread(members), finish, customer=self)
 
     def _finish(self, execution: int, outcome: _Outcome) -> None:
         now = asyncio.get_running_loop().time()

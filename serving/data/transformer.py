@@ -19,7 +19,7 @@ from windlass.serving.data.imagepipeline import ImagePipeline
 from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.data.schema import Column
 from windlass.serving.errors import BadRequest, ModelError
-from windlass.serving.model import Model
+from windlass.serving.model import Ailing, Closable, Model
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
 __all__ = ("Preprocessed", "preprocessed")
@@ -53,6 +53,15 @@ class Preprocessed:
     platform: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    def not_ready_because(self) -> str | None:
+        """What the model inside says of itself."""
+        return self.model.not_ready_because() if isinstance(self.model, Ailing) else None
+
+    def close(self) -> None:
+        """Close the model inside."""
+        if isinstance(self.model, Closable):
+            self.model.close()
 
     def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """The answer of the model inside. Raises BadRequest naming the input and the row that cannot be used."""

@@ -6,8 +6,9 @@ error: an application could not have an endpoint and an inference client at once
 protobuf to the generator's version.
 
 In the table a message's fields are numbered from 1 in their order, which is how the protocol numbers all of them.
-`map T` is a map from strings. `RepositoryIndex` and `ModelStreamInfer` are Triton's extensions, `properties` is in the
-Open Inference Protocol and not in Triton's; unknown fields are passed over by either side.
+`map T` is a map from strings. `Repository…` and `ModelStreamInfer` are Triton's extensions, the former answered with
+the fields that KServe's clients read and Triton's pass over; `properties` is in the Open Inference Protocol and not in
+Triton's; unknown fields are passed over by either side.
 """
 
 from typing import Any
@@ -91,6 +92,24 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "RepositoryIndexRequest": ("string repository_name", "bool ready"),
     "RepositoryIndexResponse": ("repeated RepositoryIndexResponse.ModelIndex models",),
     "RepositoryIndexResponse.ModelIndex": ("string name", "string version", "string state", "string reason"),
+    "ModelRepositoryParameter": (
+        "oneof bool bool_param",
+        "oneof int64 int64_param",
+        "oneof string string_param",
+        "oneof bytes bytes_param",
+    ),
+    "RepositoryModelLoadRequest": (
+        "string repository_name",
+        "string model_name",
+        "map ModelRepositoryParameter parameters",
+    ),
+    "RepositoryModelLoadResponse": ("string model_name", "bool isLoaded"),
+    "RepositoryModelUnloadRequest": (
+        "string repository_name",
+        "string model_name",
+        "map ModelRepositoryParameter parameters",
+    ),
+    "RepositoryModelUnloadResponse": ("string model_name", "bool isUnloaded"),
 }
 
 ONEOF = "parameter_choice"

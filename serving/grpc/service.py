@@ -19,17 +19,20 @@ from windlass.serving.access.access import Access, Action, Area
 from windlass.serving.access.callers import Caller
 from windlass.serving.batching.ask import with_parameters
 from windlass.serving.batching.execution import Execution
-from windlass.serving.errors import BadRequest, NotReady, ServingError
+from windlass.serving.errors import BadRequest, ModelError, NotReady, ServingError
 from windlass.serving.grpc import calls, inference
 from windlass.serving.grpc.messages import PACKAGE, DecodeError, message
 from windlass.serving.http.admission import Admission
+from windlass.serving.http.control import refuse_parameters
 from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.metrics import Metrics
 from windlass.serving.protocols import v2
+from windlass.serving.repository.catalogue import Evicted
 from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.telemetry.accesslog import Seen
 from windlass.serving.telemetry.call import Call as ObservedCall
 from windlass.serving.telemetry.telemetry import Telemetry
+from windlass.serving.traffic.picked import Picked
 from windlass.serving.traffic.traffic import Traffic
 
 __all__ = ("SERVICE", "Call", "Service", "code_of", "details_of")
@@ -47,6 +50,9 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+
+# How long a call waits for an evicted model.
+_LOAD_SECONDS = 60.0
 
 # Details travel in a header, three bytes for each byte that is not ASCII; clients take 8 KiB of headers by default.
 _DETAILS_MAX_BYTES = 2000
@@ -111,6 +117,7 @@ class Service:
     access: Access | None = None
     limits: ConnectionLimits = attrs.field(factory=ConnectionLimits)
     draining: asyncio.Event = attrs.field(factory=asyncio.Event)
+    control: bool = False
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server registers."""
@@ -123,6 +130,11 @@ class Service:
             "ModelInfer": self.model_infer,
             "RepositoryIndex": self.repository_index,
         }
+        if self.control:
+            methods |= {
+                "RepositoryModelLoad": self.repository_model_load,
+                "RepositoryModelUnload": self.repository_model_unload,
+            }
         handlers = {
             name: grpc.stream_unary_rpc_method_handler(self._answering(name, method))
             for name, method in methods.items()
@@ -144,7 +156,7 @@ class Service:
         """R3: false for a model that is known and not loaded; NOT_FOUND for one that is not known."""
         await self._permit(call, f"{_path(request.name, request.version)}/ready")
         try:
-            self.traffic.model(request.name, request.version or None)
+            self.execution.refuse_if_ailing(self.traffic.model(request.name, request.version or None))
         except NotReady:
             return {"ready": False}
         return {"ready": True}
@@ -152,19 +164,20 @@ class Service:
     async def server_metadata(self, _: Any, call: Call) -> dict[str, object]:
         """R5."""
         await self._permit(call, "/v2")
-        return v2.server_metadata()
+        return v2.server_metadata(control=self.control)
 
     async def model_metadata(self, request: Any, call: Call) -> dict[str, object]:
         """R6."""
         await self._permit(call, _path(request.name, request.version))
-        return v2.metadata(self.traffic.model(request.name, request.version or None))
+        model = self.traffic.model(request.name, request.version or None)
+        return v2.metadata(model, self.repository.versions(model.name))
 
     async def model_infer(self, request: Any, call: Call) -> Any:
         """The prediction."""
         name, version = request.model_name, request.model_version or None
         await self._permit(call, f"{_path(name, request.model_version)}/infer", verb="post")
         label = name if self.repository.knows(name) or self.traffic.knows(name) else ""
-        with self.metrics.request(label, "grpc"), self.traffic.pick(name, version, call.headers) as to:
+        with self.metrics.request(label, "grpc"), await self._picked(name, version, call) as to:
             if to.headers:
                 call.context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
             wish = calls.wish(call.context, call.headers, timeout_seconds=to.model.policy.limits.timeout_seconds)
@@ -175,11 +188,43 @@ class Service:
             to.answered(parsed.inputs, outputs)
             return inference.render(to.model, parsed, outputs)
 
+    async def _picked(self, name: str, version: str | None, call: Call) -> Picked:
+        """The model that answers; one that was evicted is loaded again, within the call's time."""
+        try:
+            return self.traffic.pick(name, version, call.headers)
+        except Evicted:
+            wish = calls.wish(call.context, call.headers, timeout_seconds=_LOAD_SECONDS)
+            await self.repository.take(name, version, deadline=wish.deadline)
+            return self.traffic.pick(name, version, call.headers)
+
     async def repository_index(self, request: Any, call: Call) -> dict[str, object]:
         """Every version known, with its state and the reason; `ready` keeps those that serve."""
         await self._permit(call, "/v2/repository/index", verb="post")
         entries = [entry for entry in self.repository.index() if not request.ready or entry.state == "READY"]
         return {"models": [attrs.asdict(entry) for entry in entries]}
+
+    async def repository_model_load(self, request: Any, call: Call) -> dict[str, object]:
+        """Answered when the model serves; a failure leaves what served before (W8)."""
+        name = _model_name(request)
+        await self._permit(call, f"/v2/repository/models/{name}/load", verb="post")
+        refuse_parameters(tuple(request.parameters), known=())
+        try:
+            await self.repository.load(name)
+        except ModelError as error:
+            raise BadRequest(str(error)) from error
+        return {"model_name": name, "isLoaded": True}
+
+    async def repository_model_unload(self, request: Any, call: Call) -> dict[str, object]:
+        """Answered when no new request gets the model."""
+        name = _model_name(request)
+        await self._permit(call, f"/v2/repository/models/{name}/unload", verb="post")
+        refuse_parameters(tuple(request.parameters), known=("unload_dependents",))
+        try:
+            dependents = request.parameters["unload_dependents"].bool_param
+            await self.repository.unload(name, dependents=dependents)
+        except ModelError as error:
+            raise BadRequest(str(error)) from error
+        return {"model_name": name, "isUnloaded": True}
 
     async def model_stream_infer(self, _: object, context: Any) -> AsyncIterator[bytes]:
         """Predictions one after the other on one call; an error is an answer, and the stream goes on.
@@ -317,3 +362,8 @@ def _parsed(request_type: Any, raw: bytes) -> Any:
 def _log_failure(name: str, error: ServingError) -> None:
     if error.status == 500:
         _log.error("%s: %s", name, error, exc_info=error)
+
+
+def _model_name(request: Any) -> str:
+    # KServe's clients send the name in the first field, where Triton has the repository's.
+    return str(request.model_name or request.repository_name)

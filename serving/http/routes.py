@@ -24,6 +24,7 @@ from windlass.serving.http.middleware import JSON, answer, read_body
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, explaining
 from windlass.serving.protocols import predict, v1, v2
+from windlass.serving.repository.catalogue import Evicted
 from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.tensors import parse_json
 from windlass.serving.traffic.picked import Picked
@@ -32,6 +33,9 @@ from windlass.serving.traffic.traffic import Traffic
 __all__ = ("Routes",)
 
 _INDEX_SECONDS = 10.0
+
+# How long a request waits for an evicted model, unless it asks for less: what its model gives is not known yet.
+_LOAD_SECONDS = 60.0
 
 
 class _IndexRequest(msgspec.Struct):
@@ -59,6 +63,7 @@ class Routes:
     max_body_bytes: int
     page: bool
     traffic_api: bool = False
+    control: bool = False  # whether the paths of control.py are routed as well
     body_seconds: float = 30.0
     _areas: Mapping[object, Area] = attrs.field(init=False)
 
@@ -100,6 +105,8 @@ class Routes:
 
     def area(self, request: web.Request) -> Area:
         """What kind of path the request is for; what has no route is not open to anybody either."""
+        if self.page and request.path == "/page":
+            return "page"
         return self._areas.get(request.match_info.handler, "models")
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -128,11 +135,11 @@ class Routes:
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""
-        return answer(v2.server_metadata())
+        return answer(v2.server_metadata(control=self.control))
 
     async def list_models(self, _: web.Request) -> web.Response:
         """The names of the models that serve (V1-1; under /v2 not part of the specification)."""
-        return answer({"models": [model.name for model in self.repository.models()]})
+        return answer({"models": list(dict.fromkeys(model.name for model in self.repository.models()))})
 
     async def index(self, request: web.Request) -> web.Response:
         """Every version known, with its state and the reason; `{"ready": true}` keeps those that serve."""
@@ -147,11 +154,13 @@ class Routes:
 
     async def model_metadata(self, request: web.Request) -> web.Response:
         """R6."""
-        return answer(v2.metadata(self._model(request)))
+        return answer(v2.metadata(self._model(request), self.repository.versions(request.match_info["model"])))
 
     async def model_ready(self, request: web.Request) -> web.Response:
         """R3."""
-        return answer({"name": self._model(request).name, "ready": True})
+        model = self._model(request)
+        self.execution.refuse_if_ailing(model)
+        return answer({"name": model.name, "ready": True})
 
     async def infer(self, request: web.Request) -> web.Response:
         """The v2 prediction."""
@@ -160,7 +169,7 @@ class Routes:
         with (
             self.metrics.request(label, "v2"),
             self.admission.request() as held,
-            self._pick(request, name, version) as to,
+            await self._picked(request, name, version=version) as to,
         ):
             model = to.model
             body, wish = await self._accepted(request, model, held)
@@ -183,7 +192,9 @@ class Routes:
         if verb is not None:
             _check_verb(verb)
             raise NotAllowed(request.method, request.path, allowed=("POST",))
-        return answer({"name": self.traffic.model(name, version).name, "ready": True})
+        model = self.traffic.model(name, version)
+        self.execution.refuse_if_ailing(model)
+        return answer({"name": model.name, "ready": True})
 
     async def v1_other(self, request: web.Request) -> web.Response:
         """Any other method. One route answers two kinds of paths, so the router's own list would be that of both."""
@@ -203,7 +214,7 @@ class Routes:
         with (
             self.metrics.request(label, "v1"),
             self.admission.request() as held,
-            self._pick(request, name, version) as to,
+            await self._picked(request, name, version=version) as to,
         ):
             model = to.model
             key = "predictions"
@@ -224,7 +235,7 @@ class Routes:
         with self.metrics.request(label, "predict"), self.admission.request() as held:
             if not label:
                 raise NotReady(f"model {name!r}, which answers here, is not loaded")
-            with self._pick(request, name) as to:
+            with await self._picked(request, name) as to:
                 model = to.model
                 body, wish = await self._accepted(request, model, held)
                 inputs = predict.parse(body, model)
@@ -241,8 +252,14 @@ class Routes:
         deadline = min(wish.deadline, now + self.body_seconds)
         return await read_body(request, self.max_body_bytes, held=held, deadline=deadline), wish
 
-    def _pick(self, request: web.Request, name: str, version: str | None = None) -> Picked:
-        return self.traffic.pick(name, version, request.headers)
+    async def _picked(self, request: web.Request, name: str, *, version: str | None = None) -> Picked:
+        """The model that answers; one that was evicted is loaded again, within the request's time."""
+        try:
+            return self.traffic.pick(name, version, request.headers)
+        except Evicted:
+            wish = ask(request.headers, _now(), timeout_seconds=_LOAD_SECONDS)
+            await self.repository.take(name, version, deadline=wish.deadline)
+            return self.traffic.pick(name, version, request.headers)
 
     def _model(self, request: web.Request) -> LoadedModel:
         return self.traffic.model(request.match_info["model"], request.match_info.get("version"))

@@ -7,7 +7,7 @@ counts as absent; a requested output of a kind we do not have (`classification`)
 result that JSON cannot carry is a 400 that asks for `binary_data`, since another request for the same result succeeds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
@@ -116,19 +116,23 @@ def render(
     return Rendered(b"".join((header, *blobs)), len(header))
 
 
-def server_metadata() -> dict[str, object]:
-    """The server's metadata (R5)."""
-    return {"name": "windlass", "version": _version(), "extensions": list(EXTENSIONS)}
+def server_metadata(*, control: bool = False) -> dict[str, object]:
+    """The server's metadata (R5). With `control` models can be loaded and unloaded by request."""
+    extensions = [*EXTENSIONS, *(("model_repository", "model_repository(unload_dependents)") if control else ())]
+    return {"name": "windlass", "version": _version(), "extensions": extensions}
 
 
-def metadata(model: LoadedModel) -> dict[str, object]:
-    """The model's metadata (R6). Labels and the metadata of its folder are `properties`."""
+def metadata(model: LoadedModel, versions: Sequence[str] = ()) -> dict[str, object]:
+    """The model's metadata (R6), with all `versions` of it that serve, its own if none are given.
+
+    Labels and the metadata of its folder are `properties`.
+    """
     properties = dict(model.metadata)
     if model.labels:
         properties["labels"] = ",".join(model.labels)
     answer: dict[str, object] = {
         "name": model.name,
-        "versions": [model.version],
+        "versions": list(versions) or [model.version],
         "platform": model.platform,
         "inputs": [spec.to_dict() for spec in model.inputs],
         "outputs": [spec.to_dict() for spec in model.outputs],

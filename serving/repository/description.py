@@ -4,18 +4,21 @@ A folder is complete when it is there, and its file is used only if its digest a
 
     {"format": "onnx", "file": "model.onnx", "sha256": "<hex>", "labels": ["0", "1"], "metadata": {"job":
     "default/digits"}, "limits": {"requests_max": 64}, "batching": {"rows_max": 32, "delay_seconds": 0.002},
-    "pipeline": {"file": "pipeline.json", "digest": "<hex>"}}
+    "pipeline": {"file": "pipeline.json", "digest": "<hex>"},
+    "memory_bytes": 50000000, "isolation": {"execution_seconds": 2}}
 
 All but the first three may be left out. `pipeline` names a fitted data pipeline that the model stands behind, and the
-digest that it had in training. `limits` and `batching` have the fields of the classes of these names in
-`policy.py`; without `batching` each request is executed by itself. The writer fills a folder whose name starts with a
-dot and renames it when it is complete.
+digest that it had in training. `limits` and `batching` have the fields of the classes of these names in `policy.py`;
+without `batching` each request is executed by itself. `uri` says where the file lies when it is not in the folder: any
+URL that fsspec reads (extra `models`); `file` is then only its name. `memory_bytes` is what the model takes when that
+is known better than it can be measured. With `isolation` (`"process"`, or an object to change its defaults) the model
+runs in a process of its own. The writer fills a folder whose name starts with a dot and renames it when it is complete.
 """
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,7 +27,8 @@ from windlass.serving.data.fitted import read_fitted
 from windlass.serving.data.imagepipeline import ImagePipeline
 from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.errors import BadRequest, ModelError
-from windlass.serving.policy import Batching, Limits, Policy
+from windlass.serving.policy import Batching, Isolation, Limits, Policy
+from windlass.serving.sources.cache import Cache
 from windlass.serving.tensors import parse_json
 
 __all__ = ("DESCRIPTION_FILE", "Description", "PipelineFile", "read_description", "read_pipeline", "read_verified")
@@ -50,6 +54,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     batching: Batching | None = None
     pipeline: PipelineFile | None = None
+    uri: str | None = None
+    memory_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    isolation: Isolation | Literal["process"] | None = None
+
+    @property
+    def process(self) -> Isolation | None:
+        """How the model is isolated, None when it is not."""
+        return Isolation() if self.isolation == "process" else self.isolation
 
     @property
     def policy(self) -> Policy:
@@ -90,11 +102,13 @@ def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline | ImagePipe
         raise ModelError(f"{described.file}: {error}") from error
 
 
-def read_verified(folder: Path, description: Description) -> bytes:
-    """The bytes of the model file.
+def read_verified(folder: Path, description: Description, cache: Cache | None = None) -> bytes:
+    """The bytes of the model file, from its folder or, by way of the cache, from elsewhere.
 
     Raises ModelError unless their SHA-256 is the one described, OSError when it cannot be read.
     """
+    if description.uri is not None:
+        return _fetched(description.uri, description.sha256, cache)
     try:
         content = (folder / description.file).read_bytes()
     except FileNotFoundError as error:
@@ -104,4 +118,15 @@ def read_verified(folder: Path, description: Description) -> bytes:
         raise ModelError(
             f"{description.file}: its SHA-256 is {digest}, but {DESCRIPTION_FILE} says {description.sha256.lower()}"
         )
+    return content
+
+
+def _fetched(uri: str, sha256: str, cache: Cache | None) -> bytes:
+    if cache is None:
+        raise ModelError(f"{DESCRIPTION_FILE}: uri: this repository has no cache for files of other places")
+    content = cache.fetch(uri, sha256).read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256.lower():
+        # The disk, or somebody, has changed the copy since it was verified.
+        cache.forget(sha256)
+        content = cache.fetch(uri, sha256).read_bytes()
     return content

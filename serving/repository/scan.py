@@ -5,6 +5,7 @@ versions that are not positive decimals, and folders without `model.json`. A mod
 metric label: letters, digits, `-`, `_`, `.`.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -46,8 +47,18 @@ def _versions(folder: Path) -> list[Found]:
     for name in names:
         if _VERSION.fullmatch(name):
             try:
-                status = (folder / name / DESCRIPTION_FILE).stat()
+                mark = _mark(folder / name)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            versions.append(Found(int(name), (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)))
+            versions.append(Found(int(name), mark))
     return versions
+
+
+def _mark(folder: Path) -> tuple[int, ...]:
+    """What changes when a file of the version does: a copy that was seen half done is looked at again (W9)."""
+    (folder / DESCRIPTION_FILE).stat()
+    mark: list[int] = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        status = entry.stat()
+        mark += (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+    return tuple(mark)

@@ -1,13 +1,14 @@
-"""No model serves before it has answered synthetic inputs of every batch size tried here.
+"""No model serves before it has answered synthetic inputs of every batch size tried here, and its recorded ones.
 
-The same runs decide where it will run (W2, W3, W4). A model that batches is tried up to its most rows.
+The same runs decide where it will run (W2, W3, W4). A model that batches is tried with each preferred number of rows
+and with its most. Answers must be finite.
 
 Synthetic inputs are zeros of the declared shapes, with every varying dimension other than the batch set to 1.
 Synchronous: the repository calls it in a thread.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 import numpy as np
@@ -16,12 +17,17 @@ from windlass.serving.batching.batches import not_batchable_because, rows, split
 from windlass.serving.errors import ModelError
 from windlass.serving.model import BATCHED_FROM_SECONDS, INLINE_SECONDS, Exemplary, LoadedModel, Model, checked, size
 from windlass.serving.policy import Policy
+from windlass.serving.repository.recorded import Recorded
 from windlass.serving.tensors import DATATYPES, Array, TensorSpec
 
-__all__ = ("synthetic", "warm_up")
+__all__ = ("answer_recorded", "synthetic", "warm_up")
 
 _BATCHES = (1, 16, 256)
+
+# W3: a model is warm when its last runs took as long as each other, within this fraction, or after so many.
 _RUNS = 5
+_RUNS_MAX = 20
+_SPREAD = 0.25
 _PLAIN = Policy()
 
 
@@ -71,24 +77,42 @@ def _batches(model: Model, policy: Policy) -> list[int]:
     if reason is not None:
         raise ModelError(f"batching: {reason}")
     rows_max = policy.batching.rows_max
-    return [*(number for number in _BATCHES if number < rows_max), rows_max]
+    preferred = policy.batching.rows_preferred
+    return sorted({*(number for number in _BATCHES if number < rows_max), *preferred, rows_max})
 
 
-def _try(loaded: LoadedModel, inputs: Mapping[str, Array]) -> None:
+def answer_recorded(loaded: LoadedModel, requests: Iterable[Recorded]) -> None:
+    """Answer these as well. Raises ModelError when one fails, or is not answered as expected."""
+    for index, request in enumerate(requests):
+        outputs = _try(loaded, request.inputs, f"recorded request {index}")
+        difference = request.differs(outputs)
+        if difference is not None:
+            raise ModelError(f"warm-up with recorded request {index}: {difference}")
+
+
+def _try(loaded: LoadedModel, inputs: Mapping[str, Array], what: str = "zeros") -> Mapping[str, Array]:
     try:
         outputs = checked(loaded, loaded.model.predict(inputs))
         if loaded.policy.batching is not None:
             split(loaded, outputs, [rows(loaded, inputs)])
     except Exception as error:
-        raise ModelError(f"warm-up with zeros failed: {type(error).__name__}: {error}") from error
+        raise ModelError(f"warm-up with {what} failed: {type(error).__name__}: {error}") from error
+    for spec in loaded.outputs:
+        array = outputs[spec.name]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"warm-up with {what} failed: output {spec.name!r} has numbers that are not finite")
+    return outputs
 
 
 def _median_seconds(loaded: LoadedModel, inputs: Mapping[str, Array], clock: Callable[[], float]) -> float:
     durations: list[float] = []
-    for _ in range(1 + _RUNS):
+    while len(durations) <= _RUNS_MAX:
         before = clock()
         _try(loaded, inputs)
         durations.append(clock() - before)
         if durations[0] > 100 * INLINE_SECONDS:
             return durations[0]  # far too slow for the loop: no need to find out how slow
-    return sorted(durations[1:])[_RUNS // 2]
+        last = sorted(durations[1:][-_RUNS:])
+        if len(last) == _RUNS and last[-1] <= last[0] * (1 + _SPREAD):
+            break
+    return last[_RUNS // 2]

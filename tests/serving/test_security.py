@@ -115,7 +115,7 @@ async def test_every_path_of_the_document_wants_a_token_or_is_one_of_the_open_on
                 else:
                     assert set(json.loads(text)) == {"error"}
                 assert {"401", "403"} <= set(operation["responses"])
-        assert open_paths == {"/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
+        assert open_paths == {"/", "/healthz", "/page", "/readyz", "/v2/health/live", "/v2/health/ready"}
         assert described["security"] == [{}, {"bearer": []}]
 
 

@@ -213,3 +213,30 @@ async def test_a_model_may_say_itself_that_it_cannot_answer_now():
 def test_frozen_models_can_be_evolved():
     """The repository adds labels to what the warm-up returned."""
     assert attrs.evolve(LoadedModel("m", "1", LinearModel()), labels=("a",)).labels == ("a",)
+
+
+@pytest.mark.realtime
+async def test_a_model_with_a_thread_of_its_own_needs_none_of_the_others_and_leaves_none():
+    gate = threading.Event()
+
+    @attrs.frozen
+    class Waiting(LinearModel):
+        def predict(self, inputs, /):
+            assert gate.wait(30)
+            return super().predict(inputs)
+
+    def threads():
+        return {one for one in threading.enumerate() if one.name == "windlass-model"}
+
+    before = threads()
+    execution = Execution(threads=1)
+    alone = LoadedModel("alone", "1", Waiting(), alone=True)
+    waiting = [asyncio.create_task(execution.run(alone, {"x": np.zeros(1)})) for _ in range(3)]
+    await asyncio.sleep(0)
+    await execution.run(LoadedModel("shared", "1", LinearModel()), {"x": np.zeros(1)})
+    assert len(threads() - before) == 2
+    gate.set()
+    await asyncio.gather(*waiting)
+    execution.close()
+    while threads() - before:  # noqa: ASYNC110  (the threads bring it about)
+        await asyncio.sleep(0.005)

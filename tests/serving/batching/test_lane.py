@@ -44,7 +44,7 @@ class Threads:
     def __init__(self, count=1, seconds=1.0):
         self.free, self.seconds, self.waiting = count, seconds, []
 
-    def submit(self, job, done):
+    def submit(self, job, done, *, customer):
         assert self.free > 0
         self.free -= 1
         asyncio.get_running_loop().call_later(self.seconds, self._ended, job, done)
@@ -314,3 +314,18 @@ def test_an_answer_does_not_depend_on_who_else_asked(counts, widths, rows_max, i
         assert is_idle(lane)
 
     run_virtual(scenario())
+
+
+async def test_a_version_that_has_just_begun_to_serve_is_asked_less():
+    """W6: a fourth at first, all at the end; those that are refused are told to come again."""
+    limits = Limits(requests_max=8, slow_start_seconds=30.0)
+    lane, model, registry = made(limits=limits, rows_max=1, threads=Threads(count=8, seconds=1.0))
+    answered = []
+    for moment in (0.0, 16.0, 31.0):
+        await asyncio.sleep(moment - asyncio.get_running_loop().time())
+        tasks = [asked(lane, model, x(number)) for number in range(10)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        answered.append(sum(isinstance(one, dict) for one in results))
+        assert {type(one) for one in results} == {dict, Overloaded}
+    assert answered == [2, 5, 8]
+    assert registry.get_sample_value("windlass_serving_shed_total", {"model": "m", "reason": "rejected"}) == 15

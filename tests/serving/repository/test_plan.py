@@ -1,15 +1,22 @@
 """Which version serves, decided from what serves and what is found."""
 
+import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.serving.repository.plan import Failure, Found, Load, Slot, Unload, plan
+from windlass.serving.repository.plan import Failure, Found, Load, Retire, Slot, Unload, plan
+from windlass.serving.repository.settings import Latest
 
 V1, V2, V3 = Found(1), Found(2), Found(3)
 
 
+def of(*serving):
+    return {one.version: one for one in serving if one is not None}
+
+
 def slot(serving=None, *failed, passing=False):
-    return Slot(serving, {one.version: Failure(one, "broken", passing=passing) for one in failed})
+    return Slot(of(serving), {one.version: Failure(one, "broken", passing=passing) for one in failed})
 
 
 def test_the_highest_version_is_loaded():
@@ -47,7 +54,7 @@ def test_the_next_lower_version_is_loaded_when_the_highest_fails_and_nothing_ser
 def test_a_rewritten_version_that_fails_does_not_bring_back_an_older_one():
     """The instance that serves is newer than version 1 even though its folder can no longer be loaded."""
     rewritten = Found(2, (7,))
-    current = {"m": Slot(V2, {2: Failure(rewritten, "broken")})}
+    current = {"m": Slot(of(V2), {2: Failure(rewritten, "broken")})}
     assert plan(current, {"m": frozenset({V1, rewritten})}) == []
 
 
@@ -63,29 +70,71 @@ def test_a_model_that_is_gone_is_unloaded_first():
     assert [Unload("old"), Load("new", V1)] == plan({"old": slot(V1)}, {"new": frozenset({V1})})
 
 
-versions = st.frozensets(st.integers(1, 5).map(Found), max_size=5)
+def test_the_old_one_is_retired_once_the_new_one_serves():
+    """W8."""
+    assert [Retire("m", 1)] == plan({"m": Slot(of(V1, V2))}, {"m": frozenset({V1, V2})})
 
 
-@given(versions, st.none() | st.integers(1, 5).map(Found), st.frozensets(st.integers(1, 5).map(Found)))
-def test_planning_ends_and_serves_the_highest_that_loads(found, serving, broken):
-    """Performed until nothing is left, it ends, and no sound version above the one that serves was passed over."""
-    current = {"m": slot(serving)}
-    for _ in range(7):
+@pytest.mark.parametrize(
+    ("versions", "loaded"),
+    [(Latest(2), [3, 2]), ("all", [3, 2, 1]), ((1, 3), [3, 1]), ((2, 9), [2]), ((9,), [])],
+    ids=["latest", "all", "named", "one of them missing", "all of them missing"],
+)
+def test_the_settings_choose_the_versions_that_serve_side_by_side(versions, loaded):
+    actions = plan({"m": Slot(versions=versions)}, {"m": frozenset({V1, V2, V3})})
+    assert actions == [Load("m", Found(number)) for number in loaded]
+
+
+def test_a_version_that_fails_makes_room_for_the_next_lower_one():
+    current = {"m": Slot(of(V2), {3: Failure(V3, "broken")}, Latest(2))}
+    assert [Load("m", V1)] == plan(current, {"m": frozenset({V1, V2, V3})})
+
+
+def test_what_serves_serves_on_when_the_settings_name_nothing_that_is_there():
+    assert plan({"m": Slot(of(V2), versions=(7,))}, {"m": frozenset({V1, V2})}) == []
+
+
+numbers = st.integers(1, 5)
+versions = st.frozensets(numbers.map(Found), max_size=5)
+rules = st.integers(1, 3).map(Latest) | st.just("all") | st.sets(numbers, min_size=1, max_size=3).map(tuple)
+
+
+def perform(slot, action, broken):
+    """The slot after the action; None when nothing is left of it."""
+    match action:
+        case Unload():
+            return None
+        case Retire(_, version):
+            return attrs.evolve(slot, serving={k: v for k, v in slot.serving.items() if k != version})
+        case Load(_, found) if found in broken:
+            return attrs.evolve(slot, failures={**slot.failures, found.version: Failure(found, "broken")})
+        case Load(_, found):
+            return attrs.evolve(slot, serving={**slot.serving, found.version: found})
+
+
+@given(versions, versions, st.frozensets(numbers.map(Found)), rules)
+def test_planning_ends_and_serves_the_chosen_ones_that_load(found, serving, broken, rule):
+    """Performed until nothing is left, it ends; what could serve never became less than one version on the way."""
+    current = {"m": Slot(of(*serving), versions=rule)}
+    for _ in range(12):
         actions = plan(current, {"m": found})
         if not actions:
             break
-        match actions:
-            case [Unload("m")]:
-                current = {}
-                break
-            case [Load("m", chosen)] if chosen in broken:
-                old = current["m"]
-                current = {"m": Slot(old.serving, {**old.failures, chosen.version: Failure(chosen, "broken")})}
-            case [Load("m", chosen)]:
-                current = {"m": Slot(chosen, current["m"].failures)}
+        for action in actions:
+            after = perform(current["m"], action, broken)
+            if after is None:
+                assert not found
+                return
+            assert after.serving or not current["m"].serving, "a moment without any version"
+            current = {"m": after}
     else:
         raise AssertionError("the plan does not end")
-    sound = [one.version for one in found if one not in broken or one == serving]
-    if found and sound:
-        assert max(sound) == current["m"].serving.version
-    assert bool(found) == ("m" in current)
+    sound = sorted((one.version for one in found if one not in broken or one in serving), reverse=True)
+    match rule:
+        case Latest(latest):
+            chosen = sound[:latest]
+        case "all":
+            chosen = sound
+        case _:
+            chosen = [one for one in sound if one in rule]
+    assert set(current["m"].serving) == (set(chosen) or {one.version for one in serving})

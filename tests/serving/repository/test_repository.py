@@ -12,6 +12,7 @@ import pytest
 from windlass.serving import runtimes
 from windlass.serving.errors import ModelError, NotFound, NotReady
 from windlass.serving.policy import Batching, Limits, Policy
+from windlass.serving.repository.options import RepositoryOptions
 from windlass.serving.repository.repository import IndexEntry, ModelRepository
 from windlass.serving.runtimes.linear import LinearModel
 
@@ -91,7 +92,9 @@ async def test_the_policy_of_a_folder_and_of_a_model_made_in_code(tmp_path, publ
 BROKEN = [
     pytest.param({"batching": {"rows_max": 0}}, "batching: rows_max: expected at least 1, found 0", id="policy"),
     pytest.param({"sha256": "0" * 64}, "its SHA-256 is", id="digest"),
-    pytest.param({"format": "pickle"}, "format 'pickle' is unknown; known: linear, onnx", id="unknown format"),
+    pytest.param(
+        {"format": "pickle"}, "format 'pickle' is unknown; known: ensemble, linear, onnx", id="unknown format"
+    ),
     pytest.param({"format": "onnx"}, "is not a model that ONNX Runtime can load", id="not ONNX"),
     pytest.param({"file": "other.bin"}, "'other.bin', which is not in the folder", id="file missing"),
     pytest.param({"file": "../1/model.bin"}, "plain file name", id="file outside"),
@@ -268,8 +271,8 @@ class Held:
 async def test_the_loop_turns_and_the_old_version_serves_while_a_new_one_loads(tmp_path, publish, monkeypatch):
     """R4: a reload does not flip readiness."""
     held = Held()
-    monkeypatch.setattr("windlass.serving.repository.repository.RUNTIMES", {**runtimes.RUNTIMES, "held": held})
-    repository = ModelRepository(tmp_path)
+    options = RepositoryOptions(runtimes={**runtimes.RUNTIMES, "held": held})
+    repository = ModelRepository(tmp_path, options=options)
     publish(tmp_path, "m", 1, weights(1))
     await repository.refresh()
     publish(tmp_path, "m", 2, format="held")
@@ -288,10 +291,10 @@ async def test_a_runtime_that_raises_anything_else_breaks_only_its_version(tmp_p
         def load(self, source):
             raise ZeroDivisionError("bug")
 
-    monkeypatch.setattr("windlass.serving.repository.repository.RUNTIMES", {**runtimes.RUNTIMES, "raising": Raising()})
+    options = RepositoryOptions(runtimes={**runtimes.RUNTIMES, "raising": Raising()})
     publish(tmp_path, "a", 1, format="raising")
     publish(tmp_path, "b", 1)
-    repository = ModelRepository(tmp_path)
+    repository = ModelRepository(tmp_path, options=options)
     await repository.refresh()
     assert repository.index()[0].reason == "ZeroDivisionError: bug"
     assert [loaded.name for loaded in repository.models()] == ["b"]
@@ -306,7 +309,7 @@ async def test_an_unreadable_file_is_tried_again_at_the_next_scan(tmp_path, publ
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as broken_disk:
-        broken_disk.setattr("windlass.serving.repository.repository.read_verified", failing)
+        broken_disk.setattr("windlass.serving.repository.loading.read_verified", failing)
         await repository.refresh()
     assert repository.index()[0].reason == "cannot be read: Input/output error"
     await repository.refresh()

@@ -134,3 +134,50 @@ def test_a_model_that_breaks_its_own_description_does_not_serve(answer, why):
 def test_the_served_name_is_the_one_given():
     ticks = itertools.count()
     assert warm_up("other", LinearModel(), clock=lambda: float(next(ticks))).name == "other"
+
+
+@attrs.frozen
+class Settling(Timed):
+    """Takes less time at each run, until it is warm."""
+
+    durations: tuple[float, ...] = (9e-4, 8e-4, 6e-4, 4e-4, 3e-4, 2e-4, 1e-4)
+
+    def predict(self, inputs, /):
+        rows = len(inputs["x"])
+        self.now[0] += self.durations[min(self.calls.count(rows), len(self.durations) - 1)]
+        self.calls.append(rows)
+        return inputs
+
+
+def test_warm_up_goes_on_until_runs_take_as_long_as_each_other():
+    """W3."""
+    model = Settling(0.0)
+    assert warmed(model).inline_elements == 512, "judged by how fast it is once it is warm"
+    assert model.calls.count(1) == len(model.durations) - 1 + 5
+
+
+def test_warm_up_ends_for_a_model_that_never_settles():
+    """W3."""
+    model = Settling(0.0, durations=tuple(1e-5 * 2 ** (n % 3) for n in range(100)))
+    warmed(model)
+    assert model.calls.count(1) == 21
+
+
+def test_a_model_that_batches_is_tried_with_each_preferred_number_of_rows():
+    """W2."""
+    model = Timed(1e-9)
+    policy = Policy(batching=Batching(rows_max=24, rows_preferred=(8, 12)))
+    warm_up("m", model, policy=policy, clock=lambda: model.now[0])
+    assert sorted(set(model.calls)) == [1, 8, 12, 16, 24]
+
+
+@attrs.frozen
+class NoNumber(Timed):
+    def predict(self, inputs, /):
+        return {"x": inputs["x"] * np.float32(np.nan)}
+
+
+def test_an_answer_that_is_not_finite_is_no_answer():
+    """W2."""
+    with pytest.raises(ModelError, match="warm-up with zeros failed: output 'x' has numbers that are not finite"):
+        warmed(NoNumber(1e-9))

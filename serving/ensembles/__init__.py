@@ -1,0 +1,3 @@
+"""Models made of other models of the repository."""
+
+__all__ = ()

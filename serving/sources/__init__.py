@@ -1,0 +1,3 @@
+"""Model files that lie elsewhere, and their copies here."""
+
+__all__ = ()
