@@ -60,7 +60,7 @@ async def test_a_format_of_an_installed_package_serves_here_and_in_a_process_of_
                 entries = (await asked("/v2/repository/index"))[1]
                 return {one["name"]: (one["state"], one["reason"]) for one in entries}
 
-            while len(found := await index()) < 4 or "LOADING" in {state for state, _ in found.values()}:
+            while len(found := await index()) < 3 or "LOADING" in {state for state, _ in found.values()}:
                 pass
             assert found["wrong"] == ("UNAVAILABLE", "words.csv: line 2: expected key,value, found ['nonsense']")
             for name, default in (("here", -1.0), ("apart", 0.0)):
