@@ -35,7 +35,7 @@ class Thread:
     def __init__(self):
         self.waiting = []
 
-    def submit(self, job, done, *, customer):  # noqa: ARG002  (there is one)
+    def submit(self, job, done, *, customer):
         self.free = 0
         asyncio.get_running_loop().call_later(SERVICE_SECONDS, self._ended, job, done)
 
