@@ -4,33 +4,20 @@ An Event is told after the status is written; telling it again is harmless, and 
 This module does not know how an Event is recorded.
 """
 
-from datetime import datetime, timedelta
-from typing import Final, Literal
-
-import attrs
+from datetime import datetime
+from typing import Final
 
 from windlass.operators.promotion.types import JournalEntry, Promotion
+from windlass.operators.telling import KEPT, Telling
 
-__all__ = ("Telling", "tellings")
+__all__ = ("tellings",)
 
-# Servers keep Events for an hour: what is older was told, and telling it again would make a second one.
-_KEPT: Final = timedelta(minutes=50)
 _BAD: Final = ("Failed", "RollingBack", "RolledBack", "Interrupted")
-
-
-@attrs.frozen
-class Telling:
-    """One Event. `dedupe` names the transition: the same name for the same object is one Event."""
-
-    reason: str
-    message: str
-    dedupe: str
-    type: Literal["Normal", "Warning"] = "Normal"
 
 
 def tellings(promotion: Promotion, now: datetime) -> tuple[Telling, ...]:
     """The Events of the transitions in the journal that are not too old, the oldest first."""
-    return tuple(_telling(entry) for entry in promotion.status.journal if now - entry.at < _KEPT)
+    return tuple(_telling(entry) for entry in promotion.status.journal if now - entry.at < KEPT)
 
 
 def _telling(entry: JournalEntry) -> Telling:

@@ -4,29 +4,14 @@ So an Event is told after the status is written, telling it again is harmless, a
 nothing. This module does not know how an Event is recorded.
 """
 
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from datetime import datetime
 
-import attrs
-
+from windlass.operators.telling import KEPT, Telling
 from windlass.operators.training import phases
 from windlass.operators.training.types import TrainingJob
 from windlass.statemachine.conditions import Conditions
 
-__all__ = ("Telling", "recent", "tellings")
-
-# Servers keep Events for an hour: what is older was told, and telling it again would make a second one.
-_KEPT: Final = timedelta(minutes=50)
-
-
-@attrs.frozen
-class Telling:
-    """One Event. `dedupe` names the transition: the same name for the same object is one Event."""
-
-    reason: str
-    message: str
-    dedupe: str
-    type: Literal["Normal", "Warning"] = "Normal"
+__all__ = ("recent", "tellings")
 
 
 def tellings(job: TrainingJob) -> tuple[Telling, ...]:
@@ -74,4 +59,4 @@ def recent(job: TrainingJob, now: datetime) -> bool:
         return True
     # The latest of all: a job that failed twice in a row has kept the time of its first failure (C-12).
     times = [one.last_transition_time for one in job.status.conditions if one.last_transition_time is not None]
-    return not times or now - max(times) < _KEPT
+    return not times or now - max(times) < KEPT
