@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import attrs
 
@@ -31,7 +32,10 @@ class PromotionSettings:
 
     def allows(self, url: str) -> bool:
         """Whether requests may be sent to `url`."""
-        return any(_begins(url, prefix) for prefix in self.urls)
+        # `..`, written out or as %2e%2e, leads out of a folder again.
+        return ".." not in unquote(url.partition("?")[0]).split("/") and any(
+            _begins(url, prefix) for prefix in self.urls
+        )
 
 
 def _begins(url: str, prefix: str) -> bool:

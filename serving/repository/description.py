@@ -28,6 +28,7 @@ from windlass.serving.data.imagepipeline import ImagePipeline
 from windlass.serving.data.pipeline import Pipeline
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.policy import Batching, Isolation, Limits, Policy
+from windlass.serving.repository.reading import read_regular
 from windlass.serving.sources.cache import Cache
 from windlass.serving.tensors import parse_json
 
@@ -75,7 +76,7 @@ _DESCRIPTION = msgspec.json.Decoder(Description)
 def read_description(folder: Path) -> Description:
     """Read `model.json`. Raises ModelError naming the field that is wrong, OSError when the file cannot be read."""
     try:
-        description: Description = parse_json((folder / DESCRIPTION_FILE).read_bytes(), _DESCRIPTION, "")
+        description: Description = parse_json(read_regular(folder / DESCRIPTION_FILE), _DESCRIPTION, "")
     except BadRequest as error:
         raise ModelError(f"{DESCRIPTION_FILE}: {error}") from error
     # The file lies in the folder: a description must not be able to point at anything else.
@@ -94,7 +95,7 @@ def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline | ImagePipe
     Raises ModelError for what is none, and when its digest is another one: skew. OSError when it cannot be read.
     """
     try:
-        content = (folder / described.file).read_bytes()
+        content = read_regular(folder / described.file)
         return read_fitted(content, digest=described.digest)
     except FileNotFoundError as error:
         raise ModelError(f"{DESCRIPTION_FILE} names {described.file!r}, which is not in the folder") from error
@@ -110,7 +111,7 @@ def read_verified(folder: Path, description: Description, cache: Cache | None = 
     if description.uri is not None:
         return _fetched(description.uri, description.sha256, cache)
     try:
-        content = (folder / description.file).read_bytes()
+        content = read_regular(folder / description.file)
     except FileNotFoundError as error:
         raise ModelError(f"{DESCRIPTION_FILE} names {description.file!r}, which is not in the folder") from error
     digest = hashlib.sha256(content).hexdigest()

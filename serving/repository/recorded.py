@@ -18,6 +18,7 @@ import numpy as np
 from windlass.serving.errors import BadRequest, ModelError
 from windlass.serving.model import LoadedModel
 from windlass.serving.protocols import v2
+from windlass.serving.repository.reading import read_regular
 from windlass.serving.tensors import Array, check_shape, decode_json, parse_json
 
 __all__ = ("RECORDED_FILE", "Recorded", "read_recorded")
@@ -32,7 +33,7 @@ class _Tensor(msgspec.Struct):
     data: msgspec.Raw
 
 
-class _Request(msgspec.Struct):
+class _Request(msgspec.Struct, forbid_unknown_fields=True):
     inputs: msgspec.Raw
     expected: list[_Tensor] = []
     tolerance: Annotated[float, msgspec.Meta(ge=0)] = 1e-3
@@ -70,7 +71,7 @@ def read_recorded(folder: Path, model: LoadedModel) -> list[Recorded]:
     Raises ModelError naming the request and the field that is wrong, OSError when the file cannot be read.
     """
     try:
-        content = (folder / RECORDED_FILE).read_bytes()
+        content = read_regular(folder / RECORDED_FILE)
     except FileNotFoundError:
         return []
     try:

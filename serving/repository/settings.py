@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from windlass.serving.errors import BadRequest, ModelError
+from windlass.serving.repository.reading import read_regular
 from windlass.serving.tensors import parse_json
 
 __all__ = ("SETTINGS_FILE", "Latest", "ModelSettings", "Versions", "read_settings")
@@ -47,7 +48,7 @@ def read_settings(folder: Path) -> ModelSettings | None:
     Raises ModelError naming the field that is wrong, OSError when the file cannot be read.
     """
     try:
-        content = (folder / SETTINGS_FILE).read_bytes()
+        content = read_regular(folder / SETTINGS_FILE)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:

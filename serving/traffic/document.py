@@ -29,10 +29,22 @@ __all__ = ("digest", "parse_document", "read_route", "read_routes", "route_to_di
 _ROUTES_MAX = 256
 
 
+class _Once(yaml.SafeLoader):
+    """Refuses what is written twice, where the later one would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def parse_document(content: bytes) -> Routes:
     """The routes of a file. Raises RouteError."""
     try:
-        document = yaml.safe_load(content)
+        document = yaml.load(content, _Once)  # noqa: S506  (a SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RouteError([f"the document is not YAML: {' '.join(str(error).split())[:200]}"]) from error
     return read_routes(document)
@@ -43,9 +55,10 @@ def read_routes(document: object) -> Routes:
     faults: list[str] = []
     if not isinstance(document, dict) or set(document) != {"routes"}:
         raise RouteError([f"expected an object with the field routes alone, found {_shown(document)}"])
-    found = document["routes"] if document["routes"] is not None else {}
+    found = document["routes"]
     if not isinstance(found, dict) or len(found) > _ROUTES_MAX:
-        raise RouteError([f"routes: expected an object of at most {_ROUTES_MAX} routes by name, found {_shown(found)}"])
+        expected = f"an object of at most {_ROUTES_MAX} routes by name ({{}} for none)"
+        raise RouteError([f"routes: expected {expected}, found {_shown(found)}"])
     routes: dict[str, Route] = {}
     for name, value in found.items():
         try:

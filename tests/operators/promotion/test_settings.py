@@ -17,6 +17,9 @@ from windlass.operators.promotion.settings import PromotionSettings
         ("http://metrics", "http://metrics:80", False),
         ("http://metrics", "https://metrics", False),
         ("http://metrics/a", "http://metrics/b", False),
+        ("http://metrics/a", "http://metrics/a/../b", False),
+        ("http://metrics/a", "http://metrics/a/%2E%2e/b", False),
+        ("http://metrics/a", "http://metrics/a/..b?x=/../", True),
     ],
 )
 def test_a_url_is_allowed_by_a_prefix_that_ends_where_a_part_of_it_does(prefix, url, allowed):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -76,3 +77,12 @@ def test_content_with_another_digest_is_refused(tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"'model\.onnx', which is not in the folder"):
         read_verified(tmp_path, read_description(write(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx"])
+def test_a_pipe_in_a_folder_is_refused_and_holds_nobody_up(tmp_path, name):
+    write(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ModelError, match=f"^{name}: expected a regular file"):
+        read_verified(tmp_path, read_description(tmp_path))

@@ -44,6 +44,7 @@ def test_requests_are_answered_and_compared(tmp_path):
         ({"inputs": [tensor("y", 1)]}, r"\[0\]: input 'y': unknown"),
         ({"inputs": 3}, r"warmup.json: \[0\]: inputs: expected array"),
         ({}, r"warmup.json: \[0\]: object missing required field inputs"),
+        ({"inputs": [tensor("x", 1)], "expcted": []}, "unknown field expcted"),
         (
             {"inputs": [tensor("x", 1)], "expected": [tensor("z", 1)]},
             r"'z' \(FP64\): the model returns 'prediction' \(FP64\)",

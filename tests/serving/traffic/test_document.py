@@ -62,7 +62,7 @@ def test_a_document_is_written_as_it_is_read():
 
 
 def test_no_routes_are_a_document_too():
-    assert parse_document(b"routes: {}") == parse_document(b"routes:") == Routes()
+    assert parse_document(b"routes: {}") == Routes()
 
 
 FIELDS = "arms, stable, matches, shadows, salt, unit_header, unit_cookie, forced, experiment"
@@ -106,7 +106,10 @@ routes:
         pytest.param(b"[" * 5_000, "the document is not YAML", id="deep"),
         pytest.param(b"", "expected an object with the field routes alone, found None", id="empty"),
         pytest.param(b"{}", "found an object with no fields", id="another"),
-        pytest.param(b"routes: []", "routes: expected an object of at most 256 routes by name, found []", id="list"),
+        pytest.param(b"routes: []", "routes by name ({} for none), found []", id="list"),
+        pytest.param(b"routes:\n", "({} for none), found None", id="cut off after its first line"),
+        pytest.param(b"routes: {a: {}, a: {}}", "'a' is given twice", id="a route twice"),
+        pytest.param(b"routes: {a: {arms: [{name: n, name: z}]}}", "'name' is given twice", id="a field twice"),
         pytest.param(b"routes: {a: {arms: {}}}", "routes.a.arms: expected `array`, got `object`", id="arms"),
         pytest.param(b"!!python/object/apply:os.system [true]", "the document is not YAML", id="a program"),
     ],
