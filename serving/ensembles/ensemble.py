@@ -151,11 +151,15 @@ class EnsembleRuntime:
         missing: list[str] = []
 
         def describe(step: Step) -> Looks | str:
+            if step.model == source.name:
+                return f"model {step.model!r} asks {source.name!r} itself"
             try:
                 member = self._members.get(step.model, step.version)
             except (NotFound, NotReady) as error:
-                missing.append(f"step {step.name!r}: {error}")
-                return str(error)
+                # Without the reason: that of two which wait for each other would grow with every attempt.
+                why = str(error) if isinstance(error, NotFound) else f"model {step.model!r} is not ready"
+                missing.append(f"step {step.name!r}: {why}")
+                return why
             if source.name in _all_members(member, self._members):
                 return f"model {step.model!r} asks {source.name!r} itself"
             return Looks(member.inputs, member.outputs)

@@ -159,7 +159,7 @@ async def test_a_version_that_is_named_is_the_one_that_is_asked(tmp_path, publis
     ("content", "why"),
     [
         (graph(("a", "sum", {"a": "x"}), source="a.y"), "nothing is given for input 'b' of model 'sum'"),
-        (graph(("a", "e", {"x": "x"}), source="a.y"), "step 'a': model 'e' is not ready"),
+        (graph(("a", "e", {"x": "x"}), source="a.y"), "step 'a': model 'e' asks 'e' itself"),
     ],
     ids=["mismatch", "itself"],
 )
@@ -181,6 +181,18 @@ async def test_a_circle_through_a_new_version_is_refused(tmp_path, publish):
     await made.refresh()
     assert made.get("a").version == "1"
     assert "step 's': model 'b' asks 'a' itself" in next(entry.reason for entry in made.index() if entry.version == "2")
+
+
+async def test_two_that_wait_for_each_other_say_so_and_no_more_with_each_attempt(tmp_path, publish):
+    publish(tmp_path, "a", 1, graph(("s", "b", {"x": "x"}), source="s.y"), format="ensemble")
+    publish(tmp_path, "b", 1, graph(("s", "a", {"x": "x"}), source="s.y"), format="ensemble")
+    made = repository(tmp_path)
+    for _ in range(5):
+        await made.refresh()
+    reasons = {entry.name: entry.reason for entry in made.index() if entry.name in "ab"}
+    assert reasons["a"].endswith(": step 's': model 'b' is not ready")
+    assert reasons["b"].endswith(": step 's': model 'a' is not ready")
+    assert max(map(len, reasons.values())) < 80
 
 
 async def test_unload_takes_those_that_depend_on_it_when_it_is_asked_to(tmp_path, publish):
