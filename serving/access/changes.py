@@ -20,13 +20,14 @@ LOOK_SECONDS = 1.0
 class Changes:
     """Whether any of the files has changed since the last time it was said.
 
-    A file that is missing has not changed: it may be about to be replaced.
+    A file that is missing may be about to be replaced: it has changed once it is still missing at the next look.
     """
 
     def __init__(self, paths: tuple[Path, ...], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._paths = paths
         self._clock = clock
         self._marks = self._look()
+        self._missed = False
         self._next = clock() + LOOK_SECONDS
 
     def seen(self) -> bool:
@@ -36,7 +37,8 @@ class Changes:
             return False
         self._next = now + LOOK_SECONDS
         marks = self._look()
-        if None in marks or marks == self._marks:
+        missed, self._missed = self._missed, None in marks
+        if marks == self._marks or (self._missed and not missed):
             return False
         self._marks = marks
         return True

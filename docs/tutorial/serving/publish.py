@@ -16,7 +16,7 @@ content = json.dumps({"bias": bias, "weight": weights}).encode()
 model = Path("models") / "flats"
 version = 1 + max((int(folder.name) for folder in model.glob("[0-9]*")), default=0)
 folder = model / f".{version}.partial"  # not looked at before it is complete
-folder.mkdir(parents=True)
+folder.mkdir(parents=True, exist_ok=True)
 (folder / "flats.json").write_bytes(content)
 description = {
     "format": "linear",

@@ -112,3 +112,17 @@ def test_a_file_that_cannot_be_meant_is_refused_by_its_name(text, says, place):
         TokenFile(place)
     assert str(place) in str(raised.value)
     assert FIRST not in str(raised.value)
+
+
+async def test_a_file_that_stays_away_is_told_once_and_its_tokens_stay_valid(place, caplog):
+    place.write_text(f"ann {FIRST}\n")
+    tokens = TokenFile(place, clock=Clock())
+    place.unlink()
+    assert await tokens.caller(FIRST) == Known("ann")
+    assert not caplog.records, "it may be about to be replaced"
+    for _ in range(3):
+        assert await tokens.caller(FIRST) == Known("ann")
+    (record,) = caplog.records
+    assert "the former tokens stay valid" in record.message
+    place.write_text(f"bob {SECOND}\n")
+    assert (await tokens.caller(FIRST), await tokens.caller(SECOND)) == (None, Known("bob"))
