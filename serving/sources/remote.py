@@ -78,7 +78,11 @@ def _found(uri: str) -> tuple[Any, str]:
 
 def _failed(uri: str, error: Exception) -> FetchFailed:
     status = getattr(error, "status", None)
-    if isinstance(error, FileNotFoundError) or status == 404:
+    cause = error.__cause__
+    # fsspec tells of a server that does not answer as of a file that is not there.
+    if isinstance(error, FileNotFoundError) and isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+        why = " ".join(f"it cannot be reached: {cause}".split())[:200]
+    elif isinstance(error, FileNotFoundError) or status == 404:
         why = "there is no such file"
     elif isinstance(error, PermissionError) or status in (401, 403):
         why = "reading it is not permitted"
