@@ -127,7 +127,11 @@ def patch(*operations: dict[str, Any]) -> dict[str, Any]:
 
 def _is_foreign(obj: Any) -> bool:
     """Whether this is no object of the case, but its probe, or what a controller puts into every new namespace."""
-    metadata = obj["metadata"] if isinstance(obj, dict) else {}
+    if not isinstance(obj, dict):
+        return False
+    metadata = obj["metadata"]
+    if obj.get("kind") == "ServiceAccount" or obj.get("type") == "kubernetes.io/service-account-token":
+        return metadata["name"].startswith("default")
     return "probe" in (metadata.get("labels") or {}) or metadata.get("name") == "kube-root-ca.crt"
 
 
