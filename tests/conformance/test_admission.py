@@ -619,6 +619,13 @@ async def test_a_configuration_is_completed(api: Api):
         ),
         "a scope": ({"rules": [rule("a", scope="X")]}, [("FieldValueNotSupported", "webhooks[0].rules[0].scope")]),
         "no client": ({"clientConfig": {}}, [("FieldValueRequired", "webhooks[0].clientConfig")]),
+        "an empty service": (
+            {"clientConfig": {"service": {}}},
+            [
+                ("FieldValueRequired", "webhooks[0].clientConfig.service.name"),
+                ("FieldValueRequired", "webhooks[0].clientConfig.service.namespace"),
+            ],
+        ),
         "plain HTTP": (
             {"clientConfig": {"url": "http://x/"}},
             [("FieldValueInvalid", "webhooks[0].clientConfig.url")],

@@ -131,7 +131,7 @@ def _is_foreign(obj: Any) -> bool:
         return False
     metadata = obj["metadata"]
     if obj.get("kind") == "ServiceAccount" or obj.get("type") == "kubernetes.io/service-account-token":
-        return metadata["name"].startswith("default")
+        return str(metadata.get("name")).startswith("default")
     return "probe" in (metadata.get("labels") or {}) or metadata.get("name") == "kube-root-ca.crt"
 
 

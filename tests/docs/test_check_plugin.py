@@ -1,13 +1,10 @@
 """The example of a check, installed as its readers would install it, found by its entry point, and run in a gate."""
 
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from packages import install
 
 from windlass.operators.training.gate.registry import check_registry
 from windlass.operators.training.gate.runner import run_gate
@@ -16,21 +13,10 @@ from windlass.operators.training.gate.types import CheckSpec, GateSpec
 
 pytestmark = pytest.mark.realtime(limit=120)
 
-PACKAGE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "check-plugin"
-
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder with the package in it, as pip leaves it there; the sources stay as they are."""
-    folder = tmp_path_factory.mktemp("plugin")
-    sources = shutil.copytree(PACKAGE, folder / "sources", ignore=shutil.ignore_patterns("__pycache__", "build"))
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, "--target", folder / "installed", sources],
-        check=True,
-        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-    return folder / "installed"
+    return install("check-plugin", tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture

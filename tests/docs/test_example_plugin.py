@@ -2,34 +2,21 @@
 
 import asyncio
 import os
-import shutil
-import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
+from packages import install
 
 from windlass.controller.errors import ExecutorNotFound
 from windlass.controller.executors import executors
 
 pytestmark = pytest.mark.realtime(limit=120)
 
-PACKAGE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "executor-plugin"
-
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder with the package in it, as pip leaves it there; the sources stay as they are."""
-    folder = tmp_path_factory.mktemp("plugin")
-    sources = shutil.copytree(PACKAGE, folder / "sources", ignore=shutil.ignore_patterns("__pycache__", "build"))
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, "--target", folder / "installed", sources],
-        check=True,
-        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-    return folder / "installed"
+    return install("executor-plugin", tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 import hashlib
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
+from packages import install
 from programs import WINDLASS, run, running
 
 pytestmark = pytest.mark.realtime(limit=120)
@@ -20,17 +18,7 @@ WORDS = b"hm,1.5\nwell,2\n"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder with the package in it, as pip leaves it there; the sources stay as they are."""
-    folder = tmp_path_factory.mktemp("plugin")
-    ignored = shutil.ignore_patterns("__pycache__", "build")
-    sources = shutil.copytree(DOCS / "examples" / "runtime-plugin", folder / "sources", ignore=ignored)
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, "--target", folder / "installed", sources],
-        check=True,
-        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-    return folder / "installed"
+    return install("runtime-plugin", tmp_path_factory.mktemp("plugin"))
 
 
 def version(root, name, content, **fields):

@@ -1,8 +1,10 @@
 """model.json: what it must say, and that nothing unverified is handed out."""
 
+import contextlib
 import hashlib
 import json
 import os
+import threading
 
 import pytest
 
@@ -84,5 +86,11 @@ def test_a_pipe_in_a_folder_is_refused_and_holds_nobody_up(tmp_path, name):
     write(tmp_path)
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
+
+    def write_something():
+        with contextlib.suppress(OSError):
+            (tmp_path / name).write_bytes(b"{}")
+
+    threading.Thread(target=write_something, daemon=True).start()  # whoever waits for a writer gets one, and fails
     with pytest.raises(ModelError, match=f"^{name}: expected a regular file"):
         read_verified(tmp_path, read_description(tmp_path))
