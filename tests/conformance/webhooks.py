@@ -161,20 +161,21 @@ async def registered(api: Api, path: str, *hooks: dict[str, Any]) -> AsyncIterat
     """A configuration of webhooks for the case's namespace, in force; gone at the end."""
     await api.merge(f"/api/v1/namespaces/{api.namespace}", {"metadata": {"labels": {"case": api.namespace}}})
     mine = {"matchLabels": {"case": api.namespace}}
+    signal = {"probe": KINDS[path]}  # its own: another configuration in force says nothing about this one
     async with webhook_for(api, lambda request: ALLOWED) as probe:
         last = hook(
             probe,
             "probe.conformance.dev",
             clientConfig=probe.client("/probe"),
             rules=[rule("configmaps", operations=["CREATE"])],
-            objectSelector={"matchLabels": {"probe": "yes"}},
+            objectSelector={"matchLabels": signal},
         )
         entries = [one if "namespaceSelector" in one else one | {"namespaceSelector": mine} for one in (*hooks, last)]
         await api.made(path, configuration(path, api.namespace, *entries))
         try:
 
             async def in_force() -> bool:
-                body = config_map("probe", labels={"probe": "yes"})
+                body = config_map("probe", labels=signal)
                 return (await api.create(api.config_maps, body, dryRun="All")).code != 201
 
             await api.until(in_force)
