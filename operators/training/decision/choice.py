@@ -1,0 +1,57 @@
+"""What comes first: a deletion, then the end that a job may have come to, then what its phase asks for.
+
+This module does not know what a phase asks for.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from windlass.operators.training import phases
+from windlass.operators.training.decision.acceptance import accept, verify
+from windlass.operators.training.decision.facts import (
+    FINALIZER,
+    AddFinalizer,
+    Decision,
+    Discard,
+    Facts,
+    ReleaseFinalizer,
+    Wait,
+)
+from windlass.operators.training.decision.moves import current_phase
+from windlass.operators.training.decision.proof import publish, validate
+from windlass.operators.training.decision.training import begin, follow
+from windlass.operators.training.identity import run_id
+from windlass.operators.training.types import TrainingJob
+
+__all__ = ("decide",)
+
+
+def decide(job: TrainingJob, facts: Facts) -> Decision:
+    """What to do next."""
+    if job.metadata.deletion_timestamp is not None:
+        return _let_go(job, facts)
+    phase = current_phase(job)
+    if phases.MACHINE.is_final(phase):
+        return Wait()
+    if FINALIZER not in job.metadata.finalizers:
+        return AddFinalizer()
+    return _BY_PHASE[phase](job, facts)
+
+
+def _let_go(job: TrainingJob, facts: Facts) -> Decision:
+    if FINALIZER not in job.metadata.finalizers:
+        return Wait()
+    # Not only the run on record: a run can be named for every generation there ever was, so none is forgotten.
+    runs = (run_id(job.metadata.uid, generation) for generation in range(1, job.metadata.generation + 1))
+    left = tuple(run for run in runs if run not in facts.discarded)
+    return Discard(left) if left else ReleaseFinalizer()
+
+
+_BY_PHASE: Final[Mapping[str, Callable[[TrainingJob, Facts], Decision]]] = {
+    "Pending": accept,
+    "VerifyingData": verify,
+    "Queued": begin,
+    "Running": follow,
+    "Validating": validate,
+    "Publishing": publish,
+}

@@ -1,0 +1,138 @@
+"""What a decision is made from, and what it can be: frozen values, no more.
+
+None is "not looked yet": a decision that needs a fact asks for it, and is made again once it is there.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from windlass.operators.training.dataversion import DataRecord
+from windlass.operators.training.executors.contract import Fault, Observation
+from windlass.operators.training.gate.judging import Deliberating
+from windlass.operators.training.gate.types import GateStatus
+from windlass.operators.training.publish import Published
+from windlass.operators.training.types import TrainingJobStatus
+from windlass.operators.training.validation import Evaluation
+
+__all__ = (
+    "FINALIZER",
+    "LOOK_AGAIN_AT_THE_GATE_SECONDS",
+    "LOOK_AGAIN_SECONDS",
+    "AddFinalizer",
+    "Decision",
+    "Discard",
+    "Evaluate",
+    "Facts",
+    "Judge",
+    "Observe",
+    "Publish",
+    "Question",
+    "ReleaseFinalizer",
+    "Retry",
+    "Start",
+    "Verify",
+    "Wait",
+    "Write",
+)
+
+FINALIZER: Final = "ai.windlass.dev/training-run"
+LOOK_AGAIN_SECONDS: Final = 5.0  # a trainer's end wakes the job at once; this is for a wake-up that was lost
+LOOK_AGAIN_AT_THE_GATE_SECONDS: Final = 30.0  # so does a verdict; looking again costs an evaluation
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What was seen so far in this run of the reconciler; None is "not looked yet".
+
+    `refusal` is what the executor's name and hyperparameters alone say; `discarded` are the runs whose traces are
+    known to be gone. `writer` and `trace_id` are who decides and in which run, for the journal alone.
+    """
+
+    now: datetime
+    writer: str = ""
+    trace_id: str = ""
+    failures_max: int = 3
+    refusal: Fault | None = None
+    discarded: frozenset[str] = frozenset()
+    data: DataRecord | Fault | None = None
+    observation: Observation | None = None
+    evaluation: Evaluation | Fault | None = None
+    gate: GateStatus | Deliberating | Fault | None = None
+    published: Published | Fault | None = None
+
+
+@attrs.frozen
+class AddFinalizer:
+    """Make sure that a deletion waits for us."""
+
+
+@attrs.frozen
+class ReleaseFinalizer:
+    """Nothing of the job is left on this machine but what it published."""
+
+
+@attrs.frozen
+class Discard:
+    """End these runs and remove what they left, then decide again."""
+
+    runs: tuple[str, ...]
+
+
+@attrs.frozen
+class Verify:
+    """Resolve and verify the data version, then decide again. `expected_table_id` is None when any table will do."""
+
+    expected_table_id: str | None
+
+
+@attrs.frozen
+class Observe:
+    """Ask the executor about the attempt on record, then decide again."""
+
+
+@attrs.frozen
+class Start:
+    """Start the attempt on record."""
+
+
+@attrs.frozen
+class Evaluate:
+    """Run the exported model on the held-out rows, then decide again."""
+
+
+@attrs.frozen
+class Judge:
+    """Ask for the gate's verdict on the exported model, then decide again."""
+
+
+@attrs.frozen
+class Publish:
+    """Put the model into the repository, then decide again."""
+
+
+@attrs.frozen
+class Write:
+    """Make this the status, and decide again once it has come back."""
+
+    status: TrainingJobStatus
+
+
+@attrs.frozen
+class Retry:
+    """Something outside is not as it should be and may recover: try again after a growing pause."""
+
+    why: str
+
+
+@attrs.frozen
+class Wait:
+    """Nothing to do until something wakes the job, or at the latest after `seconds`."""
+
+    seconds: float | None = None
+
+
+# What is learnt, or done and safe to do again, before the next decision of the same run of the key.
+Question = Discard | Verify | Observe | Evaluate | Judge | Publish
+Decision = AddFinalizer | ReleaseFinalizer | Start | Write | Retry | Wait | Question
