@@ -5,6 +5,7 @@ WindlassError
     ├── TargetUnreachable          what a promotion moves does not answer; trying again may help
     └── TrainingError              reason: one CamelCase word (C-27); retryable: whether trying again may help
         ├── DataError              the table or its version cannot be used (A2)
+        ├── HardwareInvalid        no machine can ever be what the job asks for, or its Pod would be refused (C1)
         ├── HyperparametersInvalid the executor refuses the hyperparameters; one line for each fault
         ├── ExtraMissing           a library of an extra is not installed
         ├── TrainingDiverged       the loss is no longer a finite number
@@ -24,6 +25,7 @@ __all__ = (
     "DataError",
     "EvaluationError",
     "ExtraMissing",
+    "HardwareInvalid",
     "HyperparametersInvalid",
     "MetadataError",
     "OperatorsError",
@@ -62,6 +64,12 @@ class DataError(TrainingError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message, reason=reason)
         self.retryable = reason == "TableUnreachable"
+
+
+class HardwareInvalid(TrainingError):  # the house names what happened
+    """What a job asks of hardware contradicts itself, or names what nobody knows."""
+
+    default_reason = "InvalidHardware"
 
 
 class HyperparametersInvalid(TrainingError):  # the house names what happened

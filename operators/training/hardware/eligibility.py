@@ -1,0 +1,117 @@
+"""Whether a node can run Pods of a job in one class, and how many: pure, and each no has its reason in a few words.
+
+This module does not know other nodes, nor which of those that can will be taken.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from windlass.manifests.quantities import Quantity
+from windlass.operators.training.hardware.machines import Machine, Taint
+from windlass.operators.training.hardware.registry import HardwareClass
+from windlass.operators.training.hardware.types import HardwareSpec, Toleration
+
+__all__ = ("Candidate", "Demand", "asked", "demand_of", "judge", "tolerates")
+
+_KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
+
+
+@attrs.frozen
+class Demand:
+    """What one Pod of the job asks in one class. `device` is what makes the class: a resource or a DeviceClass."""
+
+    of: HardwareClass
+    device: str | None
+    amounts: Mapping[str, Decimal]
+    tolerations: tuple[Toleration, ...]
+    selector: Mapping[str, str]
+
+
+@attrs.frozen
+class Candidate:
+    """A node with room for so many of the Pods.
+
+    `soft` counts taints that ask to stay away, `idle` is what stands free there of devices that the class does not use.
+    """
+
+    machine: Machine
+    slots: int
+    free: Mapping[str, Decimal]
+    soft: int
+    idle: Decimal
+
+
+def demand_of(wanted: HardwareSpec, of: HardwareClass, *, foreign: Iterable[str] = ()) -> Demand:
+    """What a Pod asks. `foreign` are the companions of other profiles, which are left out."""
+    profile = of.profile
+    device = profile.device_class if wanted.form == "DRA" else profile.resource
+    device = None if profile.resource is None else device
+    amounts = {"pods": Decimal(1), **{name: one.value for name, one in asked(wanted, foreign).items()}}
+    if device is not None:
+        amounts[device] = Decimal(wanted.devices)
+    return Demand(of, device, amounts, (*profile.tolerations, *wanted.tolerations), wanted.node_selector)
+
+
+def asked(wanted: HardwareSpec, foreign: Iterable[str]) -> dict[str, Quantity]:
+    """The resources of the spec without those that only other classes want."""
+    return {name: wanted.resources[name] for name in sorted(set(wanted.resources) - set(foreign))}
+
+
+def judge(
+    machine: Machine, demand: Demand, *, taken: Mapping[str, Decimal], devices: frozenset[str]
+) -> Candidate | str:
+    """The node as a candidate, or why it is none. `devices` are the devices of all classes there are."""
+    free = {name: amount - taken.get(name, Decimal(0)) for name, amount in machine.room.items()}
+    obstacle = next(_obstacles(machine, demand, free=free), None)
+    if obstacle is not None:
+        return obstacle
+    return Candidate(
+        machine,
+        slots=min(int(free[name] // amount) for name, amount in demand.amounts.items() if amount > 0),
+        free=free,
+        soft=sum(one.effect == "PreferNoSchedule" and not tolerates(demand.tolerations, one) for one in machine.taints),
+        idle=sum((max(free.get(name, Decimal(0)), Decimal(0)) for name in devices - {demand.device}), Decimal(0)),
+    )
+
+
+def _obstacles(machine: Machine, demand: Demand, *, free: Mapping[str, Decimal]) -> Iterator[str]:
+    """Everything that speaks against the node; what is wrong for good before what may pass."""
+    profile = demand.of.profile
+    if demand.device is not None and machine.room.get(demand.device, Decimal(0)) <= 0:
+        yield f"without {demand.device}"
+    if demand.of.model is not None and not _is_model(machine, profile.model_label, demand.of.model):
+        yield f"of another model than {demand.of.model}"
+    if machine.obstacle:
+        yield machine.obstacle
+    for fault in sorted(machine.faults & set(profile.faults)):
+        yield f"with the fault {fault}"
+    for taint in machine.taints:
+        if taint.effect in _KEEPS_OUT and not tolerates(demand.tolerations, taint):
+            yield f"with the taint {taint.key}"
+    if not demand.selector.items() <= machine.labels.items():
+        yield "outside of the node selector"
+    for name, amount in sorted(demand.amounts.items()):
+        if amount > free.get(name, Decimal(0)):
+            yield f"with too little {name} free"
+
+
+def tolerates(tolerations: Iterable[Toleration], taint: Taint) -> bool:
+    """Whether one of the tolerations is for the taint."""
+    return any(
+        one.effect in ("", taint.effect)
+        and (
+            (one.operator == "Exists" and one.key in ("", taint.key))
+            or (one.operator == "Equal" and (one.key, one.value) == (taint.key, taint.value))
+        )
+        for one in tolerations
+    )
+
+
+def _is_model(machine: Machine, label: str | None, model: str) -> bool:
+    """Whether the model is among the words of the label: h100 is one of NVIDIA-H100-80GB-HBM3's."""
+    words = machine.labels.get(label or "", "").lower().replace("_", "-").split("-")
+    wanted = model.split("-")
+    return any(words[start : start + len(wanted)] == wanted for start in range(len(words)))
