@@ -2,3 +2,5 @@
 
 A profile describes a kind of device, `place` chooses a class and nodes, `dress` writes the choice into a Pod template.
 """
+
+__all__ = ()
