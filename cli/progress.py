@@ -19,7 +19,7 @@ from windlass.operators.training.types import ProgressStatus
 __all__ = ("BarView", "LineView", "View", "has_ended", "reason_of_failure", "view_for")
 
 _TENTHS: Final = 10
-_ENDS: Final = ("Succeeded", "Failed")
+_ENDS: Final = ("Succeeded", "Failed", "Cancelled")
 
 
 class View(AbstractContextManager["View"], Protocol):
@@ -59,8 +59,8 @@ class LineView:
         """Print a line when the phase or the tenth of the epochs has changed."""
         key = job.metadata.key
         progress = job.status.progress
-        # Another generation ends for reasons of its own.
-        ended = job.status.observed_generation if job.status.phase in _ENDS else 0
+        # Another life ends for reasons of its own.
+        ended = job.status.life_generation if job.status.phase in _ENDS else 0
         now = (job.status.phase, progress.epoch * _TENTHS // progress.epochs if progress else 0, ended)
         if self._shown.get(key) != now:
             self._shown[key] = now
@@ -91,7 +91,7 @@ class BarView:
             expand=True,
         )
         self._bars: dict[Key, TaskID] = {}
-        self._ended: dict[Key, int] = {}  # the generation that a line has told the end of
+        self._ended: dict[Key, int] = {}  # the life that a line has told the end of
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -107,8 +107,8 @@ class BarView:
         key = job.metadata.key
         if has_ended(job):
             self._take_away(key)
-            if self._ended.get(key) != job.metadata.generation:
-                self._ended[key] = job.metadata.generation
+            if self._ended.get(key) != job.status.life_generation:
+                self._ended[key] = job.status.life_generation
                 self.say(_line(job))
             return
         if key not in self._bars:
@@ -143,7 +143,7 @@ class BarView:
 
 
 def has_ended(job: TrainingJob) -> bool:
-    """Whether nothing more happens to the job until its spec changes."""
+    """Whether nothing more happens to the job until it is to do other work."""
     return job.status.observed_generation == job.metadata.generation and job.status.phase in _ENDS
 
 

@@ -276,7 +276,7 @@ class Context:
             version_before=subject.resource_version,
             version_after=written.resource_version,
             digest=digest(before),
-            generation=int(after.get("observedGeneration") or 0),
+            generation=int(after.get("lifeGeneration") or after.get("observedGeneration") or 0),
             subject=f"{subject.kind} {subject.key}",
             uid=subject.uid,
         )

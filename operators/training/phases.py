@@ -1,7 +1,7 @@
 """A job's phase is a function of its conditions, and every change of phase is a row of this table (A1).
 
-One life of the machine is one generation of the spec: a new generation begins again at Pending, whatever came before,
-and a final phase is never left within a generation (G3). This module does not know what is done in a phase.
+One life of the machine is one piece of work: when the spec asks for another, a new life begins at Pending, whatever
+came before, and a final phase is never left within a life (G3). This module does not know what is done in a phase.
 """
 
 from typing import Final
@@ -12,12 +12,14 @@ from windlass.statemachine.machine import Machine, Transition
 
 __all__ = (
     "ACCEPTED",
+    "CANCELLED",
     "DATA_VERIFIED",
     "MACHINE",
     "PUBLISHED",
     "RECONCILING",
     "STALLED",
     "SUCCEEDED",
+    "SUSPENDED",
     "TRAINED",
     "VALIDATED",
     "phase_of",
@@ -30,6 +32,8 @@ DATA_VERIFIED: Final = "DataVerified"
 TRAINED: Final = "Trained"
 VALIDATED: Final = "Validated"
 PUBLISHED: Final = "Published"
+SUSPENDED: Final = "Suspended"
+CANCELLED: Final = "Cancelled"
 SUCCEEDED: Final = "Succeeded"
 RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
@@ -47,10 +51,17 @@ MACHINE: Final = Machine(
         Transition("Running", "finish", "Validating"),
         Transition("Validating", "pass", "Publishing"),
         Transition("Publishing", "publish", "Succeeded"),
+        Transition("waiting for a result", "suspend", "Suspended"),
+        Transition("Suspended", "resume", "Queued"),
+        Transition("not yet proven", "cancel", "Cancelled"),
         Transition("working", "fail", "Failed"),
     ),
-    final=("Succeeded", "Failed"),
-    groups={"working": _ORDER[:-1]},
+    final=("Succeeded", "Failed", "Cancelled"),
+    groups={
+        "working": (*_ORDER[:-1], "Suspended"),
+        "waiting for a result": ("Queued", "Running"),
+        "not yet proven": ("VerifyingData", "waiting for a result", "Suspended", "Validating"),
+    },
     order=_ORDER,
 )
 
@@ -60,9 +71,11 @@ _DERIVATION: Final = Derivation[Conditions](
     MACHINE,
     (
         ("Succeeded", is_true(SUCCEEDED)),
+        ("Cancelled", is_true(CANCELLED)),
         ("Failed", is_false(SUCCEEDED)),
         ("Publishing", is_true(VALIDATED)),
         ("Validating", is_true(TRAINED)),
+        ("Suspended", is_true(SUSPENDED)),
         ("Running", has_reason(TRAINED, "Running")),
         ("Queued", is_true(DATA_VERIFIED)),
         ("VerifyingData", is_true(ACCEPTED)),

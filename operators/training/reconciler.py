@@ -6,7 +6,7 @@ This module does not know why anything is done.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -64,7 +64,6 @@ class TrainingReconciler:
             now=now,
             writer=ctx.services.identity,
             trace_id=request.reconcile_id,
-            failures_max=self._settings.failures_max,
             refusal=refusal,
         )
         for _ in range(_STEPS_MAX):
@@ -101,21 +100,28 @@ class TrainingReconciler:
         return Result.done()
 
     async def _learn(self, ctx: Context, job: TrainingJob, facts: Facts, *, question: Question) -> Facts:
+        learnt: dict[str, Any] = {}
         match question:
             case decisions.Verify(table_id):
-                return attrs.evolve(facts, data=await _in_thread(lambda: self._verify(job, table_id)))
+                learnt["data"] = await _in_thread(lambda: self._verify(job, table_id))
             case decisions.Observe():
-                return attrs.evolve(facts, observation=await self._observe(job))
+                learnt["observation"] = await self._observe(job)
             case decisions.Evaluate():
-                return attrs.evolve(facts, evaluation=await _in_thread(lambda: self._evaluate(job)))
+                learnt["evaluation"] = await _in_thread(lambda: self._evaluate(job))
             case decisions.Judge():
-                return attrs.evolve(facts, gate=await self._judge(ctx, job))
+                learnt["gate"] = await self._judge(ctx, job)
             case decisions.Publish():
-                return attrs.evolve(facts, published=await _in_thread(lambda: self._publish(job)))
+                learnt["published"] = await _in_thread(lambda: self._publish(job))
+            case decisions.Halt():
+                await self._halt(job)
+                learnt["halted"] = True
+            case decisions.Release():
+                learnt["released"] = True  # what goes on, goes on as another attempt
             case decisions.Discard(runs):
                 for run in runs:
                     await self._discard(job, run)
-                return attrs.evolve(facts, discarded=facts.discarded | set(runs))
+                learnt["discarded"] = facts.discarded | set(runs)
+        return attrs.evolve(facts, **learnt)
 
     def _tell(self, ctx: Context, job: TrainingJob) -> None:
         """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
@@ -155,6 +161,15 @@ class TrainingReconciler:
     async def _start(self, job: TrainingJob) -> None:
         executor = self._executor(_recorded(job).executor)
         await executor.start(executor.render(job.spec, _run(job)), self._workbench)
+
+    async def _halt(self, job: TrainingJob) -> None:
+        run = _recorded(job)
+        self._judging.forget(run.id)
+        try:
+            executor = self._executor(run.executor)
+        except ExecutorError:
+            return  # as when it is discarded
+        await executor.cancel(run.id, self._workbench)
 
     async def _discard(self, job: TrainingJob, run: str) -> None:
         self._judging.forget(run)

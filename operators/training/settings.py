@@ -1,4 +1,4 @@
-"""What an operator's owner decides, and no custom resource can: where runs and models lie, and how often to try."""
+"""What an operator's owner decides, and no custom resource can: where runs and models lie, and what may be used."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,15 +21,13 @@ def _now() -> datetime:
 class TrainingSettings:
     """`state` holds the runs' folders and must survive restarts; `models` is the repository that the endpoint reads.
 
-    `failures_max` attempts of one run may be killed before the job fails. `progress_seconds` is the least time
-    between two progress reports in the status. `workers` jobs are looked at concurrently. `executors` is the registry
-    in which `spec.executor` is looked up, `checks` that of `spec.gate`.
+    `progress_seconds` is the least time between two progress reports in the status. `workers` jobs are looked at
+    concurrently. `executors` is the registry in which `spec.executor` is looked up, `checks` that of `spec.gate`.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
     state: Path
     models: Path
-    failures_max: int = 3
     progress_seconds: float = 0.25
     workers: int = 4
     executors: ExecutorRegistry[Any] = executors

@@ -4,6 +4,7 @@ So an Event is told after the status is written, telling it again is harmless, a
 nothing. This module does not know how an Event is recorded.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from windlass.operators.telling import KEPT, Telling
@@ -20,7 +21,7 @@ def tellings(job: TrainingJob) -> tuple[Telling, ...]:
     if not status.conditions:
         return ()
     conditions = Conditions.of(status.conditions)
-    generation = status.observed_generation
+    generation = status.life_generation
     told: list[Telling] = []
 
     def tell(reason: str, message: str, *, step: str) -> None:
@@ -44,12 +45,23 @@ def tellings(job: TrainingJob) -> tuple[Telling, ...]:
         found = conditions.get(step)
         if found is not None and found.status == "True":
             tell(reason, found.message, step=step)
+    suspended = conditions.get(phases.SUSPENDED)
+    if suspended is not None and suspended.status == "True":
+        tell("Suspended", "as the spec asked for", step=f"suspend/{suspended.last_transition_time:%Y%m%dT%H%M%SZ}")
+    return (*told, *_end(conditions, generation))
+
+
+def _end(conditions: Conditions, generation: int) -> Iterator[Telling]:
     ended = conditions.get(phases.SUCCEEDED)
-    if ended is not None and ended.status == "True":
-        tell("Succeeded", f"published {ended.message}", step="end")
-    elif ended is not None and ended.status == "False":
-        told.append(Telling(ended.reason, ended.message, f"{generation}/end", "Warning"))
-    return tuple(told)
+    if ended is None or ended.status == "Unknown":
+        return
+    told = f"{generation}/end"
+    if ended.status == "True":
+        yield Telling("Succeeded", f"published {ended.message}", told)
+    else:
+        yield Telling(
+            ended.reason, ended.message, told, "Normal" if conditions.is_true(phases.CANCELLED) else "Warning"
+        )
 
 
 def recent(job: TrainingJob, now: datetime) -> bool:

@@ -5,8 +5,8 @@ inner field from one to keep. This module does not know what is done with any of
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Final
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
 
 import attrs
 
@@ -17,6 +17,7 @@ from windlass.manifests.markers import (
     ExclusiveMinimum,
     IntOrString,
     Maximum,
+    MaxItems,
     MaxLength,
     Minimum,
     MinLength,
@@ -30,11 +31,14 @@ from windlass.statemachine.conditions import Condition
 
 __all__ = (
     "API_VERSION",
+    "ATTEMPTS_LENGTH_MAX",
+    "AttemptStatus",
     "DataReference",
     "JournalEntry",
     "ModelStatus",
     "Output",
     "ProgressStatus",
+    "Retries",
     "RunStatus",
     "TrainingJob",
     "TrainingJobSpec",
@@ -45,6 +49,7 @@ __all__ = (
 
 API_VERSION: Final = "ai.windlass.dev/v1alpha1"
 
+ATTEMPTS_LENGTH_MAX: Final = 16  # in about 5 kB
 _DNS_LABEL: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
@@ -78,11 +83,31 @@ class Output:
     model: Annotated[str, MinLength(1), MaxLength(63), Pattern(_DNS_LABEL)]
 
 
+_Pause = Rule("duration(self) >= duration('0s')", message="expected a duration from 0s up")
+
+
+@attrs.frozen
+class Retries:
+    """How often a training that was lost is tried again, and after which pause (A9).
+
+    The first pause is `base`, each further one twice as long, none longer than `maximum`; each is shortened by up to
+    the share `jitter`, as run and attempt decide. A trainer that went down with its controller goes on at once and is
+    not counted.
+    """
+
+    limit: Annotated[int, Minimum(0), Maximum(1000)] = 3
+    base: Annotated[timedelta, _Pause] = timedelta(seconds=10)
+    maximum: Annotated[timedelta, _Pause] = timedelta(minutes=6)
+    jitter: Annotated[float, Minimum(0), Maximum(1)] = 0.2
+
+
 @attrs.frozen
 class TrainingJobSpec:
-    """What to train, on which data, and what it must prove before it is published. A changed spec is a new run.
+    """What to train, on which data, and what it must prove before it is published. Changed work is a new run.
 
     With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
+    `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew: `suspend`
+    ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends the job.
     """
 
     data: DataReference
@@ -93,11 +118,18 @@ class TrainingJobSpec:
     validation: Validation = Validation()
     gate: GateSpec | None = None
     card: Descriptions = attrs.field(factory=Descriptions)
+    retry_generation: Annotated[int, Minimum(0)] = 0
+    suspend: bool = False
+    cancel: bool = False
+    retries: Retries = Retries()
 
 
 @attrs.frozen
 class RunStatus:
-    """One run of one generation. `opId` names the attempt on record; `failures` counts attempts that were killed."""
+    """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
+
+    `generation` is the one with which the life began.
+    """
 
     id: str
     generation: int
@@ -108,6 +140,24 @@ class RunStatus:
     started_at: datetime
     resumed_from_step: int = 0
     finished_at: datetime | None = None
+
+
+@attrs.frozen
+class AttemptStatus:
+    """One attempt at the run. It may run from `startedAt` on, resumes from a step that never changes, and ends once.
+
+    `counted` says whether its end counts against the limit. A `suspended` one goes on if it can, else another does.
+    """
+
+    number: int
+    op_id: str
+    started_at: datetime
+    resumed_from_step: int = 0
+    suspended: bool = False
+    finished_at: datetime | None = None
+    outcome: Literal["", "Succeeded", "Failed", "Lost", "Suspended", "Cancelled"] = ""
+    message: str = ""
+    counted: bool = False
 
 
 @attrs.frozen
@@ -160,15 +210,19 @@ class JournalEntry:
 class TrainingJobStatus:
     """What is known of the job.
 
-    `phase` repeats the conditions in one word; `runs` counts the runs that were begun; `journal` has the last changes
-    of phase, the oldest first.
+    `phase` repeats the conditions in one word; `runs` counts the runs that were begun; `attempts` are the last ones at
+    the present run, and `journal` has the last changes of phase, the oldest first. `lifeGeneration` is the generation
+    with which this life began, `workDigest` is of the work that it is about.
     """
 
     observed_generation: int = 0
+    life_generation: int = 0
+    work_digest: str = ""
     phase: str = "Pending"
     conditions: tuple[Condition, ...] = ()
     data: DataRecord | None = None
     run: RunStatus | None = None
+    attempts: Annotated[tuple[AttemptStatus, ...], MaxItems(ATTEMPTS_LENGTH_MAX)] = ()
     progress: ProgressStatus | None = None
     validation: ValidationStatus | None = None
     gate: GateStatus | None = None

@@ -9,6 +9,7 @@ from windlass.operators.training import phases
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.decision.facts import Decision, Discard, Facts, Verify
 from windlass.operators.training.decision.moves import fail, fail_or_retry, move
+from windlass.operators.training.life import work_digest
 from windlass.operators.training.types import TrainingJob
 from windlass.statemachine.conditions import Condition
 
@@ -24,9 +25,12 @@ def accept(job: TrainingJob, facts: Facts) -> Decision:
     fresh = attrs.evolve(
         job.status,
         observed_generation=job.metadata.generation,
+        life_generation=job.metadata.generation,
+        work_digest=work_digest(job.spec),
         phase="Pending",
         conditions=(),
         run=None,
+        attempts=(),
         progress=None,
         validation=None,
         gate=None,

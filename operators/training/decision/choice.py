@@ -1,4 +1,4 @@
-"""What comes first: a deletion, then the end that a job may have come to, then what its phase asks for.
+"""What comes first: a deletion, then the end that a job may have come to, then how it is steered, then its phase.
 
 This module does not know what a phase asks for.
 """
@@ -17,10 +17,12 @@ from windlass.operators.training.decision.facts import (
     ReleaseFinalizer,
     Wait,
 )
-from windlass.operators.training.decision.moves import current_phase
+from windlass.operators.training.decision.moves import catch_up, current_phase
 from windlass.operators.training.decision.proof import publish, validate
+from windlass.operators.training.decision.steering import stay, steer
 from windlass.operators.training.decision.training import begin, follow
 from windlass.operators.training.identity import run_id
+from windlass.operators.training.life import same_life
 from windlass.operators.training.types import TrainingJob
 
 __all__ = ("decide",)
@@ -31,11 +33,13 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
     if job.metadata.deletion_timestamp is not None:
         return _let_go(job, facts)
     phase = current_phase(job)
+    if same_life(job) and job.status.observed_generation != job.metadata.generation:
+        return catch_up(job, facts)
     if phases.MACHINE.is_final(phase):
         return Wait()
     if FINALIZER not in job.metadata.finalizers:
         return AddFinalizer()
-    return _BY_PHASE[phase](job, facts)
+    return steer(job, facts, phase) or _BY_PHASE[phase](job, facts)
 
 
 def _let_go(job: TrainingJob, facts: Facts) -> Decision:
@@ -52,6 +56,7 @@ _BY_PHASE: Final[Mapping[str, Callable[[TrainingJob, Facts], Decision]]] = {
     "VerifyingData": verify,
     "Queued": begin,
     "Running": follow,
+    "Suspended": stay,
     "Validating": validate,
     "Publishing": publish,
 }

@@ -25,10 +25,12 @@ __all__ = (
     "Discard",
     "Evaluate",
     "Facts",
+    "Halt",
     "Judge",
     "Observe",
     "Publish",
     "Question",
+    "Release",
     "ReleaseFinalizer",
     "Retry",
     "Start",
@@ -47,15 +49,17 @@ class Facts:
     """What was seen so far in this run of the reconciler; None is "not looked yet".
 
     `refusal` is what the executor's name and hyperparameters alone say; `discarded` are the runs whose traces are
-    known to be gone. `writer` and `trace_id` are who decides and in which run, for the journal alone.
+    known to be gone. `halted` and `released` say that the attempt on record was told to stop, or to go on again.
+    `writer` and `trace_id` are who decides and in which run, for the journal alone.
     """
 
     now: datetime
     writer: str = ""
     trace_id: str = ""
-    failures_max: int = 3
     refusal: Fault | None = None
     discarded: frozenset[str] = frozenset()
+    halted: bool = False
+    released: bool = False
     data: DataRecord | Fault | None = None
     observation: Observation | None = None
     evaluation: Evaluation | Fault | None = None
@@ -78,6 +82,18 @@ class Discard:
     """End these runs and remove what they left, then decide again."""
 
     runs: tuple[str, ...]
+
+
+@attrs.frozen
+class Halt:
+    """End the work of the attempt on record and keep what is done, then decide again. `for_good`: it never goes on."""
+
+    for_good: bool = False
+
+
+@attrs.frozen
+class Release:
+    """Let the attempt that was halted go on, if it can; then decide again."""
 
 
 @attrs.frozen
@@ -134,5 +150,5 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Verify | Observe | Evaluate | Judge | Publish
+Question = Discard | Halt | Release | Verify | Observe | Evaluate | Judge | Publish
 Decision = AddFinalizer | ReleaseFinalizer | Start | Write | Retry | Wait | Question

@@ -3,7 +3,7 @@
 This module does not know when a move is due.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -11,18 +11,29 @@ import attrs
 from windlass.operators.training import phases
 from windlass.operators.training.decision.facts import Decision, Facts, Retry, Write
 from windlass.operators.training.executors.contract import Fault
+from windlass.operators.training.life import same_life
 from windlass.operators.training.types import JournalEntry, TrainingJob
 from windlass.statemachine.conditions import Condition, Conditions, Status
 from windlass.statemachine.journal import digest
 
-__all__ = ("JOURNAL_LENGTH_MAX", "current_phase", "fail", "fail_or_retry", "move", "say", "whole_second")
+__all__ = (
+    "JOURNAL_LENGTH_MAX",
+    "catch_up",
+    "current_phase",
+    "fail",
+    "fail_or_retry",
+    "move",
+    "next_second",
+    "say",
+    "whole_second",
+)
 
 JOURNAL_LENGTH_MAX: Final = 24  # two whole lives and some resumptions, in about 6 kB
 
 
 def current_phase(job: TrainingJob) -> str:
-    """The phase of this generation: Pending while the status still speaks of an older one (C-25)."""
-    if job.status.observed_generation != job.metadata.generation:
+    """The phase of this life: Pending while the status still speaks of other work than the spec (C-25)."""
+    if not same_life(job):
         return phases.MACHINE.initial
     return phases.phase_of(Conditions.of(job.status.conditions))
 
@@ -30,18 +41,19 @@ def current_phase(job: TrainingJob) -> str:
 def move(job: TrainingJob, facts: Facts, event: str, observed: Condition, **changes: Any) -> Write:
     """The status after a row of the table. Raises IllegalTransition, which is a bug here and changes nothing."""
     target = phases.MACHINE.next(current_phase(job), event)
-    ended: Status = "True" if target == "Succeeded" else "False" if target == "Failed" else "Unknown"
-    reason = observed.reason if target == "Failed" else target
-    message = observed.message if ended != "Unknown" else ""
+    final, failed, suspended = phases.MACHINE.is_final(target), target == "Failed", target == "Suspended"
+    ended: Status = ("True" if target == "Succeeded" else "False") if final else "Unknown"
+    reason = observed.reason if failed else target
+    message = observed.message if final else ""
     conditions = Conditions.of(job.status.conditions)
     for one in (
         *_unknown(conditions),
         observed,
+        Condition(phases.SUSPENDED, "True" if suspended else "False", reason),
+        Condition(phases.CANCELLED, "True" if target == "Cancelled" else "False", reason),
         Condition(phases.SUCCEEDED, ended, reason, message),
-        Condition(phases.RECONCILING, "True" if ended == "Unknown" else "False", reason),
-        Condition(
-            phases.STALLED, "True" if target == "Failed" else "False", reason, message if target == "Failed" else ""
-        ),
+        Condition(phases.RECONCILING, "False" if final or suspended else "True", reason),
+        Condition(phases.STALLED, "True" if failed else "False", reason, message if failed else ""),
     ):
         stamped = attrs.evolve(one, observed_generation=job.metadata.generation)
         conditions = conditions.set(stamped, now=facts.now)
@@ -55,7 +67,7 @@ def _entry(job: TrainingJob, facts: Facts, event: str, target: str) -> JournalEn
         source=current_phase(job),
         target=target,
         cause=event,
-        generation=job.metadata.generation,
+        generation=job.status.life_generation,
         trace_id=facts.trace_id,
         writer=facts.writer,
         version_before=job.metadata.resource_version,
@@ -67,6 +79,15 @@ def _unknown(conditions: Conditions) -> tuple[Condition, ...]:
     """Every condition from the first visit on, if only as Unknown (C-21)."""
     steps = (phases.ACCEPTED, phases.DATA_VERIFIED, phases.TRAINED, phases.VALIDATED, phases.PUBLISHED)
     return tuple(Condition(step, "Unknown", "Waiting") for step in steps if conditions.get(step) is None)
+
+
+def catch_up(job: TrainingJob, facts: Facts) -> Write:
+    """The status of the same life, told of the spec as it is now: what was observed of the work still holds (G4)."""
+    generation = job.metadata.generation
+    conditions = Conditions.of(job.status.conditions)
+    for one in job.status.conditions:
+        conditions = conditions.set(attrs.evolve(one, observed_generation=generation), now=facts.now)
+    return Write(attrs.evolve(job.status, observed_generation=generation, conditions=tuple(conditions)))
 
 
 def fail(job: TrainingJob, facts: Facts, step: str, fault: Fault) -> Write:
@@ -93,3 +114,9 @@ def say(job: TrainingJob, facts: Facts, condition: Condition) -> Write | None:
 def whole_second(moment: datetime) -> datetime:
     """What survives the trip to the server and back."""
     return moment.replace(microsecond=0)
+
+
+def next_second(moment: datetime) -> datetime:
+    """The same, but never before the moment: what is counted from it is not cut short (G5)."""
+    whole = whole_second(moment)
+    return whole if whole == moment else whole + timedelta(seconds=1)

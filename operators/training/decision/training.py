@@ -6,17 +6,25 @@ This module does not know what becomes of a trained model.
 import attrs
 
 from windlass.operators.training import phases
+from windlass.operators.training.decision.attempts import (
+    close_attempt,
+    evolve_attempt,
+    latest,
+    open_attempt,
+    pause,
+)
 from windlass.operators.training.decision.facts import (
     LOOK_AGAIN_SECONDS,
     Decision,
     Facts,
     Observe,
+    Release,
     Start,
     Wait,
     Write,
 )
-from windlass.operators.training.decision.moves import fail, move, whole_second
-from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted
+from windlass.operators.training.decision.moves import fail, move, next_second, whole_second
+from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
 from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ProgressStatus, RunStatus, TrainingJob
@@ -26,40 +34,53 @@ __all__ = ("begin", "follow")
 
 
 def begin(job: TrainingJob, facts: Facts) -> Decision:
-    """Put the run on record."""
+    """Put the run on record, or take up again the one that was suspended."""
     if facts.refusal is not None:
         return fail(job, facts, phases.TRAINED, facts.refusal)
-    run = run_id(job.metadata.uid, job.metadata.generation)
+    run = run_id(job.metadata.uid, job.status.life_generation)
+    running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
+    if job.status.run is not None and job.status.run.id == run:
+        return move(job, facts, "start", running)
     intent = RunStatus(
         id=run,
-        generation=job.metadata.generation,
+        generation=job.status.life_generation,
         executor=job.spec.executor,
         op_id=operation_id(run, "train", 1),
         attempt=1,
         failures=0,
         started_at=whole_second(facts.now),
     )
-    # Only a new run id counts as a run: a stale reading of this status decides the same again.
-    already = job.status.run is not None and job.status.run.id == run
-    runs = job.status.runs if already else job.status.runs + 1
-    running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
-    return move(job, facts, "start", running, run=intent, runs=runs)
+    begun = open_attempt(attrs.evolve(job.status, runs=job.status.runs + 1), intent, at=intent.started_at)
+    return move(attrs.evolve(job, status=begun), facts, "start", running)
 
 
 def follow(job: TrainingJob, facts: Facts) -> Decision:
     """See what has become of the attempt on record."""
-    run = job.status.run
-    if run is None:
+    run, attempt = job.status.run, latest(job.status)
+    if run is None or attempt is None:
         return fail(job, facts, phases.TRAINED, Fault("StateCorrupt", "the phase is Running, but no run is on record"))
-    match facts.observation:
-        case None | NotStarted() as seen:
-            return Observe() if seen is None else Start()
+    if attempt.suspended and not facts.released:
+        return Release()
+    seen = facts.observation
+    if seen is None:
+        return Observe()
+    if attempt.suspended and not isinstance(seen, Lost | Broken | Done):
+        return Write(evolve_attempt(job.status, suspended=False))
+    return _go_on(job, facts, run, seen=seen)
+
+
+def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation) -> Decision:
+    match seen:
+        case NotStarted():
+            early = (job.status.attempts[-1].started_at - facts.now).total_seconds()
+            return Start() if early <= 0 else Wait(early)
         case Active(progress):
             return _show(job, progress)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
         case Broken(fault):
-            return fail(job, facts, phases.TRAINED, fault)
+            ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
+            return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
         case Done(result):
             return _finish(job, facts, run, result.progress)
 
@@ -74,25 +95,40 @@ def _show(job: TrainingJob, progress: Progress | None) -> Decision:
 def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) -> Decision:
     message = f"{progress.epochs} epochs, {progress.step} steps, loss {progress.loss:g}"
     trained = Condition(phases.TRAINED, "True", "Finished", message)
-    ended = attrs.evolve(run, finished_at=whole_second(facts.now))
-    return move(job, facts, "finish", trained, progress=_progress(progress), run=ended)
+    ended = attrs.evolve(
+        close_attempt(job.status, "Succeeded", at=facts.now),
+        progress=_progress(progress),
+        run=attrs.evolve(run, finished_at=whole_second(facts.now)),
+    )
+    return move(attrs.evolve(job, status=ended), facts, "finish", trained)
 
 
 def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decision:
-    failures = run.failures + lost.counted
-    if failures > facts.failures_max:
-        fault = Fault("TrainerFailed", f"{lost.why}; {failures} attempts were lost, {facts.failures_max} may be")
-        return fail(job, facts, phases.TRAINED, fault)
-    attempt = run.attempt + 1
+    attempt = latest(job.status)
+    suspended = attempt is not None and attempt.suspended and not lost.counted
+    why = "it was suspended" if suspended else lost.why
+    closed = close_attempt(job.status, "Suspended" if suspended else "Lost", why, at=facts.now, counted=lost.counted)
+    failures, limit = run.failures + lost.counted, job.spec.retries.limit
+    if failures > limit:
+        fault = Fault("TrainerFailed", f"{lost.why}; {failures} attempts were lost, {limit} may be")
+        return fail(attrs.evolve(job, status=closed), facts, phases.TRAINED, fault)
+    number = run.attempt + 1
     again = attrs.evolve(
         run,
-        attempt=attempt,
-        op_id=operation_id(run.id, "train", attempt),
+        attempt=number,
+        op_id=operation_id(run.id, "train", number),
         failures=failures,
         resumed_from_step=lost.resume_step,
     )
-    message = f"run {run.id}, attempt {attempt} from step {lost.resume_step}: {lost.why}"
-    return move(job, facts, "resume", Condition(phases.TRAINED, "Unknown", "Running", message), run=again)
+    due = whole_second(facts.now)
+    if lost.counted:
+        due = next_second(facts.now + pause(job.spec.retries, run.id, failures))
+    opened = open_attempt(closed, again, at=due)
+    message = f"run {run.id}, attempt {number} from step {lost.resume_step}: {why}"
+    if lost.counted:
+        message += f"; not before {due:%Y-%m-%dT%H:%M:%SZ}"
+    running = Condition(phases.TRAINED, "Unknown", "Running", message)
+    return move(attrs.evolve(job, status=opened), facts, "resume", running)
 
 
 def _progress(progress: Progress) -> ProgressStatus:

@@ -45,7 +45,8 @@ def test_every_condition_is_there_from_the_first_visit_with_the_generation_it_ju
     """C-21, G4."""
     job = job_in(phase)
 
-    kinds = ["Accepted", "DataVerified", "Trained", "Validated", "Published", "Succeeded", "Reconciling", "Stalled"]
+    steps = ["Accepted", "DataVerified", "Trained", "Validated", "Published"]
+    kinds = [*steps, "Suspended", "Cancelled", "Succeeded", "Reconciling", "Stalled"]
     assert sorted(kinds) == sorted(one.type for one in job.status.conditions)
     assert {1} == {one.observed_generation for one in job.status.conditions}
     assert job.status.observed_generation == 1

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -13,13 +14,14 @@ from windlass.operators.training.executors.contract import Active, Done, Lost, N
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import CheckSpec, GateSpec, GateStatus
 from windlass.operators.training.phases import MACHINE
-from windlass.operators.training.types import TrainingJobStatus
+from windlass.operators.training.types import Retries, TrainingJobStatus
 from windlass.statemachine.forensics import examine
 from windlass.statemachine.journal import Entry
 from windlass.statemachine.modelcheck import Invariant, explore, invariants
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 NEW = TrainingJobStatus()
+STEERED = {"Suspended", "Cancelled"}
 GATE = GateSpec((CheckSpec("robust", "fgsm"),))
 OPEN = GateStatus("sha", passed=True, reason="Passed", message="all of them passed")
 SHUT = attrs.evolve(OPEN, passed=False, reason="CheckFailed")
@@ -31,6 +33,9 @@ class Record:
 
     status: TrainingJobStatus = NEW
     finalizers: tuple[str, ...] = ()
+    generation: int = 1
+    suspend: bool = False
+    cancel: bool = False
 
     def __str__(self):
         return phase_of(self)
@@ -47,12 +52,14 @@ class Outside:
 
     def of(self, attempt):
         """A result and a lock are the run's, whichever attempt they are from; a loss is one attempt's."""
-        return OBSERVED["none" if self.trainer == "lost" and attempt != self.attempt else self.trainer]
+        return OBSERVED["none" if self.trainer in ("lost", "halted") and attempt != self.attempt else self.trainer]
 
 
 def job_of(record, verdict=None):
-    job = attrs.evolve(new_job(finalizers=record.finalizers), status=record.status)
-    return job if verdict is None else attrs.evolve(job, spec=attrs.evolve(job.spec, gate=GATE))
+    job = attrs.evolve(new_job(finalizers=record.finalizers, generation=record.generation), status=record.status)
+    retries = Retries(limit=1, base=timedelta(0))
+    spec = attrs.evolve(job.spec, retries=retries, suspend=record.suspend, cancel=record.cancel)
+    return attrs.evolve(job, spec=spec if verdict is None else attrs.evolve(spec, gate=GATE))
 
 
 @functools.cache
@@ -61,35 +68,36 @@ def phase_of(record):
 
 
 def deciding(*, passes, verdict=None):
+    evaluation = PASSING if passes else attrs.evolve(PASSING, accuracy=0.1)
+
     @functools.cache
     def program(record, outside):
         """What the reconciler does with a decision, as effects of which any may be the last."""
         job, plan = job_of(record, verdict), []
-        facts = Facts(now=NOW, failures_max=1)
+        facts = Facts(now=NOW.replace(microsecond=0))
         for _ in range(8):
-            match decide(job, facts):
+            decision = decide(job, facts)
+            match decision:
                 case d.Write(status):
                     return (*plan, Put(attrs.evolve(record, status=status)))
                 case d.AddFinalizer():
                     return (*plan, Put(attrs.evolve(record, finalizers=(d.FINALIZER,))))
                 case d.Start():
                     return (*plan, starting(record.status.run.attempt))
-                case d.Verify():
-                    facts = attrs.evolve(facts, data=DATA)
-                case d.Observe():
-                    facts = attrs.evolve(facts, observation=outside.of(record.status.run.attempt))
-                case d.Evaluate():
-                    facts = attrs.evolve(facts, evaluation=PASSING if passes else attrs.evolve(PASSING, accuracy=0.1))
-                case d.Judge():
-                    plan.append(Act("asks the gate", asking))
-                    facts = attrs.evolve(facts, gate=verdict if outside.gate == "ended" else Deliberating())
-                case d.Publish():
-                    plan.append(Act("publishes", lambda outside: attrs.evolve(outside, published=True)))
-                    facts = attrs.evolve(facts, published=PUBLISHED)
-                case d.Discard(runs):
-                    facts = attrs.evolve(facts, discarded=facts.discarded | set(runs))
-                case _:
+                case d.Retry() | d.Wait():
                     return tuple(plan)
+                case d.Observe():
+                    found = {"observation": outside.of(record.status.run.attempt)}
+                case d.Evaluate():
+                    found = {"evaluation": evaluation}
+                case d.Judge():
+                    found = {"gate": verdict if outside.gate == "ended" else Deliberating()}
+                case d.Discard(runs):
+                    found = {"discarded": facts.discarded | set(runs)}
+                case _:
+                    found = FOUND[type(decision)]
+            plan += [ACTS[type(decision)]] if type(decision) in ACTS else []
+            facts = attrs.evolve(facts, **found)
         raise AssertionError("no decision")
 
     return program
@@ -105,8 +113,25 @@ def starting(attempt):
     return Act(f"starts attempt {attempt}", start)
 
 
+def halting(outside):
+    return attrs.evolve(outside, trainer="halted") if outside.trainer == "active" else outside
+
+
 def asking(outside):
     return attrs.evolve(outside, gate="asked") if outside.gate == "not asked" else outside
+
+
+FOUND = {
+    d.Verify: {"data": DATA},
+    d.Publish: {"published": PUBLISHED},
+    d.Halt: {"halted": True},
+    d.Release: {"released": True},
+}
+ACTS = {
+    d.Judge: Act("asks the gate", asking),
+    d.Publish: Act("publishes", lambda outside: attrs.evolve(outside, published=True)),
+    d.Halt: Act("halts the trainer", halting),
+}
 
 
 def gatekeeper(record, outside):
@@ -117,10 +142,28 @@ def gatekeeper(record, outside):
         yield "the gate is lost", record, attrs.evolve(outside, gate="not asked")
 
 
+def hesitant(record, outside):
+    """The trainer, and a user who suspends the job at any moment, and lets it go on at any later one."""
+    yield from trainer(record, outside)
+    edited = attrs.evolve(record, generation=record.generation + 1)
+    if record.generation == 1:
+        yield "the user suspends the job", attrs.evolve(edited, suspend=True), outside
+    if record.suspend:
+        yield "the user lets the job go on", attrs.evolve(edited, suspend=False), outside
+
+
+def resolute(record, outside):
+    """The trainer, and a user who cancels the job at any moment."""
+    yield from trainer(record, outside)
+    if record.generation == 1:
+        yield "the user cancels the job", attrs.evolve(record, generation=2, cancel=True), outside
+
+
 OBSERVED = {
     "none": NotStarted(),
     "active": Active(PROGRESS),
     "lost": Lost("killed", counted=True, resume_step=7),
+    "halted": Lost("the controller was restarted", counted=False, resume_step=7),
     "done": Done(RESULT),
 }
 
@@ -150,7 +193,7 @@ def honest_journal(before, after):
     return fault_in(after.record.status.journal)
 
 
-KSTATUS = {"Succeeded": "Current", "Failed": "Failed"}
+KSTATUS = {"Succeeded": "Current", "Failed": "Failed", "Cancelled": "Current", "Suspended": "Current"}
 
 
 def told_apart(before, after):
@@ -162,6 +205,8 @@ def told_apart(before, after):
 def told_wrongly(record):
     job = job_of(record)
     found, expected = kstatus(job), KSTATUS.get(phase_of(record), "InProgress")
+    if record.generation != record.status.observed_generation:
+        expected = "InProgress"  # nobody has looked at the edit
     if found != expected:
         return f"kstatus takes it for {found}, expected {expected}"
     reasons = [one.reason for one in job.status.conditions]
@@ -215,7 +260,40 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
     report = explore(model).require()
 
     reached = {phase_of(world.record) for world in report.reached}
-    assert reached == set(MACHINE.states) - ({"Failed"} if passes else {"Publishing", "Succeeded"})
+    assert reached == set(MACHINE.states) - STEERED - ({"Failed"} if passes else {"Publishing", "Succeeded"})
+
+
+def at_rest(before, after):
+    if after.outside.trainer == "active" and phase_of(after.record) in STEERED:
+        return "a trainer works on a job that is suspended or cancelled"
+    return None
+
+
+@pytest.mark.parametrize(("user", "other"), [(hesitant, "Cancelled"), (resolute, "Suspended")])
+def test_no_interleaving_leaves_a_trainer_at_work_on_a_job_that_is_suspended_or_cancelled(user, other):
+    """A12, G1, G4: whenever the user changes his mind, and with a crash between any two effects."""
+    setting = Setting(
+        programs=(Program("controller", deciding(passes=True)),),
+        record=Record(),
+        outside=Outside(),
+        bounds=Bounds(crashes=1, stale=0, versions=20),
+        environment=user,
+    )
+    model = setting.model(
+        "TrainingJob, steered",
+        invariants=(
+            *invariants(MACHINE, lambda world: phase_of(world.record)),
+            Invariant("nothing at work", at_rest),
+            Invariant("intent before effect", intent_first),
+            Invariant("an honest journal", honest_journal),
+            Invariant("kstatus", told_apart),
+        ),
+        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
+    )
+    report = explore(model).require()
+
+    reached = {phase_of(world.record) for world in report.reached}
+    assert reached == set(MACHINE.states) - {"Failed", other}
 
 
 def let_through_first(before, after):
@@ -246,4 +324,4 @@ def test_no_interleaving_publishes_what_the_gate_has_not_let_through(verdict):
     report = explore(model).require()
 
     reached = {phase_of(world.record) for world in report.reached}
-    assert reached == set(MACHINE.states) - ({"Failed"} if verdict.passed else {"Publishing", "Succeeded"})
+    assert reached == set(MACHINE.states) - STEERED - ({"Failed"} if verdict.passed else {"Publishing", "Succeeded"})

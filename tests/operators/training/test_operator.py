@@ -52,11 +52,15 @@ class House:
     def job(self, **spec):
         made = copy.deepcopy(sample_job((self.path / "digits").as_uri()))
         made["spec"]["hyperparameters"] = {"epochs": 10}
+        made["spec"]["retries"] = {"base": "0s"}
         made["spec"] |= spec
         return made
 
     async def apply(self, **spec):
         await self.api.create(TrainingJob, self.job(**spec), namespace="default")
+
+    async def patch(self, **spec):
+        await self.api.patch(TrainingJob, KEY, {"spec": spec})
 
     async def status(self):
         return (await self.api.get(TrainingJob, KEY)).as_(TrainingJob).status
@@ -206,13 +210,17 @@ async def test_a_trainer_killed_by_someone_is_resumed_from_its_checkpoint(tmp_pa
         await home.apply(hyperparameters={"epochs": 300})
         status = await home.until(lambda status: status.progress is not None)
 
-        pids = [pid for pid in os.listdir("/proc") if pid.isdecimal() and status.run.id in _command(pid)]
-        os.kill(int(pids[0]), signal.SIGKILL)
+        os.kill(_trainers(status)[0], signal.SIGKILL)
         status = await home.ended()
 
         assert (status.phase, status.run.attempt, status.run.failures, status.runs) == ("Succeeded", 2, 1, 1)
         assert status.run.resumed_from_step > 0
         assert sorted([*TOLD, "TrainingResumed"]) == await home.events(7)
+
+
+def _trainers(status):
+    """The processes that work on the run."""
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdecimal() and status.run.id in _command(pid)]
 
 
 def _command(pid):
@@ -227,13 +235,46 @@ async def test_an_orderly_stop_leaves_no_trainer_and_the_next_controller_goes_on
             await home.apply(hyperparameters={"epochs": 300})
             status = await home.until(lambda status: status.progress is not None)
             epoch = status.progress.epoch
-        assert not [pid for pid in os.listdir("/proc") if pid.isdecimal() and status.run.id in _command(pid)]
+        assert not _trainers(status)
 
         async with home.controller():
             status = await home.ended()
 
         assert (status.phase, status.run.attempt, status.runs, status.run.failures) == ("Succeeded", 2, 1, 0)
         assert status.run.resumed_from_step >= epoch
+
+
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server", EVERY_SERVER)
+async def test_a_suspended_job_has_no_trainer_and_goes_on_from_its_checkpoint_until_it_is_cancelled(tmp_path, server):
+    """A12, G3, G4: and a job that was cancelled begins anew with the next retry generation, not before."""
+    async with house(tmp_path, server) as home, home.controller():
+        await home.apply(hyperparameters={"epochs": 1_000_000})
+        status = await home.until(lambda status: status.progress is not None)
+        step = status.progress.step
+
+        await home.patch(suspend=True)
+        status = await home.until(lambda status: status.phase == "Suspended")
+        assert (_trainers(status), status.run.attempt, status.run.failures) == ([], 1, 0)
+        assert (status.observed_generation, status.life_generation) == (2, 1)
+
+        await home.patch(suspend=False)
+        status = await home.until(lambda status: status.phase == "Running" and status.run.attempt == 2)
+        assert (status.runs, status.run.failures) == (1, 0)
+        assert [one.outcome for one in status.attempts] == ["Suspended", ""]
+        assert status.run.resumed_from_step == status.attempts[1].resumed_from_step >= step
+
+        await home.patch(cancel=True)
+        status = await home.until(lambda status: status.phase == "Cancelled")
+        assert (_trainers(status), status.attempts[1].outcome, status.model) == ([], "Cancelled", None)
+
+        await home.patch(cancel=False)
+        status = await home.until(lambda status: status.observed_generation == 5)
+        assert (status.phase, status.runs) == ("Cancelled", 1)
+        await home.patch(retryGeneration=1, hyperparameters={"epochs": 10})
+        status = await home.until(lambda status: status.phase == "Succeeded")
+        assert (status.runs, status.life_generation, len(status.attempts)) == (2, 6, 1)
+        await home.delete()  # the next job of this name on a shared server is another test's
 
 
 CONTROLLER = """

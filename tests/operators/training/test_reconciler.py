@@ -1,5 +1,7 @@
 """The real reconciler, killed between any two effects: one run, one version, one Event a transition (G1-G3, A8)."""
 
+import itertools
+
 import attrs
 import pytest
 from hypothesis import settings
@@ -222,10 +224,27 @@ class Crashes(RuleBasedStateMachine):
         self.trainer_kills += self.world.trainer is not None
         self.world.kill_trainer()
 
-    @precondition(lambda self: self.world.job.metadata.generation < 3)
-    @rule()
-    def edit_spec(self):
-        self.world.edit_spec()
+    @precondition(lambda self: self.world.job.metadata.generation < 6)
+    @rule(what=st.sampled_from(["other work", "suspend or go on", "more retries"]))
+    def edit_spec(self, what):
+        spec = self.world.job.spec
+        self.world.edit_spec(
+            **{
+                "other work": {},
+                "suspend or go on": {"suspend": not spec.suspend},
+                "more retries": {"retries": attrs.evolve(spec.retries, limit=spec.retries.limit + 1)},
+            }[what]
+        )
+
+    @invariant()
+    def nothing_works_on_a_suspended_job(self):
+        assert self.world.job.status.phase != "Suspended" or self.world.trainer is None
+
+    @invariant()
+    def attempts_are_opened_in_order_and_only_the_last_is_open(self):
+        attempts = self.world.job.status.attempts
+        assert all(later.number == earlier.number + 1 for earlier, later in itertools.pairwise(attempts))
+        assert all(one.finished_at is not None for one in attempts[:-1])
 
     @invariant()
     def the_phase_is_what_the_conditions_say(self):
@@ -250,16 +269,20 @@ class Crashes(RuleBasedStateMachine):
     def teardown(self):
         try:
             self.world.kill_at(None)
+            if self.world.job.spec.suspend:
+                self.world.edit_spec(suspend=False)
             self.world.settle()
-            status = self.world.job.status
-            generation = self.world.job.metadata.generation
+            status, generation = self.world.job.status, self.world.job.status.life_generation
+            assert status.observed_generation == self.world.job.metadata.generation
             assert status.phase == "Succeeded", status
             assert run_id(UID, generation) == status.run.id
             assert status.runs <= generation
             assert [1] * len(self.world.versions) == [
                 list(self.world.versions).count(run) for run in self.world.versions
             ]
-            told = [reason for reason in reasons(self.world, generation) if reason != "TrainingResumed"]
+            told = [
+                reason for reason in reasons(self.world, generation) if reason not in ("TrainingResumed", "Suspended")
+            ]
             assert sorted(TOLD) == sorted(told)
         finally:
             self.patch.undo()

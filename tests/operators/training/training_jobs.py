@@ -73,5 +73,12 @@ def condition(job, kind):
     return Conditions.of(job.status.conditions).get(kind)
 
 
+def edited(job, **spec):
+    """The job after an edit of its spec by a user."""
+    metadata = attrs.evolve(job.metadata, generation=job.metadata.generation + 1)
+    return attrs.evolve(job, metadata=metadata, spec=attrs.evolve(job.spec, **spec))
+
+
 def with_new_spec(job):
-    return attrs.evolve(job, metadata=attrs.evolve(job.metadata, generation=job.metadata.generation + 1))
+    """The job after an edit that asks for other work."""
+    return edited(job, seed=job.spec.seed + 1)

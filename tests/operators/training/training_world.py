@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
-from training_jobs import DATA, FINALIZER, UID, new_job
+from training_jobs import DATA, FINALIZER, UID, edited, new_job, with_new_spec
 
 from windlass.controller.executors import ExecutorRegistry
 from windlass.controller.request import Request
@@ -235,9 +235,9 @@ class World:
 
     # The user.
 
-    def edit_spec(self):
-        metadata = attrs.evolve(self.job.metadata, generation=self.job.metadata.generation + 1)
-        self.store(attrs.evolve(self.job, metadata=metadata))
+    def edit_spec(self, **changes):
+        """Ask for other work, or for what `changes` say."""
+        self.store(edited(self.job, **changes) if changes else with_new_spec(self.job))
 
     def delete(self):
         self.store(attrs.evolve(self.job, metadata=attrs.evolve(self.job.metadata, deletion_timestamp=self.now)))
@@ -245,6 +245,7 @@ class World:
     def settle(self):
         """Let everything happen that will, without further kills; returns how many runs of the key that took."""
         for round_ in range(200):
+            self.now += timedelta(minutes=7)  # longer than any pause between two attempts
             before = (self.job, self.trainer, {run: attrs.astuple(folder) for run, folder in self.folders.items()})
             self.reconcile()
             self.train()

@@ -1,0 +1,40 @@
+"""A job lives on while what it is to do stays the same; steering it ends no life, and a change of the work does.
+
+So a finished job runs again only when its work has changed, or `retryGeneration` (G3). A field that says nothing but
+its default does not count, so that a newer version of the kind, with more fields, begins no job anew. This module does
+not know what happens in a life.
+"""
+
+from typing import Any, Final
+
+import attrs
+
+from windlass.operators.training.types import TrainingJob, TrainingJobSpec
+from windlass.statemachine.journal import digest
+
+__all__ = ("STEERING", "same_life", "work_digest")
+
+# What says when and how often to try, and whether to; everything else says what comes out of it.
+STEERING: Final = frozenset({"cancel", "retries", "suspend"})
+
+
+def work_digest(spec: TrainingJobSpec) -> str:
+    """The same for specs that ask for the same work: of all fields but those that steer, defaults left out."""
+    return digest({name: value for name, value in _told(spec).items() if name not in STEERING})
+
+
+def same_life(job: TrainingJob) -> bool:
+    """Whether the status speaks of the work that the spec asks for now; otherwise a new life begins (C-25)."""
+    status = job.status
+    if status.observed_generation in (0, job.metadata.generation):
+        return status.observed_generation != 0
+    return status.work_digest == work_digest(job.spec)
+
+
+def _told(value: Any) -> dict[str, Any]:
+    return attrs.asdict(value, filter=lambda field, found: found != _default(field))
+
+
+def _default(field: "attrs.Attribute[Any]") -> Any:
+    factory = getattr(field.default, "factory", None)
+    return field.default if factory is None else factory()
