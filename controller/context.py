@@ -276,7 +276,7 @@ class Context:
             version_before=subject.resource_version,
             version_after=written.resource_version,
             digest=digest(before),
-            generation=int(after.get("lifeGeneration") or after.get("observedGeneration") or 0),
+            generation=journal.generation(after),
             subject=f"{subject.kind} {subject.key}",
             uid=subject.uid,
         )

@@ -46,6 +46,14 @@ class JournalFile:
         rows = [] if machine is None else [row for row in machine.rows if (row.source, row.target) == (source, target)]
         return source, target, rows[0].event if len(rows) == 1 else ""
 
+    @staticmethod
+    def generation(after: Mapping[str, Any]) -> int:
+        """The generation that the state belongs to, 0 if it does not say.
+
+        `lifeGeneration` goes before `observedGeneration`, in kinds whose life outlasts an edit.
+        """
+        return int(after.get("lifeGeneration") or after.get("observedGeneration") or 0)
+
     def append(self, entry: Entry) -> None:
         """Write the entry behind the others. Raises OSError when the file cannot be written."""
         line = json.dumps(to_json(entry), ensure_ascii=False) + "\n"

@@ -56,3 +56,11 @@ def test_the_event_is_the_tables_if_the_table_has_exactly_one(tmp_path, before, 
 
 def test_of_a_kind_without_a_table_the_states_are_as_written(tmp_path):
     assert JournalFile(tmp_path / "j").move("Lamp", {}, {"phase": "Lit"}) == ("", "Lit", "")
+
+
+@pytest.mark.parametrize(
+    ("after", "generation"),
+    [({}, 0), ({"observedGeneration": 3}, 3), ({"observedGeneration": 3, "lifeGeneration": 1}, 1)],
+)
+def test_a_state_belongs_to_the_generation_with_which_its_life_began(after, generation):
+    assert JournalFile.generation(after) == generation
