@@ -1,5 +1,6 @@
 import io
 
+import attrs
 import pytest
 from rich.console import Console
 
@@ -24,7 +25,13 @@ def job(phase="Running", epoch=None, *, name="digits", generation=1, observed=1,
     return TrainingJob(
         metadata=ObjectMeta(name=name, namespace="default", generation=generation),
         spec=TrainingJobSpec(DataReference("/data"), "softmax", Output("digits")),
-        status=TrainingJobStatus(observed_generation=observed, phase=phase, progress=progress, conditions=conditions),
+        status=TrainingJobStatus(
+            observed_generation=observed,
+            life_generation=observed,
+            phase=phase,
+            progress=progress,
+            conditions=conditions,
+        ),
     )
 
 
@@ -144,6 +151,20 @@ def test_bars_are_for_terminals_only(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
     assert isinstance(view_for(progress=True), BarView)
     assert isinstance(view_for(progress=False), LineView)
+
+
+def test_a_finished_job_that_is_only_steered_ends_without_another_line(capsys):
+    view = LineView()
+    view.update(job("Succeeded", 300))
+    edited = job("Succeeded", 300, generation=2, observed=2)
+    view.update(attrs.evolve(edited, status=attrs.evolve(edited.status, life_generation=1)))
+
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])
+def test_nothing_more_happens_to_a_job_in_a_final_phase(phase):
+    assert has_ended(job(phase))
 
 
 def test_an_end_belongs_to_the_generation_that_was_observed():
