@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from windlass.operators.training.export import Linear, as_onnx
+from windlass.operators.training.export import Trained, as_onnx
 from windlass.serving.data import Column, Pipeline, Reader, Reading, Schema, fit
 
 SCHEMA = Schema(
@@ -36,7 +36,7 @@ def main(path: Path, models: Path) -> None:
 def publish(folder: Path, weights: np.ndarray, pipeline: Pipeline) -> None:
     """Model, pipeline and description, complete when the version's folder appears."""
     both = np.stack([np.zeros_like(weights), weights], axis=1)
-    content = as_onnx(Linear(both, np.zeros(2), np.array([0, 1]), 1.0))
+    content = as_onnx(Trained.linear(both, np.zeros(2), np.array([0, 1]), 1.0))
     partial = folder / ".1.partial"
     partial.mkdir(parents=True)
     (partial / "model.onnx").write_bytes(content)

@@ -12,25 +12,38 @@ import cattrs
 from windlass.operators.errors import TrainingError
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.files import canonical_json
-from windlass.operators.training.softmax import Settings
+from windlass.operators.training.learner import Learner
+from windlass.operators.training.learners import LEARNERS
 
 __all__ = ("TrainerConfig", "parse_config", "render_config")
 
 
 @attrs.frozen
 class TrainerConfig:
-    """One run of the softmax trainer: pinned data, the share held out, the seed, and how to descend."""
+    """One run of a trainer: pinned data, the share held out, the seed, and the learner, which is its own settings."""
 
     run: str
     data: DataRecord
     seed: int
     holdout: float
-    settings: Settings
+    settings: Learner
+
+
+@attrs.frozen
+class _Written:
+    """The document, whose `settings` are those of the learner that it names."""
+
+    run: str
+    data: DataRecord
+    seed: int
+    holdout: float
+    learner: str
+    settings: dict[str, float]
 
 
 def render_config(config: TrainerConfig) -> bytes:
     """The document for `config`."""
-    return canonical_json(cattrs.unstructure(config))
+    return canonical_json({**cattrs.unstructure(config), "learner": config.settings.name})
 
 
 def parse_config(content: bytes) -> TrainerConfig:
@@ -39,7 +52,11 @@ def parse_config(content: bytes) -> TrainerConfig:
         found = json.loads(content)
         if not isinstance(found, Mapping):
             raise TypeError(f"expected an object, found {type(found).__name__}")
-        return cattrs.structure(found, TrainerConfig)
+        written = cattrs.structure(found, _Written)
+        if written.learner not in LEARNERS:
+            raise ValueError(f"learner: expected one of {', '.join(LEARNERS)}, found {written.learner!r}")
+        settings: Learner = cattrs.structure(found["settings"], LEARNERS[written.learner])
+        return TrainerConfig(written.run, written.data, written.seed, written.holdout, settings)
     except (ValueError, TypeError, KeyError, cattrs.BaseValidationError) as error:
         raise TrainingError(
             f"config.json is not a configuration of this trainer: {error}", reason="StateCorrupt"

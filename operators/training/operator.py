@@ -3,6 +3,7 @@
 from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
 from windlass.operators.training.executors.contract import Workbench
+from windlass.operators.training.executors.mlp import MLP
 from windlass.operators.training.executors.softmax import SOFTMAX
 from windlass.operators.training.gate.judging import Judging
 from windlass.operators.training.reconciler import TrainingReconciler
@@ -16,8 +17,9 @@ __all__ = ("setup",)
 def setup(manager: Manager, settings: TrainingSettings) -> None:
     """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
     manager.register(TrainingJob)
-    # The package offers it by an entry point too, but a checkout that is not installed has none.
-    settings.executors.register(SOFTMAX.name, SOFTMAX)
+    # The package offers them by entry points too, but a checkout that is not installed has none.
+    for executor in (SOFTMAX, MLP):
+        settings.executors.register(executor.name, executor)
     channel = Channel("trainer")
     supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)
     manager.add(supervisor)

@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-import numpy as np
 
 from windlass.operators.errors import DataError, TrainingError
-from windlass.operators.training import softmax
 from windlass.operators.training.checkpoints import Checkpoint, Identity, load_newest, save
 from windlass.operators.training.config import TrainerConfig, parse_config
 from windlass.operators.training.exitcodes import FAILED, TRY_AGAIN
-from windlass.operators.training.export import Linear, as_npz, as_onnx
+from windlass.operators.training.export import Trained, as_npz, as_onnx
 from windlass.operators.training.files import canonical_json, replace_file, sha256_of
+from windlass.operators.training.learner import Arrays, Task, accuracy
 from windlass.operators.training.runfolder import Progress, RunFolder
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows, read_rows
@@ -76,19 +75,20 @@ def train(folder: RunFolder, config: TrainerConfig) -> None:
     """Train to the end and write the model. The caller holds the run's lock."""
     started = time.monotonic()
     rows = _training_rows(folder, config)
-    task = softmax.Task.of(rows.features, rows.labels)
-    steps = -(-len(task.targets) // config.settings.batch_size)
+    learner = config.settings
+    task = Task.of(rows.features, rows.labels)
+    steps = -(-len(task.targets) // learner.batch_size)
     identity = Identity(config.run, config.data.files_sha256, sha256_of(folder.config.read_bytes()))
-    weights, done = _resume(folder, task, identity)
-    for epoch in range(done.epoch + 1, config.settings.epochs + 1):
-        weights, loss = softmax.train_epoch(weights, task, config.settings, seed=config.seed, epoch=epoch)
-        right = softmax.accuracy(weights, task)
+    state, done = _resume(folder, learner.initial(task, seed=config.seed), identity)
+    for epoch in range(done.epoch + 1, learner.epochs + 1):
+        state, loss = learner.train_epoch(state, task, seed=config.seed, epoch=epoch)
+        right = accuracy(learner.layers(state), task)
         done = Checkpoint(
             folder.checkpoints / f"{epoch * steps:010d}", step=epoch * steps, epoch=epoch, loss=loss, accuracy=right
         )
-        save(done, attrs.asdict(weights, recurse=False), identity)
+        save(done, state, identity)
         _report(folder, _progress(done, config))
-    model = Linear(weights.weights, weights.bias, task.classes, task.scale)
+    model = Trained(learner.layers(state), task.classes, task.scale)
     replace_file(folder.path / "model.npz", as_npz(model))
     exported = as_onnx(model)
     replace_file(folder.model, exported)
@@ -116,16 +116,14 @@ def _training_rows(folder: RunFolder, config: TrainerConfig) -> Rows:
     return rows.take(~mask)
 
 
-def _resume(folder: RunFolder, task: softmax.Task, identity: Identity) -> tuple[softmax.Weights, Checkpoint]:
+def _resume(folder: RunFolder, initial: Arrays, identity: Identity) -> tuple[Arrays, Checkpoint]:
     found, skipped = load_newest(folder.checkpoints, identity)
     for entry in skipped:
         print(f"checkpoint {entry.folder.name} is not used: {entry.why}", file=sys.stderr)  # noqa: T201
     if found is None:
-        return softmax.initial(task), Checkpoint(folder.checkpoints, step=0, epoch=0, loss=0.0, accuracy=0.0)
+        return initial, Checkpoint(folder.checkpoints, step=0, epoch=0, loss=0.0, accuracy=0.0)
     checkpoint, arrays = found
-    return softmax.Weights(
-        **{name: np.asarray(values, dtype=np.float64) for name, values in arrays.items()}
-    ), checkpoint
+    return arrays, checkpoint
 
 
 def _progress(done: Checkpoint, config: TrainerConfig) -> Progress:

@@ -7,7 +7,7 @@ import pytest
 from programs import WINDLASS, run, running
 from tritonclient.grpc.aio import InferenceServerClient
 
-from windlass.operators.training.export import Linear, as_onnx
+from windlass.operators.training.export import Trained, as_onnx
 from windlass.operators.training.publish import Artefact, publish
 
 pytestmark = pytest.mark.realtime
@@ -17,7 +17,7 @@ SERVE = (*WINDLASS, "serve", "--port", "0")
 
 def publish_model(models, run_id, bias):
     """A classifier of two features that always says the class with the larger bias: 4 or 7."""
-    linear = Linear(np.zeros((2, 2)), np.array(bias), np.array([4, 7]), 1.0)
+    linear = Trained.linear(np.zeros((2, 2)), np.array(bias), np.array([4, 7]), 1.0)
     return publish(models, "always", Artefact(run_id, as_onnx(linear), labels=("4", "7")))
 
 

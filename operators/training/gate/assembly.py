@@ -6,17 +6,18 @@ know which checks there are.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from windlass.operators.errors import CheckError, TrainingError
 from windlass.operators.training.config import parse_config
 from windlass.operators.training.gate.classifiers import onnx_classifier
-from windlass.operators.training.gate.local import LocalTrials, softmax_objective
+from windlass.operators.training.gate.local import LocalTrials, objective_of
 from windlass.operators.training.gate.subject import NO_INCUMBENT, Classifier, NoIncumbent, Sample, Subject
 from windlass.operators.training.gate.trials import TrialRunner
-from windlass.operators.training.softmax import Settings
+from windlass.operators.training.learner import Learner, hyperparameters_of
+from windlass.operators.training.learners import LEARNERS
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows, read_rows
 from windlass.operators.training.validation import Subject as Trained
@@ -25,8 +26,6 @@ from windlass.serving.errors import ServingError
 from windlass.serving.repository.description import read_description, read_verified
 
 __all__ = ("Judged", "incumbent_of", "subject_of")
-
-_SOFTMAX: Final = "softmax"
 
 
 @attrs.frozen(kw_only=True)
@@ -49,16 +48,16 @@ def subject_of(judged: Judged) -> Subject:
     rows = read_rows(trained.data)
     mask = held_out(rows.ids, seed=trained.seed, share=trained.holdout)
     evaluation, training = _sample(rows.take(mask)), _sample(rows.take(~mask))
-    settings = _settings(judged)
+    learner = _learner(judged)
     trials: TrialRunner | None = None
-    if settings is not None:
-        trials = LocalTrials(softmax_objective(training, evaluation, settings, seed=trained.seed))
+    if learner is not None:
+        trials = LocalTrials(objective_of(learner, training, evaluation, seed=trained.seed))
     return Subject(
         model=onnx_classifier(model_content(trained), judged.classes),
         evaluation=evaluation,
         training=training,
         incumbent=incumbent_of(judged.published),
-        hyperparameters=_numbers(judged.hyperparameters) if settings is None else _told(settings),
+        hyperparameters=_numbers(judged.hyperparameters) if learner is None else hyperparameters_of(learner),
         trials=trials,
         seed=trained.seed,
     )
@@ -86,24 +85,14 @@ def _sample(rows: Rows) -> Sample:
     return Sample(rows.features, rows.labels)
 
 
-def _settings(judged: Judged) -> Settings | None:
-    """How the trainer of ours was told to descend; None for another one, which nothing here can repeat."""
-    if judged.executor != _SOFTMAX:
+def _learner(judged: Judged) -> Learner | None:
+    """What the trainer of ours was told to be; None for another one, which nothing here can repeat."""
+    if judged.executor not in LEARNERS:
         return None
     try:
         return parse_config(judged.trained.folder.config.read_bytes()).settings
     except (OSError, TrainingError):
         return None
-
-
-def _told(settings: Settings) -> dict[str, float]:
-    return {
-        "epochs": settings.epochs,
-        "batchSize": settings.batch_size,
-        "learningRate": settings.learning_rate,
-        "momentum": settings.momentum,
-        "l2": settings.l2,
-    }
 
 
 def _numbers(given: Mapping[str, Any]) -> dict[str, float]:

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from windlass.operators.training.gate.subject import Classifier, InputGradient, Labels, Sample
-from windlass.operators.training.softmax import Matrix
+from windlass.operators.training.network import Matrix
 
 __all__ = ("Attack", "Attacked", "Mode", "attack", "by_differences", "by_perturbation", "cross_entropy", "fgsm")
 

@@ -14,61 +14,15 @@ import numpy as np
 
 from windlass.operators.errors import CheckError
 from windlass.operators.training.files import sha256_of
-from windlass.operators.training.gate.subject import Classifier, Labels
-from windlass.operators.training.softmax import Matrix
+from windlass.operators.training.gate.subject import Classifier
+from windlass.operators.training.network import Layer, Matrix, Network
 from windlass.serving.errors import ServingError
 from windlass.serving.runtimes.base import Source
 from windlass.serving.runtimes.onnx import OnnxRuntime
 
-__all__ = ("Layer", "Network", "network_of", "onnx_classifier")
+__all__ = ("network_of", "onnx_classifier")
 
 _ROWS_AT_ONCE: Final = 4096
-
-
-@attrs.frozen(eq=False)
-class Layer:
-    """`activation(x @ weights + bias)`: weights F by H, bias H; rectified or not."""
-
-    weights: Matrix
-    bias: Matrix
-    rectified: bool
-
-
-@attrs.frozen(eq=False)
-class Network:
-    """Layers upon `x * factor`, the last of which gives logits; computed in double precision."""
-
-    layers: tuple[Layer, ...]
-    factor: float = 1.0
-
-    def probabilities(self, features: Matrix) -> Matrix:
-        """N by F features give N by K probabilities."""
-        return _softmax(self._forward(features)[-1])
-
-    def gradient(self, features: Matrix, targets: Labels) -> Matrix:
-        """The gradient of each row's cross-entropy by its features, by back-propagation."""
-        values = self._forward(features)
-        slope = _softmax(values[-1])
-        slope[np.arange(len(targets)), targets] -= 1.0
-        for layer, after in zip(reversed(self._scaled()), reversed(values), strict=True):
-            if layer.rectified:
-                slope *= after > 0
-            slope = slope @ layer.weights.T
-        return slope
-
-    def _forward(self, features: Matrix) -> list[Matrix]:
-        """The values after each layer."""
-        values, current = [], features
-        for layer in self._scaled():
-            current = current @ layer.weights + layer.bias
-            current = np.maximum(current, 0.0) if layer.rectified else current
-            values.append(current)
-        return values
-
-    def _scaled(self) -> tuple[Layer, ...]:
-        """The layers with the factor in the first one's weights, which are smaller than the rows are."""
-        first, *others = self.layers
-        return (attrs.evolve(first, weights=first.weights * self.factor), *others)
 
 
 def onnx_classifier(content: bytes, classes: Sequence[int]) -> Classifier:
@@ -183,9 +137,3 @@ def _fits(layers: list[Layer], constant: Matrix) -> bool:
         and constant.size == layers[-1].bias.size
         and constant.shape[-1:] == layers[-1].bias.shape
     )
-
-
-def _softmax(logits: Matrix) -> Matrix:
-    powers: Matrix = np.exp(logits - logits.max(axis=1, keepdims=True))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers

@@ -5,28 +5,20 @@ is no answer. This module does not know how Katib does it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from windlass.operators.errors import CheckError, TrainingError
-from windlass.operators.training import softmax
 from windlass.operators.training.gate.subject import Sample
 from windlass.operators.training.gate.trials import Patience, Trial, TrialPlan, assignments
-from windlass.operators.training.softmax import Settings, Task, Weights
+from windlass.operators.training.learner import Learner, Task, parameter_name
+from windlass.operators.training.network import Layer, Network
 
-__all__ = ("LocalTrials", "Objective", "softmax_objective")
+__all__ = ("LocalTrials", "Objective", "objective_of")
 
 Objective = Callable[[Mapping[str, float], Patience], float]
 """Trains with these hyperparameters and returns the objective. Raises TrainingError when that fails."""
-
-_FIELDS: Final[Mapping[str, str]] = {
-    "epochs": "epochs",
-    "batchSize": "batch_size",
-    "learningRate": "learning_rate",
-    "momentum": "momentum",
-    "l2": "l2",
-}
 
 
 @attrs.frozen
@@ -73,28 +65,31 @@ class _Budget:
             raise CheckError("the trials' own budget of time is used up", reason="BudgetExhausted")
 
 
-def softmax_objective(training: Sample, evaluation: Sample, base: Settings, *, seed: int) -> Objective:
-    """Trains the regression of the executor `softmax` with other hyperparameters; the objective is the accuracy.
+def objective_of(learner: Learner, training: Sample, evaluation: Sample, *, seed: int) -> Objective:
+    """Trains what the trainer trained, with other hyperparameters; the objective is the accuracy on `evaluation`.
 
     Names are the executor's: learningRate, batchSize and so on.
     """
     task = Task.of(training.features, training.labels)
+    fields = {parameter_name(field): field for field in attrs.fields_dict(type(learner))}
 
     def objective(values: Mapping[str, float], patience: Patience) -> float:
-        unknown = sorted(set(values) - set(_FIELDS))
+        unknown = sorted(set(values) - set(fields))
         if unknown:
-            raise CheckError(f"the executor softmax has no hyperparameter {unknown[0]!r}", reason="InvalidParameters")
-        changes: dict[str, Any] = {_FIELDS[name]: value for name, value in values.items()}
-        settings = attrs.evolve(base, **changes)
-        weights = softmax.initial(task)
-        for epoch in range(1, settings.epochs + 1):
+            raise CheckError(
+                f"the executor {learner.name} has no hyperparameter {unknown[0]!r}", reason="InvalidParameters"
+            )
+        changes: dict[str, Any] = {fields[name]: value for name, value in values.items()}
+        varied = attrs.evolve(learner, **changes)  # type: ignore[misc]  # mypy wants a class here, not a protocol
+        state = varied.initial(task, seed=seed)
+        for epoch in range(1, varied.epochs + 1):
             patience.check()
-            weights, _ = softmax.train_epoch(weights, task, settings, seed=seed, epoch=epoch)
-        return _accuracy(weights, task, evaluation)
+            state, _ = varied.train_epoch(state, task, seed=seed, epoch=epoch)
+        return _accuracy(varied.layers(state), task, evaluation)
 
     return objective
 
 
-def _accuracy(weights: Weights, task: Task, sample: Sample) -> float:
-    guesses = (sample.features / task.scale @ weights.weights + weights.bias).argmax(axis=1)
+def _accuracy(layers: tuple[Layer, ...], task: Task, sample: Sample) -> float:
+    guesses = Network(layers).values(sample.features / task.scale)[-1].argmax(axis=1)
     return float((task.classes[guesses] == sample.labels).mean())

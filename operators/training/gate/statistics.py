@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from windlass.operators.training.softmax import Matrix
+from windlass.operators.training.network import Matrix
 
 __all__ = ("Bound", "Resampling", "Spread", "kolmogorov_smirnov", "lower_bound", "population_stability", "spread_of")
 

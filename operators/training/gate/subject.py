@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.trials import ClusterTrials, TrialRunner
-from windlass.operators.training.softmax import Matrix
+from windlass.operators.training.network import Matrix
 
 __all__ = ("NO_INCUMBENT", "Classifier", "InputGradient", "Labels", "NoIncumbent", "Sample", "Subject", "present")
 

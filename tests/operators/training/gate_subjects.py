@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from windlass.operators.training.gate.classifiers import Layer, Network
 from windlass.operators.training.gate.subject import Classifier, Sample, Subject
+from windlass.operators.training.network import Layer, Network
 
 
 def linear(rng, features=4, classes=3):

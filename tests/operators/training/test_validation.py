@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from windlass.operators.errors import DataError, EvaluationError
-from windlass.operators.training.export import Linear, as_onnx
+from windlass.operators.training.export import Trained, as_onnx
 from windlass.operators.training.files import sha256_of
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import read_rows
@@ -51,7 +51,8 @@ def test_the_same_model_and_rows_give_the_same_verdict(lab):
 
 
 def test_a_model_that_knows_one_answer_is_judged_by_its_answers(lab):
-    subject = with_model(trained(lab), as_onnx(Linear(np.zeros((4, 3)), np.array([0.0, 9.0, 0.0]), np.arange(3), 1.0)))
+    one_answer = Trained.linear(np.zeros((4, 3)), np.array([0.0, 9.0, 0.0]), np.arange(3), 1.0)
+    subject = with_model(trained(lab), as_onnx(one_answer))
     rows = read_rows(subject.data)
     rows = rows.take(held_out(rows.ids, seed=subject.seed, share=subject.holdout))
 
@@ -81,12 +82,13 @@ def test_a_file_that_is_no_model_is_refused(lab):
 
 def test_a_model_for_other_inputs_is_refused(lab):
     with pytest.raises(EvaluationError, match="does not answer"):
-        evaluate(with_model(trained(lab), as_onnx(Linear(np.zeros((5, 3)), np.zeros(3), np.arange(3), 1.0))))
+        evaluate(with_model(trained(lab), as_onnx(Trained.linear(np.zeros((5, 3)), np.zeros(3), np.arange(3), 1.0))))
 
 
 def test_probabilities_that_are_not_numbers_are_refused(lab):
+    broken = as_onnx(Trained.linear(np.full((4, 3), np.nan), np.zeros(3), np.arange(3), 1.0))
     with pytest.raises(EvaluationError, match="not numbers"):
-        evaluate(with_model(trained(lab), as_onnx(Linear(np.full((4, 3), np.nan), np.zeros(3), np.arange(3), 1.0))))
+        evaluate(with_model(trained(lab), broken))
 
 
 def test_a_split_other_than_the_recorded_one_is_refused(lab):

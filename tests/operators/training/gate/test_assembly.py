@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from windlass.operators.errors import EvaluationError
-from windlass.operators.training.export import Linear, as_onnx
+from windlass.operators.training.export import Trained, as_onnx
 from windlass.operators.training.gate.assembly import Judged, incumbent_of, subject_of
 from windlass.operators.training.gate.checks.sensitivity import SENSITIVITY
 from windlass.operators.training.gate.contract import Deadline
@@ -76,7 +76,7 @@ def test_a_model_that_is_no_longer_what_training_wrote_is_not_judged(lab):
 
 
 def published(lab, *, run="r1", shift=0.0, labels=("0", "1", "2")):
-    model = as_onnx(Linear(np.eye(4)[:, :3] + shift, np.zeros(3), np.arange(3), 1.0))
+    model = as_onnx(Trained.linear(np.eye(4)[:, :3] + shift, np.zeros(3), np.arange(3), 1.0))
     return publish(lab.path / "models", "m", Artefact(run, model, labels=labels))
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.operators.training.gate.attack import Attack, Attacked, attack, by_perturbation, cross_entropy, fgsm
-from windlass.operators.training.gate.classifiers import Layer, Network
 from windlass.operators.training.gate.subject import Sample
+from windlass.operators.training.network import Layer, Network
 
 FREE = Attack(0.1, -np.inf, np.inf, "gradient", 1e-4, draws=64, seed=3)
 

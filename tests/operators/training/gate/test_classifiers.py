@@ -7,11 +7,12 @@ from gate_subjects import linear, perceptron
 from onnx import TensorProto, helper, numpy_helper
 
 from windlass.operators.errors import CheckError
-from windlass.operators.training.export import Linear, as_onnx
+from windlass.operators.training.export import Trained, as_onnx
 from windlass.operators.training.files import sha256_of
 from windlass.operators.training.gate.attack import Attack, attack
-from windlass.operators.training.gate.classifiers import Network, network_of, onnx_classifier
+from windlass.operators.training.gate.classifiers import network_of, onnx_classifier
 from windlass.operators.training.gate.subject import Sample
+from windlass.operators.training.network import Network
 
 
 def exported(network: Network, *, spoil=lambda nodes: nodes) -> bytes:
@@ -60,7 +61,7 @@ def test_the_network_that_is_read_answers_as_the_runtime_does(make):
 
 def test_what_the_trainer_exports_can_be_looked_into():
     rng = np.random.default_rng(1)
-    model = Linear(rng.normal(size=(4, 3)), rng.normal(size=3), np.array([2, 5, 9]), 16.0)
+    model = Trained.linear(rng.normal(size=(4, 3)), rng.normal(size=3), np.array([2, 5, 9]), 16.0)
     features = rng.normal(size=(60, 4)) * 8
     classifier = onnx_classifier(as_onnx(model), model.classes)
     labels = model.classes[classifier.answers(features).argmax(axis=1)]

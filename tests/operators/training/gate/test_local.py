@@ -8,7 +8,7 @@ from gate_subjects import subject
 from windlass.operators.errors import CheckError, TrainingDiverged
 from windlass.operators.training.gate.checks.sensitivity import SENSITIVITY
 from windlass.operators.training.gate.contract import Deadline
-from windlass.operators.training.gate.local import LocalTrials, softmax_objective
+from windlass.operators.training.gate.local import LocalTrials, objective_of
 from windlass.operators.training.gate.subject import Sample
 from windlass.operators.training.gate.trials import Range, TrialPlan, assignments
 from windlass.operators.training.softmax import Settings
@@ -45,7 +45,7 @@ def test_both_ends_of_a_range_of_whole_numbers_are_drawn():
 def test_the_real_trainer_is_trained_again_and_hardly_minds():
     """B6: the whole check, without Katib."""
     training, evaluation = blobs(0), blobs(1)
-    runner = LocalTrials(softmax_objective(training, evaluation, BASE, seed=3))
+    runner = LocalTrials(objective_of(BASE, training, evaluation, seed=3))
     given = subject(trials=runner, hyperparameters={"learningRate": 0.05, "batchSize": 16})
 
     found = SENSITIVITY.measure(given, {"vary": ["learningRate", "batchSize"], "trials": 6}, Deadline(120))
@@ -94,7 +94,7 @@ def test_a_budget_that_is_used_up_ends_all_trials(budget, limit, reason):
 
 
 def test_an_unknown_hyperparameter_is_refused_by_name():
-    objective = softmax_objective(blobs(0), blobs(1), BASE, seed=0)
+    objective = objective_of(BASE, blobs(0), blobs(1), seed=0)
 
     with pytest.raises(CheckError, match="has no hyperparameter 'depth'"):
         objective({"depth": 3}, Deadline(60))

@@ -7,9 +7,9 @@ from gate_subjects import classifier, linear, perceptron, rows, subject
 
 from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.checks.fgsm import FGSM
-from windlass.operators.training.gate.classifiers import Layer, Network
 from windlass.operators.training.gate.contract import Deadline
 from windlass.operators.training.gate.subject import Classifier, Sample
+from windlass.operators.training.network import Layer, Network
 
 
 def measure(given, **parameters):
