@@ -1,17 +1,19 @@
 """One HTTP server tells whether the process lives, whether it is ready, what it counted and what it is doing.
 
 Paths: `/healthz`, `/readyz` (200 or 503, one line for each check), `/metrics` (Prometheus text), `/debug/controllers`
-(JSON; `?key=namespace/name` for one object's last runs). Loopback unless the settings say otherwise; elsewhere what was
-counted and what goes on is for those with the token alone, while the two probes stay open, for kubelets have none.
-Readiness does not depend on leadership, or rolling updates would stall (M9). This module reads; it changes nothing.
+(JSON; `?key=namespace/name` for one object's last runs), and `/debug/NAME?key=namespace/name` for each page that was
+added, to which the debug page has links. Loopback unless the settings say otherwise; elsewhere what was counted and
+what goes on is for those with the token alone, while the two probes stay open, for kubelets have none. Readiness does
+not depend on leadership, or rolling updates would stall (M9). This module reads; it changes nothing.
 """
 
 import asyncio
 import hmac
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -20,6 +22,7 @@ from prometheus_client.exposition import choose_encoder
 from windlass.controller.controller import Controller
 from windlass.controller.debug import describe_controller
 from windlass.controller.errors import ManagerError
+from windlass.controller.pages import Page
 from windlass.informers.keys import Key
 
 __all__ = ("Check", "ProbeServer", "exposure_fault")
@@ -44,7 +47,7 @@ class ProbeServer:
     """Serves the probes while entered. `address` is where it listens.
 
     With a `token`, metrics and the debug page answer 401 to requests without `Authorization: Bearer <token>`.
-    `details` adds entries of its own to the debug page.
+    `details` adds entries of its own to the debug page, `pages` are served beside it.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class ProbeServer:
         ready: Mapping[str, Check],
         token: str | None = None,
         details: Callable[[], Mapping[str, Any]] = dict,
+        pages: Mapping[str, Page] = MappingProxyType({}),
     ) -> None:
         self._host = host
         self._port = port
@@ -67,6 +71,7 @@ class ProbeServer:
         self._ready = ready
         self._token = token
         self._details = details
+        self._pages = pages
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,6 +81,7 @@ class ProbeServer:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/debug/controllers", self._debug)
+        app.router.add_get("/debug/{page}", self._page)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -117,13 +123,26 @@ class ProbeServer:
 
     async def _debug(self, request: web.Request) -> web.Response:
         self._authorize(request)
-        try:
-            key = Key.parse(request.query["key"]) if "key" in request.query else None
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        key = _asked_for(request)
         now = asyncio.get_running_loop().time()
         controllers = [describe_controller(one, now, key=key) for one in self._controllers()]
-        return web.json_response({"controllers": controllers, **self._details()})
+        of = quote(str(key)) if key is not None else "NAMESPACE/NAME"
+        pages = {name: f"/debug/{name}?key={of}" for name in self._pages}
+        return web.json_response({"controllers": controllers, "pages": pages, **self._details()})
+
+    async def _page(self, request: web.Request) -> web.Response:
+        self._authorize(request)
+        page = self._pages.get(request.match_info["page"])
+        if page is None:
+            known = ", ".join(("controllers", *self._pages))
+            raise web.HTTPNotFound(text=f"there is no page of that name; there are {known}\n")
+        key = _asked_for(request)
+        if key is None:
+            raise web.HTTPBadRequest(text="expected ?key=namespace/name\n")
+        text = page.show(key)
+        if text is None:
+            raise web.HTTPNotFound(text=f"{page.name} knows nothing of {key}\n")
+        return web.Response(text=text, content_type=page.content_type)
 
     def _authorize(self, request: web.Request) -> None:
         if self._token is None:
@@ -133,6 +152,13 @@ class ProbeServer:
             raise web.HTTPUnauthorized(
                 text="send the header `Authorization: Bearer <token>`\n", headers={"WWW-Authenticate": "Bearer"}
             )
+
+
+def _asked_for(request: web.Request) -> Key | None:
+    try:
+        return Key.parse(request.query["key"]) if "key" in request.query else None
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from error
 
 
 def _is_loopback(host: str) -> bool:

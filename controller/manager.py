@@ -29,6 +29,7 @@ from windlass.controller.health import ProbeServer, exposure_fault
 from windlass.controller.metrics import ControllerCollector
 from windlass.controller.names import namespace_fault
 from windlass.controller.offloading import BlockingReconciler
+from windlass.controller.pages import Page
 from windlass.controller.parts import Parts, Stage
 from windlass.controller.predicates import DEFAULT, Predicate
 from windlass.controller.preflight import check_access, check_server
@@ -123,6 +124,7 @@ class Manager:
         self._controllers: dict[str, Controller] = {}
         self._runnables: dict[str, Runnable] = {}
         self._unelected: set[str] = set()
+        self._pages: dict[str, Page] = {}
         self._assembly = Assembly(self.scheme, settings, self._claim, self._uid_of)
         self.registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
         self.registry.register(self._replicas.collector())
@@ -222,6 +224,12 @@ class Manager:
             self._unelected.add(runnable.name)
         if self._started:
             self._start_runnable(runnable)
+
+    def page(self, page: Page) -> None:
+        """Serve `page` beside the debug page, if there is a probe server. Raises DuplicateName."""
+        if page.name in self._pages:
+            raise DuplicateName(page.name)
+        self._pages[page.name] = page
 
     # What runs need.
 
@@ -354,6 +362,7 @@ class Manager:
                 },
                 token=settings.probe_token,
                 details=self._loop_details,
+                pages=self._pages,
             )
             await self._stack.enter_async_context(self._probes)
         self._parts = Parts(await self._stack.enter_async_context(asyncio.TaskGroup()), self._failed)

@@ -6,9 +6,11 @@ from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.executors.mlp import MLP
 from windlass.operators.training.executors.softmax import SOFTMAX
 from windlass.operators.training.gate.judging import Judging
+from windlass.operators.training.metrics.collector import Meter
 from windlass.operators.training.reconciler import TrainingReconciler
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.supervisor import Supervisor
+from windlass.operators.training.timeline.page import timeline_page
 from windlass.operators.training.types import TrainingJob
 
 __all__ = ("setup",)
@@ -25,5 +27,9 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     manager.add(supervisor)
     judging = Judging(channel.put)
     manager.add(judging)
+    meter = Meter(lambda: manager.cache)
+    manager.add(meter)
+    manager.registry.register(meter)
+    manager.page(timeline_page(lambda: manager.cache))
     reconciler = TrainingReconciler(settings, Workbench(supervisor, settings.runs), judging)
     manager.controller(reconciler, for_=TrainingJob, sources=(channel,), workers=settings.workers, name="training")

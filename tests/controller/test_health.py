@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 from windlass.controller.controller import Controller
 from windlass.controller.errors import ManagerError
 from windlass.controller.health import ProbeServer, exposure_fault
+from windlass.controller.pages import Page
 from windlass.controller.spec import ControllerSpec
 
 
@@ -16,7 +17,7 @@ async def nothing(ctx, request):
     return None
 
 
-def server(*, token=None, controllers=list, details=dict, **checks):
+def server(*, token=None, controllers=list, details=dict, pages=None, **checks):
     registry = CollectorRegistry()
     Counter("things", "Things.", registry=registry).inc(3)
     live = checks.get("live", {"loop": lambda: None})
@@ -30,6 +31,7 @@ def server(*, token=None, controllers=list, details=dict, **checks):
         ready=ready,
         token=token,
         details=details,
+        pages=pages or {},
     )
 
 
@@ -147,3 +149,52 @@ async def test_the_debug_page_is_json_of_all_controllers_and_of_one_key_if_asked
         assert json.loads(text)["controllers"][0]["traces"] == {"ns/a": []}
         status, _, text = await ask(probes, "/debug/controllers?key=a/b/c")
         assert (status, text) == (400, "not an object key: expected 'namespace/name' or 'name', found 'a/b/c'\n")
+
+
+PAGES = {"life": Page("life", "image/svg+xml", lambda key: f"<svg>{key}</svg>" if key.name == "a" else None)}
+
+
+@pytest.mark.realtime
+async def test_a_page_shows_the_object_that_was_asked_for():
+    async with server(pages=PAGES) as probes:
+        assert await ask(probes, "/debug/life?key=default/a") == (
+            200,
+            "image/svg+xml; charset=utf-8",
+            "<svg>default/a</svg>",
+        )
+
+
+@pytest.mark.realtime
+async def test_a_page_says_in_a_line_what_it_was_not_given_or_does_not_know():
+    async with server(pages=PAGES) as probes:
+        assert [
+            (await ask(probes, f"/debug/{path}"))[::2] for path in ("life", "life?key=default/b", "else?key=a")
+        ] == [
+            (400, "expected ?key=namespace/name\n"),
+            (404, "life knows nothing of default/b\n"),
+            (404, "there is no page of that name; there are controllers, life\n"),
+        ]
+        assert (await ask(probes, "/debug/life?key=a/b/c"))[0] == 400
+
+
+@pytest.mark.realtime
+async def test_the_debug_page_has_a_link_to_each_page():
+    async with server(pages=PAGES) as probes:
+        assert json.loads((await ask(probes, "/debug/controllers"))[2])["pages"] == {
+            "life": "/debug/life?key=NAMESPACE/NAME"
+        }
+        asked = json.loads((await ask(probes, "/debug/controllers?key=default/a"))[2])
+        assert asked["pages"] == {"life": "/debug/life?key=default/a"}
+
+
+@pytest.mark.realtime
+async def test_pages_are_for_those_with_the_token():
+    async with server(token="secret", pages=PAGES) as probes:
+        assert (await ask(probes, "/debug/life?key=default/a"))[0] == 401
+        assert (await ask(probes, "/debug/life?key=default/a", Authorization="Bearer secret"))[0] == 200
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "controllers", "-a"])
+def test_a_page_whose_name_cannot_stand_in_a_path_is_refused(name):
+    with pytest.raises(ManagerError, match=r"Page\.name: expected"):
+        Page(name, "text/plain", lambda key: None)

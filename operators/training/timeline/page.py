@@ -1,0 +1,40 @@
+"""The timeline of a job as a page of the manager's probe server: what the cache shows at the moment it is asked for."""
+
+from collections.abc import Callable
+from typing import Final
+
+from windlass.controller.pages import Page
+from windlass.informers.cache import Cache
+from windlass.informers.errors import UnregisteredKind
+from windlass.informers.keys import Key
+from windlass.operators.promotion.types import Promotion
+from windlass.operators.training.timeline.history import history_of
+from windlass.operators.training.timeline.picture import draw
+from windlass.operators.training.types import TrainingJob
+
+__all__ = ("TIMELINE", "promotion_of", "timeline_page")
+
+TIMELINE: Final = "timeline"
+
+
+def timeline_page(cache: Callable[[], Cache]) -> Page:
+    """`/debug/timeline?key=namespace/name`: the picture as SVG; nothing for a job without history."""
+
+    def show(key: Key) -> str | None:
+        found = cache().get(TrainingJob, key)
+        if found is None:
+            return None
+        history = history_of(found.as_(TrainingJob), promotion_of(cache(), found.uid))
+        return None if history is None else draw(history)
+
+    return Page(TIMELINE, "image/svg+xml", show)
+
+
+def promotion_of(cache: Cache, uid: str) -> Promotion | None:
+    """The newest promotion that the job of this uid owns; None too where promotions are not cached."""
+    try:
+        found = cache.list(Promotion, owner_uid=uid)
+    except UnregisteredKind:
+        return None
+    owned = [one.as_(Promotion) for one in found]
+    return max(owned, key=lambda one: (str(one.metadata.creation_timestamp), one.metadata.name), default=None)
