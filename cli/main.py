@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "up": ("windlass.cli.up", "Train, validate and serve a model on this machine."),
     "run": ("windlass.cli.run", "Run operators against a cluster."),
     "serve": ("windlass.cli.serve", "Serve models over HTTP."),
+    "job": ("windlass.cli.job.commands", "See and steer training jobs."),
     "crd": ("windlass.cli.crd", "Print, write, check or compare CustomResourceDefinitions."),
     "rbac": ("windlass.cli.rbac", "Print the least that operators must be permitted."),
     "bundle": ("windlass.cli.bundle", "Write what a cluster needs to run operators."),

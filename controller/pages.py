@@ -27,7 +27,8 @@ def _check_name(_page: object, _field: object, name: str) -> None:
 class Page:
     """Served under `/debug/NAME?key=namespace/name`, as `content_type`.
 
-    `show` is called on the loop and must be quick; None is for an object that is not there. Raises ManagerError for a name that cannot stand in a path, or is the debug page's own.
+    `show` is called on the loop and must be quick; None is for an object that is not there. Raises ManagerError for a
+    name that cannot stand in a path, or is the debug page's own.
     """
 
     name: str = attrs.field(validator=_check_name)

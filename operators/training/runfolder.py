@@ -4,6 +4,7 @@
         config.json         what to train, canonical; the same for every attempt
         run.lock            held (flock) by the trainer for its whole life, and by nobody once it is dead
         attempts/<n>        empty; made by attempt n when it holds the lock
+        logs/<n>.log        what attempt n said beside its progress; written by whoever supervises it
         split.json          the ids of the rows held out
         checkpoints/<step>/ see `checkpoints`
         progress.jsonl      one line for each epoch
@@ -110,6 +111,15 @@ class RunFolder:
     def progress_log(self) -> Path:
         """One JSON line for each epoch."""
         return self.path / "progress.jsonl"
+
+    def log(self, attempt: int) -> Path:
+        """What that attempt said."""
+        return self.path / "logs" / f"{attempt}.log"
+
+    def logs(self) -> dict[int, Path]:
+        """The attempts that said something, in their order."""
+        found = {int(path.stem): path for path in (self.path / "logs").glob("*.log") if path.stem.isdecimal()}
+        return dict(sorted(found.items()))
 
     def prepare(self, config: bytes) -> None:
         """Make the folder with its configuration; again with the same bytes is no change."""

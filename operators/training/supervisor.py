@@ -17,8 +17,9 @@ from typing import Final
 import attrs
 
 from windlass.informers.keys import Key
+from windlass.operators.training.attemptlog import AttemptLog
 from windlass.operators.training.files import decode_object
-from windlass.operators.training.runfolder import Progress
+from windlass.operators.training.runfolder import Progress, RunFolder
 
 __all__ = ("Exited", "Idle", "State", "Supervisor", "Working")
 
@@ -61,6 +62,7 @@ class _Child:
     key: Key
     attempt: int
     process: asyncio.subprocess.Process
+    log: AttemptLog
     ended: asyncio.Event = attrs.field(factory=asyncio.Event)
     stderr: deque[str] = attrs.field(factory=lambda: deque(maxlen=_STDERR_LINES))
     shown: Progress | None = None  # what observers see; follows what the process says at the pace of the settings
@@ -120,7 +122,7 @@ class Supervisor:
             )
         finally:
             self._starting.discard(run)
-        child = _Child(key, attempt, process)
+        child = _Child(key, attempt, process, AttemptLog(RunFolder(folder).log(attempt)))
         self._children[run] = child
         if self._group is None:
             process.kill()
@@ -161,6 +163,7 @@ class Supervisor:
             if child.process.returncode is None:
                 _kill(child.process)
                 await child.process.wait()
+            child.log.close()
             child.ended.set()
             self._wake(child.key)
 
@@ -169,7 +172,9 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         async for line in _lines(child.process.stdout):
             progress = Progress.parse(decode_object(line))
-            if progress is not None and clock() - child.woken_at >= self._progress_seconds:
+            if progress is None:
+                child.log.write(line.decode("utf-8", "replace"))
+            elif clock() - child.woken_at >= self._progress_seconds:
                 child.woken_at = clock()
                 child.shown = progress
                 self._wake(child.key)
@@ -178,9 +183,10 @@ class Supervisor:
 async def _read_errors(child: _Child) -> None:
     assert child.process.stderr is not None
     async for line in _lines(child.process.stderr):
-        text = line.decode("utf-8", "replace").strip()
+        text = line.decode("utf-8", "replace").rstrip()
+        child.log.write(text)
         if text:
-            child.stderr.append(text[:_LAST_LINE_CHARACTERS])
+            child.stderr.append(text.strip()[:_LAST_LINE_CHARACTERS])
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:

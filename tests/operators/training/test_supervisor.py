@@ -156,3 +156,15 @@ async def test_a_start_waits_for_the_supervisor_to_be_at_work(tmp_path, monkeypa
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_what_a_trainer_says_beside_its_progress_is_kept_in_its_run(tmp_path, monkeypatch):
+    source = f"""
+print('to stdout'); print({LINE % 4!r}, flush=True)
+print('  to stderr', file=sys.stderr)
+"""
+    async with supervised(tmp_path, monkeypatch, program=source) as (supervisor, _):
+        await supervisor.start(KEY, "r", attempt=3, module="program", folder=tmp_path)
+        await until(lambda: isinstance(supervisor.state("r"), Exited))
+
+    assert sorted((tmp_path / "logs" / "3.log").read_text().splitlines()) == ["  to stderr", "to stdout"]
