@@ -31,6 +31,7 @@ from windlass.controller.lease import FencingToken
 from windlass.controller.logs import JsonFormatter
 from windlass.controller.manager import Manager, Runnable
 from windlass.controller.offloading import BlockingContext, BlockingReconciler
+from windlass.controller.pages import Page
 from windlass.controller.predicates import (
     DEFAULT,
     Predicate,
@@ -85,6 +86,7 @@ __all__ = (
     "ManagerFaults",
     "Operation",
     "OwnerError",
+    "Page",
     "Predicate",
     "QueueShutDown",
     "Reconciler",
