@@ -218,10 +218,10 @@ async def _stream(jobs: Jobs, request: Request) -> AsyncIterator[str]:
 def _container(pod: Object, asked: str | None) -> str:
     """Which container: the one asked for, the Pod's own default, or its first. Raises NoOutput for one it has not."""
     found: dict[str, Any] = pod.to_dict()
-    names = [one.get("name", "") for one in found.get("spec", {}).get("containers", [])]
+    names = [str(one.get("name", "")) for one in found.get("spec", {}).get("containers", [])]
     if asked is not None:
         if asked not in names:
             raise NoOutput(f"Pod {pod.key} has no container {asked!r}; it has {', '.join(names)}")
         return asked
-    default = (found["metadata"].get("annotations") or {}).get(_DEFAULT_CONTAINER)
-    return default if default in names else names[0] if names else ""
+    default = str((found["metadata"].get("annotations") or {}).get(_DEFAULT_CONTAINER, ""))
+    return default if default in names else str(names[0]) if names else ""
