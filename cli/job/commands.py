@@ -25,7 +25,7 @@ from windlass.operators.training.files import replace_file
 from windlass.operators.training.timeline.history import history_of
 from windlass.operators.training.timeline.picture import draw
 
-__all__ = ("command",)
+__all__ = ("command", "describe", "list_command", "logs", "timeline")
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _NAME = click.argument("name")
