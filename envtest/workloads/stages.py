@@ -2,7 +2,7 @@
 
 A stage has a selector (`when`), a delay, and what the kubelet would then write (`then`). A script is a list of stages,
 in Python or in YAML (`read_stages`). What an annotation of the Pod says goes before the script: `exit-codes` (one for
-each run of its container, the last for all that follow), `run-seconds`, and `never-ready`.
+each run of its container, the last for all that follow), `run-seconds`, `never-ready`, and `evicted`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,13 +79,16 @@ class Stage:
     delay_seconds: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
 
 
+_EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
 DEFAULT_STAGES = (
     Stage("delete", When(deleting=True), Then(delete=True)),
     Stage("run", When(phase="Pending"), Then(run=True), 0.05),
+    Stage("evict", When(phase="Running", annotated=f"{ANNOTATIONS}/evicted"), Then(status=_EVICTED), 0.05),
     Stage("finish", When(phase="Running", restart_policy=("OnFailure", "Never")), Then(exit=0), 0.05),
     Stage("crash", When(phase="Running", annotated=f"{ANNOTATIONS}/exit-codes"), Then(exit=0), 0.05),
 )
-"""Pods that run to completion succeed, others stay ready; with `exit-codes` they end as it says."""
+"""Pods that run to completion succeed, others stay ready; with `exit-codes` they end as it says, or as `evicted`."""
 
 
 def next_stage(pod: Json, stages: Sequence[Stage]) -> Stage | None:

@@ -85,13 +85,18 @@ class TestDefaults:
         _, one = played(pod(restart="Always", notes={"never-ready": ""}))
         assert (one["status"]["phase"], conditions(one)["Ready"]) == ("Running", "False")
 
+    def test_a_pod_may_be_evicted_when_it_runs(self):
+        names, one = played(pod(restart="Never", notes={"evicted": "true", "exit-codes": "0"}))
+        assert names == ["run", "evict"]
+        assert (one["status"]["phase"], one["status"]["reason"]) == ("Failed", "Evicted")
+
     @pytest.mark.parametrize("phase", ["Pending", "Running", "Succeeded"])
     def test_a_pod_that_is_being_deleted_goes_and_does_nothing_else(self, phase):
         assert played(pod(phase, deletionTimestamp=NOW)) == (["delete"], None)
 
     @pytest.mark.parametrize(("text", "seconds"), [("3.5", 3.5), ("0", 0), ("-1", 0), ("soon", 0.05)])
     def test_how_long_it_runs_may_stand_in_an_annotation(self, text, seconds):
-        run, finish = DEFAULT_STAGES[1], DEFAULT_STAGES[2]
+        run, finish = (one for one in DEFAULT_STAGES if one.name in ("run", "finish"))
         one = pod(notes={"run-seconds": text})
         assert (delay_of(one, run), delay_of(one, finish)) == (0.05, seconds)
 
