@@ -31,6 +31,9 @@ ROOMS = {
     "envtest.kit": "The test kit for operators",
     "envtest.workloads": "What makes Pods run beside an API server",
     "envtest.workloads.kserve": "What stands in for KServe beside an API server",
+    "envtest.workloads.ray": "What stands in for KubeRay beside an API server",
+    "envtest.workloads.trainer": "What stands in for Kubeflow Trainer beside an API server",
+    "envtest.workloads.trainingoperator": "What stands in for the Training Operator beside an API server",
     "operators.promotion": "Promotions",
 }
 OPTIONS = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -138,6 +138,8 @@ def _deadline_left(situation: Situation) -> float | None:
 
 def _failed(situation: Situation, members: Sequence[Members], reason: str, message: str) -> Plan:
     status = _status(situation, members, [_told("Failed", "True", reason, message)])
+    for one in status.get("jobsStatus", ()):
+        one["active"] = 0  # its Pods go in the same breath
     return Plan(status, delete=names(situation.pods, active_only=True), over=True)
 
 
