@@ -66,7 +66,7 @@ def test_a_life_is_counted_transition_by_transition():
     tally = told(life())
 
     assert (tally.attempts, tally.resumes) == (2, 1)
-    assert tally.ended == {"Succeeded": 1, "Failed": 0}
+    assert {phase: count for phase, count in tally.ended.items() if count} == {"Succeeded": 1}
     assert {phase: count for phase, count in tally.jobs.items() if count} == {"Succeeded": 1}
     assert {phase: (one.count, one.total) for phase, one in tally.seconds.items() if one.count} == {
         "VerifyingData": (1, 1.0),
