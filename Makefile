@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
-PACKAGES := statemachine informers manifests controller serving envtest operators cli
+PACKAGES := statemachine informers manifests controller serving envtest operators benchmarks cli
 SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name '*.pyc' -not -name '.*')
 BIN := .venv/test/bin
 

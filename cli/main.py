@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "bundle": ("windlass.cli.bundle", "Write what a cluster needs to run operators."),
     "envtest": ("windlass.cli.envtest", "Start an API server to try things on."),
     "journal": ("windlass.cli.journal", "Read back what happened to an object."),
+    "bench": ("windlass.cli.bench", "Measure what it costs, beside other libraries."),
     "diagram": ("windlass.cli.diagram", "Draw a state machine."),
 }
 

@@ -7,7 +7,17 @@ import pkgutil
 
 import pytest
 
-PACKAGES = ("statemachine", "informers", "manifests", "controller", "serving", "envtest", "operators", "cli")
+PACKAGES = (
+    "statemachine",
+    "informers",
+    "manifests",
+    "controller",
+    "serving",
+    "envtest",
+    "operators",
+    "benchmarks",
+    "cli",
+)
 
 
 def modules():

@@ -1,0 +1,150 @@
+"""A race puts each contender through a scenario, in a process of its own, turn by turn, and tells the medians.
+
+A contender is any program that speaks the protocol: it is called with the words of `shared/task.py`, and its last line
+on stdout is one JSON object with `wall_s` and `cpu_s` (from the start of the work to its end, all threads),
+`startup_cpu_s`, `rss_peak_mb`, `growth_mb` (settled memory at the end less that at the start), and for `latency` also
+`latencies_ms`, one number for each update, after a line `ready`.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import shlex
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from windlass.benchmarks.errors import ContenderFailed
+from windlass.benchmarks.load import stamp
+from windlass.informers.api import Api
+
+__all__ = ("BUILT_IN", "Contender", "Course", "race")
+
+_OURS: Final = ("-m", "windlass.benchmarks.contenders.ours")
+_LAST_WORDS: Final = 1000
+BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "windlass": (sys.executable, *_OURS),
+    "windlass-typed": (sys.executable, *_OURS, "--mode=typed"),
+    "floor": (sys.executable, "-m", "windlass.benchmarks.contenders.floor"),
+}
+
+
+@attrs.frozen
+class Contender:
+    """A name, and the command that the words of the task are added to."""
+
+    name: str
+    command: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Contender":
+        """`NAME` for one that comes with Windlass, or `NAME=COMMAND`. Raises ValueError for neither."""
+        name, equals, command = text.partition("=")
+        if equals and name and command.strip():
+            return cls(name, tuple(shlex.split(command)))
+        if text in BUILT_IN:
+            return cls(text, BUILT_IN[text])
+        raise ValueError(f"expected {', '.join(BUILT_IN)} or NAME=COMMAND, found {text!r}")
+
+
+@attrs.frozen
+class Course:
+    """What all contenders of a race do. `rate` is in updates a second, of which there are `updates`."""
+
+    scenario: str
+    kubeconfig: Path
+    namespace: str
+    objects: int
+    workers: int = 16
+    rate: float = 300.0
+    updates: int = 0
+    timeout_seconds: float = 900.0
+
+
+async def race(
+    contenders: Sequence[Contender],
+    course: Course,
+    api: Api,
+    *,
+    rounds: int,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """One row for each contender, in their order: the median of each figure. Raises ContenderFailed."""
+    answers: dict[str, list[dict[str, Any]]] = {one.name: [] for one in contenders}
+    for number in range(1, rounds + 1):
+        for one in contenders:
+            progress(f"round {number} of {rounds}: {one.name}")
+            answers[one.name].append(await _run(one, course, api))
+    return [_row(course, name, found) for name, found in answers.items()]
+
+
+async def _run(contender: Contender, course: Course, api: Api) -> dict[str, Any]:
+    words = [course.scenario, "--kubeconfig", str(course.kubeconfig), "--objects", str(course.objects)]
+    words += ["--value", secrets.token_hex(4), "--workers", str(course.workers), "--updates", str(course.updates)]
+    process = await asyncio.create_subprocess_exec(
+        *contender.command,
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=2**24,
+        env=_environment(),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors = asyncio.create_task(process.stderr.read())
+    load: asyncio.Task[None] | None = None
+    last = b""
+    try:
+        async with asyncio.timeout(course.timeout_seconds):
+            async for line in process.stdout:
+                if line.strip() == b"ready" and load is None:
+                    load = asyncio.create_task(stamp(api, course.namespace, count=course.updates, rate=course.rate))
+                elif line.startswith(b"{"):
+                    last = line
+            code = await process.wait()
+            if load is not None:
+                await load
+    except TimeoutError as error:
+        raise ContenderFailed(contender.name, f"it was not done after {course.timeout_seconds:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        if load is not None:
+            load.cancel()
+        said = (await errors).decode("utf-8", "replace").strip()[-_LAST_WORDS:]
+    if code or not last:
+        raise ContenderFailed(contender.name, said or f"exit code {code}, and no answer")
+    answer: dict[str, Any] = json.loads(last)
+    return answer
+
+
+def _environment() -> dict[str, str]:
+    # Contenders of other packages find the meter by its bare name.
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_here(), os.environ.get("PYTHONPATH"))))}
+
+
+def _here() -> str:
+    return str(Path(__file__).resolve().parent / "shared")
+
+
+def _row(course: Course, name: str, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    figures = ("wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb")
+    row: dict[str, Any] = {"scenario": course.scenario, "contender": name, "objects": course.objects}
+    row |= {figure: round(statistics.median(answer[figure] for answer in answers), 6) for figure in figures}
+    if course.scenario in ("reconcile", "noop"):
+        row["runs_a_second"] = round(course.objects / row["wall_s"])
+    if course.scenario == "latency":
+        row["rate"] = course.rate
+        for label, share in (("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999)):
+            row[label] = round(statistics.median(_quantile(answer["latencies_ms"], share) for answer in answers), 2)
+    return row | {"rounds": len(answers)}
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(int(share * len(values)), len(values) - 1)]

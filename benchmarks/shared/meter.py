@@ -1,0 +1,79 @@
+"""One meter a process: CPU of all its threads, and its resident memory, from the start of the work to its end.
+
+It stands on the standard library alone, because contenders from other packages read themselves with it, too. Memory is
+in MB of 1e6 bytes.
+"""
+
+import ctypes
+import gc
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+__all__ = ("Meter", "memory_mb")
+
+
+def memory_mb(name: str) -> float:
+    """A line of this process's /proc/self/status: `VmRSS` is what it holds now, `VmHWM` the most that it ever held."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return int(value.split()[0]) * 1024 / 1e6
+    raise RuntimeError(f"no {name} in /proc/self/status")
+
+
+class Meter:
+    """Made when the contender is about to begin: what came before is its start-up, and is told apart."""
+
+    def __init__(self) -> None:
+        self._startup = _cpu_seconds()
+        self._before = _settled_mb()
+        self.start()
+
+    def start(self) -> None:
+        """The work begins now; scenarios that measure a second part call it again."""
+        self._wall = time.perf_counter()
+        self._cpu = _cpu_seconds()
+
+    def ready(self) -> None:
+        """Ask for the load, and begin."""
+        self._print("ready")
+        self.start()
+
+    def stop(self) -> None:
+        """The work has ended: what is tidied up from here on is not part of it."""
+        self._wall = time.perf_counter() - self._wall
+        self._cpu = _cpu_seconds() - self._cpu
+        self._peak = memory_mb("VmHWM")
+
+    def report(self, **own: Any) -> None:
+        """Print the contender's answer; call it while everything that the contender holds is still held."""
+        answer = {
+            "wall_s": self._wall,
+            "cpu_s": self._cpu,
+            "startup_cpu_s": self._startup,
+            "rss_peak_mb": self._peak,
+            "growth_mb": _settled_mb() - self._before,
+            **own,
+        }
+        self._print(json.dumps(answer))
+
+    @staticmethod
+    def _print(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _settled_mb() -> float:
+    """Resident memory after all that can be given back was given back, as Go's contender does it."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return memory_mb("VmRSS")

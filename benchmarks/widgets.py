@@ -1,0 +1,126 @@
+"""The population of every race: custom resources of about 1.5 KB, beside what a server adds to them.
+
+This module does not know what is measured.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from windlass.informers.api import Api
+from windlass.informers.client import Client
+from windlass.informers.cluster import Cluster
+from windlass.informers.errors import AlreadyExists, NotFound
+from windlass.informers.keys import Key
+from windlass.informers.requests import PatchType
+from windlass.informers.resources import Resource
+
+__all__ = ("DEFINITION", "GROUP", "WIDGET", "name_of", "population", "widget")
+
+GROUP: Final = "bench.windlass.dev"
+WIDGET: Final = Resource(GROUP, "v1", "Widget", "widgets")
+_CRDS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+_AT_ONCE: Final = 32
+_OPEN: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+DEFINITION: Final = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": f"widgets.{GROUP}"},
+    "spec": {
+        "group": GROUP,
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": _OPEN, "status": _OPEN}}},
+            }
+        ],
+    },
+}
+
+
+def name_of(index: int) -> str:
+    """The name of one widget."""
+    return f"widget-{index:06d}"
+
+
+def widget(index: int, namespace: str) -> dict[str, Any]:
+    """One widget as it is created."""
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "Widget",
+        "metadata": {
+            "name": name_of(index),
+            "namespace": namespace,
+            "labels": {"app": "bench", "shard": str(index % 100)},
+        },
+        "spec": {
+            "items": [{"name": f"item-{number}", "value": "v" * 24} for number in range(20)],
+            "pad": "p" * 150,
+        },
+    }
+
+
+@asynccontextmanager
+async def population(
+    cluster: Cluster, namespace: str, count: int, *, progress: Callable[[int], None] = lambda _: None
+) -> AsyncIterator[Api]:
+    """`count` widgets in a namespace of their own, all gone at the end. `progress` hears how many there are.
+
+    The definition stays where it was before, and goes where it was not: others may use it at the same time.
+    """
+    async with Client(cluster) as client:
+        api = Api(client)
+        installed = await _install(api)
+        await api.create(_NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        try:
+            await _create_all(api, namespace, count, progress)
+            yield api
+        finally:
+            await api.delete_collection(WIDGET, namespace=namespace)
+            with suppress(NotFound):
+                await api.delete(_NAMESPACES, Key("", namespace))
+            if installed:
+                with suppress(NotFound):
+                    await api.delete(_CRDS, Key("", f"widgets.{GROUP}"))
+
+
+async def _install(api: Api) -> bool:
+    try:
+        await api.create(_CRDS, DEFINITION)
+    except AlreadyExists:
+        return False
+    while True:  # a server serves a new kind a moment after it has taken it
+        with suppress(NotFound):
+            await api.list(WIDGET)
+            return True
+        await asyncio.sleep(0.1)
+
+
+async def _create_all(api: Api, namespace: str, count: int, progress: Callable[[int], None]) -> None:
+    numbers = iter(range(count))
+    made = 0
+
+    async def work() -> None:
+        nonlocal made
+        for number in numbers:
+            await api.create(WIDGET, widget(number, namespace))
+            # As controllers leave them: with a status, and so with the managedFields of two managers.
+            status = {"status": {"phase": "New", "observedGeneration": 1}}
+            key = Key(namespace, name_of(number))
+            await api.patch(WIDGET, key, status, type=PatchType.MERGE, subresource="status", field_manager="bench")
+            made += 1
+            progress(made)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(work())

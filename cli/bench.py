@@ -1,0 +1,132 @@
+"""`windlass bench`: what Windlass costs beside a floor and any other contender, on the cluster that is given."""
+
+import asyncio
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from windlass.benchmarks.race import BUILT_IN, Contender, Course, race
+from windlass.benchmarks.shared.task import SCENARIOS
+from windlass.benchmarks.widgets import population
+from windlass.cli.loop import run_until_signalled
+from windlass.cli.options import FILE, usable_kubeconfig
+from windlass.informers import Cluster
+
+__all__ = ("command",)
+
+_FIGURES: Final = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "runs_a_second", "p50_ms", "p99_ms", "p999_ms")
+
+
+class _ContenderType(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer releases
+    name = "contender"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Contender:
+        try:
+            return value if isinstance(value, Contender) else Contender.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@attrs.frozen
+class _Wanted:
+    contenders: tuple[Contender, ...]
+    rounds: int
+    as_json: bool
+
+
+@click.command()
+@click.argument("scenario", type=click.Choice(SCENARIOS))
+@click.option("--objects", type=click.IntRange(1), default=10_000, show_default=True, help="Widgets of 1.5 KB.")
+@click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
+@click.option(
+    "--contender", "contenders", multiple=True, type=_ContenderType(), metavar="NAME[=COMMAND]",
+    default=("windlass", "floor"), show_default=True,
+    help=f"{', '.join(BUILT_IN)}, or a program that speaks their protocol; may be repeated.",
+)  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The medians are told.")
+@click.option("--workers", type=click.IntRange(1), default=16, show_default=True, help="Of each contender.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True,
+              help="Updates a second, for latency.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True,
+              help="How long the updates last, for latency.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each contender.")
+def command(
+    scenario: str,
+    objects: int,
+    *,
+    kubeconfig: Path | None,
+    contenders: tuple[Contender, ...],
+    rounds: int,
+    workers: int,
+    rate: float,
+    seconds: float,
+    as_json: bool,
+) -> int:
+    """Measure SCENARIO on a cluster: CPU of the whole process, memory, and time.
+
+    sync: list and hold all widgets. reconcile: list, watch, and patch the status of each once. noop: look at each once
+    in a cache that is full. latency: from an update's sending to the reconciler that sees it.
+
+    The widgets live in a namespace of their own and are gone at the end. Nobody else should use the cluster meanwhile.
+    """
+    updates = round(rate * seconds) if scenario == "latency" else 0
+    if updates > objects:
+        raise click.UsageError(
+            f"--rate and --seconds: {updates} updates need as many widgets, one each, and --objects says {objects}"
+        )
+    if len({one.name for one in contenders}) < len(contenders):
+        raise click.UsageError("--contender: expected different names")
+    course = Course(
+        scenario,
+        kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser(),
+        namespace=f"windlass-bench-{secrets.token_hex(3)}",
+        objects=objects,
+        workers=workers,
+        rate=rate,
+        updates=updates,
+    )
+    with usable_kubeconfig():
+        return run_until_signalled(lambda: _race(course, _Wanted(contenders, rounds, as_json), kubeconfig))
+
+
+async def _race(course: Course, wanted: _Wanted, kubeconfig: Path | None) -> int:
+    cluster = await Cluster.load(kubeconfig)
+    console = Console(stderr=True)
+    with console.status("preparing") as status:
+
+        def made(count: int) -> None:
+            if count % 100 == 0:
+                status.update(f"{count} of {course.objects} widgets made")
+
+        async with population(cluster, course.namespace, course.objects, progress=made) as api:
+            await asyncio.sleep(1.0)  # the server writes its last ones to disk
+            rows = await race(wanted.contenders, course, api, rounds=wanted.rounds, progress=status.update)
+    if wanted.as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+    else:
+        Console().print(_table(rows))
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """One line a contender; in brackets the ratio to the first."""
+    shown = [figure for figure in _FIGURES if figure in rows[0]]
+    table = Table(title=f"{rows[0]['scenario']}, {rows[0]['objects']} widgets, medians of {rows[0]['rounds']}")
+    table.add_column("contender")
+    for figure in shown:
+        table.add_column(figure, justify="right")
+    for row in rows:
+        table.add_row(row["contender"], *(_cell(row[figure], rows[0][figure]) for figure in shown))
+    return table
+
+
+def _cell(value: float, first: float) -> str:
+    return f"{value:g}" + (f" ({value / first:.2f})" if first else "")

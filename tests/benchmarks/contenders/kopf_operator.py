@@ -1,0 +1,81 @@
+"""kopf as its documentation says: an index as the copy, handlers for what is there and what changes."""
+
+import asyncio
+import os
+import time
+
+import kopf
+from meter import Meter
+from task import read_task
+
+TASK = read_task()
+WIDGETS = ("bench.windlass.dev", "v1", "widgets")
+STATE = {"over": None, "all": None, "done": set(), "latencies": [], "since": time.monotonic_ns()}
+
+
+@kopf.on.startup()
+async def configure(settings, **_):
+    settings.execution.max_workers = TASK.workers
+    settings.batching.worker_limit = TASK.workers
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+
+
+@kopf.index(*WIDGETS)
+async def widgets(namespace, name, body, **_):
+    return {(namespace, name): dict(body)}
+
+
+if TASK.scenario == "reconcile":
+
+    @kopf.on.resume(*WIDGETS)
+    @kopf.on.create(*WIDGETS)
+    async def reconcile(namespace, name, patch, **_):
+        patch.status["phase"] = TASK.value
+        note((namespace, name))
+
+
+if TASK.scenario == "latency":
+
+    @kopf.on.event(*WIDGETS)
+    async def look(spec, **_):
+        sent = int(spec.get("stamp", 0))
+        if sent > STATE["since"]:
+            STATE["latencies"].append((time.monotonic_ns() - sent) / 1e6)
+            if len(STATE["latencies"]) == TASK.updates:
+                STATE["over"].set()
+
+
+@kopf.on.event(*WIDGETS)
+async def seen(namespace, name, body, **_):
+    if TASK.scenario == "reconcile" and body.get("status", {}).get("phase") != TASK.value:
+        return
+    if TASK.scenario != "reconcile":
+        note((namespace, name))
+
+
+def note(key):
+    STATE["done"].add(key)
+    if len(STATE["done"]) == TASK.objects:
+        STATE["all" if TASK.scenario == "latency" else "over"].set()
+
+
+async def main():
+    STATE["over"], STATE["all"] = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
+    meter = Meter()
+    running = asyncio.create_task(kopf.operator(clusterwide=True, stop_flag=stop, standalone=True))
+    if TASK.scenario == "latency":
+        await STATE["all"].wait()
+        STATE["since"] = time.monotonic_ns()
+        meter.ready()
+    await STATE["over"].wait()
+    meter.stop()
+    meter.report(**({"latencies_ms": STATE["latencies"]} if TASK.scenario == "latency" else {}))
+    stop.set()
+    await asyncio.wait([running], timeout=5)
+
+
+if __name__ == "__main__":
+    os.environ["KUBECONFIG"] = TASK.kubeconfig
+    asyncio.run(main())

@@ -1,0 +1,103 @@
+"""`windlass bench` on both servers, small: what it prints was measured there, and the cluster is left as it was."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from servers import open_server
+
+from windlass.benchmarks.race import Contender
+from windlass.benchmarks.widgets import GROUP
+from windlass.cli import bench
+from windlass.informers.api import Api
+from windlass.informers.client import Client
+from windlass.informers.cluster import Cluster
+from windlass.informers.resources import Resource
+
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+FIGURES = {"wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"}
+
+
+def run(*words):
+    command = [sys.executable, "-m", "windlass.cli.main", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160"})
+
+
+async def left_behind(server):
+    async with Client(Cluster.from_dict(server.kubeconfig())) as client:
+        api = Api(client)
+        namespaces = [one.name for one in (await api.list(NAMESPACES)).items if one.deletion is None]
+        kinds = [one.name for one in (await api.list(CRDS)).items if one.deletion is None]
+    return [name for name in (*namespaces, *kinds) if name.startswith("windlass-bench") or GROUP in name]
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize(
+    ("kind", "scenario", "contenders", "own"),
+    [
+        ("embedded", "sync", ["floor"], set()),
+        ("embedded", "noop", ["windlass-typed"], {"runs_a_second"}),
+        ("embedded", "latency", ["windlass"], {"rate", "p50_ms", "p99_ms", "p999_ms"}),
+        ("kubernetes", "reconcile", ["windlass", "floor"], {"runs_a_second"}),
+    ],
+    ids=["sync", "noop", "latency", "reconcile"],
+)
+async def test_each_contender_is_one_line_and_nothing_stays_in_the_cluster(kind, scenario, contenders, own, tmp_path):
+    async with open_server(kind) as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        server.write_kubeconfig(kubeconfig)
+        words = ["bench", scenario, "--objects=20", "--rounds=1", "--rate=100", "--seconds=0.2", "--json"]
+        words += [f"--contender={one}" for one in contenders]
+        told = await asyncio.to_thread(run, *words, f"--kubeconfig={kubeconfig}")
+
+        assert told.returncode == 0, told.stderr
+        rows = [json.loads(line) for line in told.stdout.splitlines()]
+        assert [row["contender"] for row in rows] == contenders
+        for row in rows:
+            assert set(row) == {"scenario", "contender", "objects", "rounds", *FIGURES, *own}
+            assert (row["scenario"], row["objects"], row["rounds"]) == (scenario, 20, 1)
+            assert row["cpu_s"] > 0
+            assert row["rss_peak_mb"] > 10
+        assert await left_behind(server) == []
+
+
+@pytest.mark.realtime
+async def test_a_contender_that_fails_is_named_with_its_last_words_and_nothing_stays(tmp_path):
+    async with open_server("embedded") as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        server.write_kubeconfig(kubeconfig)
+        broken = f"mine={sys.executable} -c 'import sys; sys.exit(\"no fuel\")'"
+        words = ["bench", "sync", "--objects=1", "--rounds=1", f"--contender={broken}", f"--kubeconfig={kubeconfig}"]
+        told = await asyncio.to_thread(run, *words)
+
+        assert told.returncode == 1
+        assert "the contender mine gave no answer: no fuel" in told.stderr
+        assert await left_behind(server) == []
+
+
+def test_a_contender_is_one_of_ours_or_a_name_with_a_command():
+    assert Contender.parse("mine=./program --fast 'a b'").command == ("./program", "--fast", "a b")
+    assert Contender.parse("floor").command[0] == sys.executable
+    for text in ("other", "=x", "mine=", "mine= "):
+        with pytest.raises(ValueError, match=r"expected windlass, windlass-typed, floor or NAME=COMMAND, found"):
+            Contender.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["latency", "--rate=10", "--seconds=3", "--objects=29"], "30 updates need as many widgets"),
+        (["sync", "--contender=floor", "--contender=floor"], "--contender: expected different names"),
+        (["sync", "--contender=go"], "found 'go'"),
+    ],
+)
+def test_what_cannot_be_measured_is_wrong_usage(words, message):
+    told = CliRunner().invoke(bench.command, words)
+
+    assert told.exit_code == 2
+    assert message in " ".join(told.output.split())
