@@ -10,6 +10,11 @@ WindlassError
         ├── ExtraMissing           a library of an extra is not installed
         ├── TrainingDiverged       the loss is no longer a finite number
         ├── RunFolderBusy          another process holds the run's lock
+        ├── StillEnding            an earlier attempt, or what is to be discarded, has not come to its end yet
+        ├── ExecutorNotAllowed     the operator's owner has not allowed this executor here
+        ├── ExecutorUnavailable    the cluster does not serve, or refuses us, what the executor works with
+        ├── NameConflict           an object that is not ours has the name of an attempt
+        ├── ManifestRefused        the API server finds what was rendered invalid
         ├── EvaluationError        the exported model could not be evaluated on the held-out rows
         ├── CheckError             a check of the gate could not give an answer, which blocks as a no does (B1)
         ├── MetadataError          the store of metadata cannot be used, or refused a record
@@ -24,13 +29,18 @@ __all__ = (
     "CheckError",
     "DataError",
     "EvaluationError",
+    "ExecutorNotAllowed",
+    "ExecutorUnavailable",
     "ExtraMissing",
     "HardwareInvalid",
     "HyperparametersInvalid",
+    "ManifestRefused",
     "MetadataError",
+    "NameConflict",
     "OperatorsError",
     "PublishError",
     "RunFolderBusy",
+    "StillEnding",
     "TargetUnreachable",
     "TrainingDiverged",
     "TrainingError",
@@ -104,6 +114,38 @@ class RunFolderBusy(TrainingError):  # the house names what happened
 
     default_reason = "RunFolderBusy"
     retryable = True
+
+
+class StillEnding(TrainingError):  # the house names what happened
+    """Work that was told to end may still write, so nothing may take its place yet."""
+
+    default_reason = "StillEnding"
+    retryable = True
+
+
+class ExecutorNotAllowed(TrainingError):  # the house names what happened
+    """The executor is there, but whoever runs the operator has not allowed it to be used by custom resources."""
+
+    default_reason = "ExecutorNotAllowed"
+
+
+class ExecutorUnavailable(TrainingError):  # the house names what happened
+    """`KindNotInstalled` or `ExecutorForbidden`: retryable, for whoever runs the cluster can change it without us."""
+
+    default_reason = "KindNotInstalled"
+    retryable = True
+
+
+class NameConflict(TrainingError):  # the house names what happened
+    """Somebody else's object has the name that this attempt's would have; it is never adopted (G2)."""
+
+    default_reason = "NameConflict"
+
+
+class ManifestRefused(TrainingError):  # the house names what happened
+    """The API server would refuse the same object again."""
+
+    default_reason = "ManifestRefused"
 
 
 class EvaluationError(TrainingError):

@@ -122,8 +122,8 @@ def _examine(folder: Path, identity: Identity) -> Checkpoint | Skipped:
             return Skipped(folder, f"{field} is {manifest.get(field)!r}, expected {value!r}")
     try:
         files = manifest["files"]
-        if not isinstance(files, dict) or _ARRAYS not in files:
-            raise TypeError(f"files: expected an object with {_ARRAYS}, found {files!r}")
+        if not isinstance(files, dict) or not files:
+            raise TypeError(f"files: expected an object with an entry for each file, found {files!r}")
         for name, entry in files.items():
             content = (folder / Path(name).name).read_bytes()
             if len(content) != entry["size"] or sha256_of(content) != entry["sha256"]:
@@ -131,9 +131,10 @@ def _examine(folder: Path, identity: Identity) -> Checkpoint | Skipped:
         return Checkpoint(
             folder,
             step=int(str(manifest["step"])),
-            epoch=int(str(manifest["epoch"])),
-            loss=float(str(manifest["loss"])),
-            accuracy=float(str(manifest["accuracy"])),
+            # A trainer of somebody else's may count in steps alone.
+            epoch=int(str(manifest.get("epoch", 0))),
+            loss=float(str(manifest.get("loss", 0.0))),
+            accuracy=float(str(manifest.get("accuracy", 0.0))),
         )
     except FileNotFoundError as error:
         return Skipped(folder, f"{Path(str(error.filename)).name} is missing")

@@ -1,8 +1,10 @@
-"""The training operator is one controller, one owner of processes and one of gates, given to a caller's manager."""
+"""The training operator is one controller, with owners of processes, gates and watches, given to a caller's manager."""
 
 from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
+from windlass.operators.training.childwatch import ChildWatch
 from windlass.operators.training.executors.contract import Workbench
+from windlass.operators.training.executors.kubernetes_job import KUBERNETES_JOB
 from windlass.operators.training.executors.mlp import MLP
 from windlass.operators.training.executors.softmax import SOFTMAX
 from windlass.operators.training.gate.judging import Judging
@@ -20,7 +22,7 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
     manager.register(TrainingJob)
     # The package offers them by entry points too, but a checkout that is not installed has none.
-    for executor in (SOFTMAX, MLP):
+    for executor in (SOFTMAX, MLP, KUBERNETES_JOB):
         settings.executors.register(executor.name, executor)
     channel = Channel("trainer")
     supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)
@@ -31,5 +33,8 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     manager.add(meter)
     manager.registry.register(meter)
     manager.page(timeline_page(lambda: manager.cache))
-    reconciler = TrainingReconciler(settings, Workbench(supervisor, settings.runs), judging)
+    watch = ChildWatch(channel.put, lambda: manager.client, namespace=manager.namespace)
+    manager.add(watch)
+    workbench = Workbench(supervisor, settings.runs, settings.runs_uri or "", watch)
+    reconciler = TrainingReconciler(settings, workbench, judging)
     manager.controller(reconciler, for_=TrainingJob, sources=(channel,), workers=settings.workers, name="training")

@@ -5,6 +5,7 @@ This module does not know why anything is done.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -13,9 +14,10 @@ import attrs
 from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
-from windlass.operators.errors import EvaluationError, TrainingError
+from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.archive import Archive, Ended
+from windlass.operators.training.children import Children
 from windlass.operators.training.dataversion import DataRecord, resolve
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
@@ -26,6 +28,7 @@ from windlass.operators.training.gate.runner import run_gate
 from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.operators.training.metadata.store import MetadataStore
+from windlass.operators.training.permissions import NEEDS
 from windlass.operators.training.publish import Artefact, Published, publish
 from windlass.operators.training.runfolder import TrainingResult
 from windlass.operators.training.settings import TrainingSettings
@@ -36,11 +39,14 @@ from windlass.operators.training.validation import Evaluation, Subject, evaluate
 __all__ = ("TrainingReconciler",)
 
 _STEPS_MAX: Final = 8  # decisions in one run of a key; the longest way is three
+_STILL_ENDING_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
 class TrainingReconciler:
     """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
+
+    __windlass_needs__ = NEEDS
 
     def __init__(self, settings: TrainingSettings, workbench: Workbench, judging: Judging | None = None) -> None:
         self._settings = settings
@@ -59,7 +65,8 @@ class TrainingReconciler:
             self._tell(ctx, job)
         if job.status.run is not None and current_phase(job) != "Validating":
             self._judging.forget(job.status.run.id)  # its verdict is on record, or nobody wants it any more
-        refusal = self._refusal(job) if current_phase(job) in ("Pending", "Queued") else None
+        bench = self._bench(ctx, job)
+        refusal = await self._refusal(job, bench) if current_phase(job) in ("Pending", "Queued") else None
         facts = Facts(
             now=now,
             writer=ctx.services.identity,
@@ -67,7 +74,11 @@ class TrainingReconciler:
             refusal=refusal,
         )
         for _ in range(_STEPS_MAX):
-            outcome = await self._perform(ctx, job, facts, decide(job, facts))
+            try:
+                outcome = await self._perform(ctx, job, facts, decide(job, facts))
+            except StillEnding as error:
+                ctx.log.info("%s", error)
+                return Result.after(_STILL_ENDING_SECONDS)  # its end wakes the job; this is for a wake-up that was lost
             if isinstance(outcome, Result):
                 return outcome
             facts = outcome
@@ -82,7 +93,9 @@ class TrainingReconciler:
                     ctx.log.info("%s → %s", job.status.phase, status.phase)
                 self._tell(ctx, attrs.evolve(job, status=status))
             case decisions.Start():
-                await self._start(job)
+                refused = await self._start(job, self._bench(ctx, job))
+                if refused is not None:
+                    return attrs.evolve(facts, observation=Broken(refused))
                 return Result.after(decisions.LOOK_AGAIN_SECONDS)
             case decisions.AddFinalizer():
                 await ctx.add_finalizer(job, FINALIZER)
@@ -105,21 +118,22 @@ class TrainingReconciler:
             case decisions.Verify(table_id):
                 learnt["data"] = await _in_thread(lambda: self._verify(job, table_id))
             case decisions.Observe():
-                learnt["observation"] = await self._observe(job)
+                learnt["observation"] = await self._observe(job, self._bench(ctx, job))
             case decisions.Evaluate():
                 learnt["evaluation"] = await _in_thread(lambda: self._evaluate(job))
             case decisions.Judge():
                 learnt["gate"] = await self._judge(ctx, job)
             case decisions.Publish():
                 learnt["published"] = await _in_thread(lambda: self._publish(job))
-            case decisions.Halt():
-                await self._halt(job)
+            case decisions.Halt(for_good):
+                await self._halt(job, self._bench(ctx, job), for_good=for_good)
                 learnt["halted"] = True
             case decisions.Release():
-                learnt["released"] = True  # what goes on, goes on as another attempt
+                await self._release(job, self._bench(ctx, job))
+                learnt["released"] = True
             case decisions.Discard(runs):
                 for run in runs:
-                    await self._discard(job, run)
+                    await self._discard(job, run, self._bench(ctx, job))
                 learnt["discarded"] = facts.discarded | set(runs)
         return attrs.evolve(facts, **learnt)
 
@@ -141,37 +155,77 @@ class TrainingReconciler:
             found = self._executors[name] = self._settings.executors.get(name)
         return found
 
-    def _refusal(self, job: TrainingJob) -> Fault | None:
+    def _bench(self, ctx: Context, job: TrainingJob) -> Workbench:
+        bench = self._workbench
+        if bench.watch is None:
+            return bench
+        children = Children(ctx, job, bench.watch, clock=self._settings.clock)
+        return attrs.evolve(bench, children=children)
+
+    async def _refusal(self, job: TrainingJob, bench: Workbench) -> Fault | None:
         try:
-            self._executor(job.spec.executor).check(job.spec)
+            executor = self._executor(job.spec.executor)
+            executor.check(job.spec)
         except (ExecutorError, TrainingError) as error:
             return _fault(error)
-        return None
+        # What can change without the spec is asked right before a run is begun.
+        return await executor.obstacle(bench) if current_phase(job) == "Queued" else None
+
+    def _run(self, job: TrainingJob) -> Run:
+        recorded = _recorded(job)
+        if job.status.data is None:
+            raise RuntimeError(f"{job.key} has a run on record but no data")
+        return Run(
+            job.key,
+            recorded.id,
+            recorded.op_id,
+            recorded.attempt,
+            job.status.data,
+            uid=job.metadata.uid,
+            generation=recorded.generation,
+            resume_step=recorded.resumed_from_step,
+            output_uri=self._workbench.output_uri(recorded.id),
+            child=recorded.child,
+        )
 
     def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:
         return resolve(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)
 
-    async def _observe(self, job: TrainingJob) -> Observation:
+    async def _observe(self, job: TrainingJob, bench: Workbench) -> Observation:
         run = _recorded(job)
         try:
-            return await self._executor(run.executor).observe(_run(job), self._workbench)
+            return await self._executor(run.executor).observe(self._run(job), bench)
         except ExecutorError as error:
             return Broken(_fault(error))
 
-    async def _start(self, job: TrainingJob) -> None:
-        executor = self._executor(_recorded(job).executor)
-        await executor.start(executor.render(job.spec, _run(job)), self._workbench)
+    async def _start(self, job: TrainingJob, bench: Workbench) -> Fault | None:
+        """Start the attempt on record; why that cannot be, if it cannot."""
+        try:
+            executor = self._executor(_recorded(job).executor)
+            await executor.start(executor.render(job.spec, self._run(job)), bench)
+        except StillEnding:
+            raise
+        except TrainingError as error:
+            return _fault(error)
+        return None
 
-    async def _halt(self, job: TrainingJob) -> None:
-        run = _recorded(job)
+    async def _halt(self, job: TrainingJob, bench: Workbench, *, for_good: bool) -> None:
+        run = self._run(job)
         self._judging.forget(run.id)
         try:
-            executor = self._executor(run.executor)
+            executor = self._executor(_recorded(job).executor)
         except ExecutorError:
             return  # as when it is discarded
-        await executor.cancel(run.id, self._workbench)
+        if for_good:
+            await executor.cancel(run.id, bench)
+        else:
+            await executor.suspend(run, bench)
 
-    async def _discard(self, job: TrainingJob, run: str) -> None:
+    async def _release(self, job: TrainingJob, bench: Workbench) -> None:
+        with contextlib.suppress(ExecutorError):  # the next look at the attempt says what is wrong
+            await self._executor(_recorded(job).executor).resume(self._run(job), bench)
+
+    async def _discard(self, job: TrainingJob, run: str, bench: Workbench) -> None:
         self._judging.forget(run)
         name = job.spec.executor if job.status.run is None else job.status.run.executor
         try:
@@ -179,13 +233,13 @@ class TrainingReconciler:
         except ExecutorError:
             # Its plugin is gone or broken: nothing here can end its work, and a deletion must not wait for ever.
             return
-        await executor.discard(run, self._workbench)
+        await executor.discard(run, bench)
 
     def _evaluate(self, job: TrainingJob) -> Evaluation:
         return evaluate(self._trained(job)[0])
 
     def _trained(self, job: TrainingJob) -> tuple[Subject, TrainingResult]:
-        run = _run(job)
+        run = self._run(job)
         folder = self._workbench.folder(run.id)
         result = folder.result()
         if result is None:
@@ -207,7 +261,7 @@ class TrainingReconciler:
         )
 
     async def _judge(self, ctx: Context, job: TrainingJob) -> GateStatus | Deliberating | Fault:
-        run, gate = _run(job), job.spec.gate or GateSpec()
+        run, gate = self._run(job), job.spec.gate or GateSpec()
 
         async def carry_out() -> GateStatus:
             subject = await asyncio.to_thread(self._assembled, job)
@@ -220,7 +274,7 @@ class TrainingReconciler:
         return await self._judging.judge(job.key, run.id, carry_out)
 
     def _publish(self, job: TrainingJob) -> Published:
-        run = _run(job)
+        run = self._run(job)
         trained, result = self._trained(job)
         metadata: dict[str, str | int | float] = {
             "job": str(job.key),
@@ -249,13 +303,6 @@ def _recorded(job: TrainingJob) -> RunStatus:
     if job.status.run is None:
         raise RuntimeError(f"{job.key} has no run on record")
     return job.status.run
-
-
-def _run(job: TrainingJob) -> Run:
-    recorded = _recorded(job)
-    if job.status.data is None:
-        raise RuntimeError(f"{job.key} has a run on record but no data")
-    return Run(job.key, recorded.id, recorded.op_id, recorded.attempt, job.status.data)
 
 
 def _fault(error: Exception) -> Fault:

@@ -3,6 +3,7 @@
     RUNS/<run id>/
         config.json         what to train, canonical; the same for every attempt
         run.lock            held (flock) by the trainer for its whole life, and by nobody once it is dead
+        attempt             the token of the attempt that may write here, where trainers are out of the lock's reach
         attempts/<n>        empty; made by attempt n when it holds the lock
         logs/<n>.log        what attempt n said beside its progress; written by whoever supervises it
         split.json          the ids of the rows held out
@@ -28,11 +29,12 @@ import attrs
 
 from windlass.operators.errors import RunFolderBusy
 from windlass.operators.training.checkpoints import Checkpoint, Identity, newest
-from windlass.operators.training.files import read_json, replace_file, sha256_of
+from windlass.operators.training.files import decode_object, read_json, replace_file, sha256_of
 
 __all__ = ("Failure", "Progress", "RunFolder", "TrainingResult")
 
 _POLL_SECONDS: Final = 0.02
+_TAIL_BYTES: Final = 16 * 1024
 
 
 @attrs.frozen
@@ -64,21 +66,26 @@ class Progress:
 
 @attrs.frozen
 class TrainingResult:
-    """What a finished training says of itself; `model_sha256` is of model.onnx, `classes` are its labels in order."""
+    """What a finished training says of itself; `model_sha256` is of model.onnx, `classes` are its labels in order.
+
+    `attempt` is the token of the attempt that wrote it, if it said one.
+    """
 
     run: str
     model_sha256: str
     classes: tuple[int, ...]
     progress: Progress
     seconds: float
+    attempt: str = ""
 
 
 @attrs.frozen
 class Failure:
-    """Why a run cannot succeed, told by the trainer itself."""
+    """Why a run cannot succeed, told by the trainer itself. `attempt` as in TrainingResult."""
 
     reason: str
     message: str
+    attempt: str = ""
 
 
 @attrs.frozen
@@ -145,6 +152,21 @@ class RunFolder:
         finally:
             os.close(handle)
 
+    def fence(self, token: str) -> None:
+        """From now on only the attempt with this token may commit anything (A10); a trainer looks before it does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        replace_file(self.path / "attempt", token.encode())
+
+    def last_progress(self, token: str) -> Progress | None:
+        """The newest line of the log by the attempt with this token; lines of others are not its progress (A11)."""
+        for line in reversed(_tail(self.progress_log)):
+            found = decode_object(line)
+            if found is not None and found.get("attempt") == token:
+                progress = Progress.parse(found)
+                if progress is not None:
+                    return progress
+        return None
+
     def begun(self, attempt: int) -> bool:
         """Whether that attempt ever held the lock."""
         return (self.path / "attempts" / str(attempt)).exists()
@@ -165,12 +187,21 @@ class RunFolder:
             return None
         classes = found.get("classes")
         labels = tuple(int(label) for label in classes) if isinstance(classes, list) else ()
-        return TrainingResult(str(found.get("run")), digest, labels, progress, float(str(found.get("seconds", 0))))
+        return TrainingResult(
+            str(found.get("run")),
+            digest,
+            labels,
+            progress,
+            seconds=float(str(found.get("seconds", 0))),
+            attempt=str(found.get("attempt", "")),
+        )
 
     def failure(self) -> Failure | None:
         """The failure the trainer recorded, if any."""
         found = read_json(self.path / "failure.json")
-        return None if found is None else Failure(str(found.get("reason")), str(found.get("message")))
+        if found is None:
+            return None
+        return Failure(str(found.get("reason")), str(found.get("message")), str(found.get("attempt", "")))
 
     def newest_checkpoint(self, identity: Identity) -> Checkpoint | None:
         """The checkpoint that a resumed run would start from."""
@@ -179,6 +210,17 @@ class RunFolder:
     def remove(self) -> None:
         """Delete the folder; one that is not there is no error. The lock must be free."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _tail(path: Path) -> list[bytes]:
+    """The last lines of a file that others append to; none if it is not there."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _try_lock(handle: int) -> bool:

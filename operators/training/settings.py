@@ -23,6 +23,8 @@ class TrainingSettings:
 
     `progress_seconds` is the least time between two progress reports in the status. `workers` jobs are looked at
     concurrently. `executors` is the registry in which `spec.executor` is looked up, `checks` that of `spec.gate`.
+    `runs_uri` is how trainers in the cluster name the folder of the runs, which they reach by storage that they share
+    with this machine; None is its path here.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
@@ -31,6 +33,7 @@ class TrainingSettings:
     progress_seconds: float = 0.25
     workers: int = 4
     executors: ExecutorRegistry[Any] = executors
+    runs_uri: str | None = None
     katib: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
     clock: Callable[[], datetime] = _now

@@ -33,6 +33,7 @@ __all__ = (
     "API_VERSION",
     "ATTEMPTS_LENGTH_MAX",
     "AttemptStatus",
+    "ChildReference",
     "DataReference",
     "JournalEntry",
     "ModelStatus",
@@ -45,6 +46,7 @@ __all__ = (
     "TrainingJobStatus",
     "Validation",
     "ValidationStatus",
+    "Workload",
 )
 
 API_VERSION: Final = "ai.windlass.dev/v1alpha1"
@@ -102,10 +104,35 @@ class Retries:
 
 
 @attrs.frozen
+class Workload:
+    """The program that trains, for executors that run one of yours.
+
+    Fields are those of a container and a Pod of Kubernetes, and mean the same. `nodes` is how many Pods train together.
+    """
+
+    image: Annotated[str, MaxLength(512)] = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[Mapping[str, Any], ...] = ()
+    env_from: tuple[Mapping[str, Any], ...] = ()
+    resources: Mapping[str, Any] = attrs.field(factory=dict)
+    volumes: tuple[Mapping[str, Any], ...] = ()
+    volume_mounts: tuple[Mapping[str, Any], ...] = ()
+    service_account_name: Annotated[str, MaxLength(253)] = ""
+    image_pull_secrets: tuple[Mapping[str, Any], ...] = ()
+    node_selector: Mapping[str, str] = attrs.field(factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    nodes: Annotated[int, Minimum(1), Maximum(10_000)] = 1
+
+
+@attrs.frozen
 class TrainingJobSpec:
     """What to train, on which data, and what it must prove before it is published. Changed work is a new run.
 
-    With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
+    `workload` is the program, for executors that run one of yours, and `executorConfig` what else the executor wants
+    to know. With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
     `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew: `suspend`
     ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends the job.
     """
@@ -114,6 +141,8 @@ class TrainingJobSpec:
     executor: Annotated[str, MinLength(1), MaxLength(63)]
     output: Output
     hyperparameters: Mapping[str, Any] = attrs.field(factory=dict)
+    workload: Workload | None = None
+    executor_config: Mapping[str, Any] = attrs.field(factory=dict)
     seed: Annotated[int, Minimum(0), Maximum(2**53)] = 0
     validation: Validation = Validation()
     gate: GateSpec | None = None
@@ -125,10 +154,21 @@ class TrainingJobSpec:
 
 
 @attrs.frozen
+class ChildReference:
+    """An object in the job's namespace that does the work of one attempt."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@attrs.frozen
 class RunStatus:
     """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
 
     `generation` is the one with which the life began.
+    `child` is the object that does the attempt's work, where one does; `waiting` is what keeps it from work.
     """
 
     id: str
@@ -140,6 +180,8 @@ class RunStatus:
     started_at: datetime
     resumed_from_step: int = 0
     finished_at: datetime | None = None
+    child: ChildReference | None = None
+    waiting: str = ""
 
 
 @attrs.frozen

@@ -19,11 +19,12 @@ from windlass.operators.training.decision.facts import (
     Facts,
     Observe,
     Release,
+    Retry,
     Start,
     Wait,
     Write,
 )
-from windlass.operators.training.decision.moves import fail, move, next_second, whole_second
+from windlass.operators.training.decision.moves import fail, fail_or_retry, move, next_second, whole_second
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
 from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.runfolder import Progress
@@ -36,7 +37,7 @@ __all__ = ("begin", "follow")
 def begin(job: TrainingJob, facts: Facts) -> Decision:
     """Put the run on record, or take up again the one that was suspended."""
     if facts.refusal is not None:
-        return fail(job, facts, phases.TRAINED, facts.refusal)
+        return fail_or_retry(job, facts, phases.TRAINED, facts.refusal)
     run = run_id(job.metadata.uid, job.status.life_generation)
     running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
     if job.status.run is not None and job.status.run.id == run:
@@ -74,10 +75,13 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
         case NotStarted():
             early = (job.status.attempts[-1].started_at - facts.now).total_seconds()
             return Start() if early <= 0 else Wait(early)
-        case Active(progress):
-            return _show(job, progress)
+        case Active() as active:
+            return _show(job, run, active)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
+        case Broken(fault) if fault.retryable:
+            said = _show(job, run, Active(waiting=f"{fault.reason}: {fault.message}"))
+            return said if isinstance(said, Write) else Retry(fault.message)
         case Broken(fault):
             ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
             return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
@@ -85,11 +89,13 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
             return _finish(job, facts, run, result.progress)
 
 
-def _show(job: TrainingJob, progress: Progress | None) -> Decision:
-    shown = None if progress is None else _progress(progress)
-    if shown is None or shown == job.status.progress:
+def _show(job: TrainingJob, run: RunStatus, seen: Active) -> Decision:
+    """The status with what is new in it; else the next look."""
+    progress = job.status.progress if seen.progress is None else _progress(seen.progress)
+    shown = attrs.evolve(run, child=seen.child or run.child, waiting=seen.waiting)
+    if (progress, shown) == (job.status.progress, run):
         return Wait(LOOK_AGAIN_SECONDS)
-    return Write(attrs.evolve(job.status, progress=shown))
+    return Write(attrs.evolve(job.status, progress=progress, run=shown))
 
 
 def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) -> Decision:
@@ -98,7 +104,7 @@ def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) 
     ended = attrs.evolve(
         close_attempt(job.status, "Succeeded", at=facts.now),
         progress=_progress(progress),
-        run=attrs.evolve(run, finished_at=whole_second(facts.now)),
+        run=attrs.evolve(run, finished_at=whole_second(facts.now), waiting=""),
     )
     return move(attrs.evolve(job, status=ended), facts, "finish", trained)
 
@@ -119,6 +125,8 @@ def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decis
         op_id=operation_id(run.id, "train", number),
         failures=failures,
         resumed_from_step=lost.resume_step,
+        child=None,
+        waiting="",
     )
     due = whole_second(facts.now)
     if lost.counted:

@@ -1,21 +1,27 @@
 """An executor turns a spec into a plan without looking at the world, and tells what became of it in five words.
 
 `render` is pure: equal arguments give equal plans, byte for byte (A6). `start` is called only after the attempt is on
-record, and starts an attempt at most once. `observe` is free of side effects and right after any restart. `discard`
-ends the work and removes its traces; what was published stays. No executor writes to the API server. This module does
-not know how any of them works.
+record, and starts an attempt at most once. `observe` is free of side effects and right after any restart. `suspend`
+ends the work and keeps what it has done, `resume` lets it go on, `discard` ends it and removes its traces; what was
+published stays. No executor writes to the API server: what is an object in the cluster is created, read and deleted by
+`windlass.operators.training.children`. This module does not know how any of them works.
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from windlass.informers.keys import Key
 from windlass.operators.training.dataversion import DataRecord
+from windlass.operators.training.executors.exits import Exit
 from windlass.operators.training.runfolder import Progress, RunFolder, TrainingResult
 from windlass.operators.training.supervisor import Supervisor
-from windlass.operators.training.types import TrainingJobSpec
+from windlass.operators.training.types import ChildReference, TrainingJobSpec
+
+if TYPE_CHECKING:
+    from windlass.operators.training.children import Children
+    from windlass.operators.training.childwatch import ChildWatch
 
 __all__ = (
     "Active",
@@ -34,13 +40,23 @@ __all__ = (
 
 @attrs.frozen
 class Run:
-    """One attempt at one run of one job, as it stands on record."""
+    """One attempt at one run of one job, as it stands on record.
+
+    `op_id` is the attempt's token: whoever writes into the run's folder for it shows it. `uid` is the job's,
+    `output_uri` the folder as the trainer sees it, `child` the object in the cluster that does the work, once it is
+    known.
+    """
 
     key: Key
     id: str
     op_id: str
     attempt: int
     data: DataRecord
+    uid: str = ""
+    generation: int = 1
+    resume_step: int = 0
+    output_uri: str = ""
+    child: ChildReference | None = None
 
 
 @attrs.frozen
@@ -54,14 +70,25 @@ class Plan:
 
 @attrs.frozen
 class Workbench:
-    """What an executor may use on this machine: the supervisor of processes and the folder of the runs."""
+    """What an executor may use: the supervisor of processes, the folder of the runs, and the job's objects.
+
+    `uri` is how trainers elsewhere name the folder of the runs, if not by its path here. `watch` wakes jobs by what
+    happens to their objects; `children`, made for one look at one job, is how these are written and read.
+    """
 
     supervisor: Supervisor
     runs: Path
+    uri: str = ""
+    watch: "ChildWatch | None" = None
+    children: "Children | None" = None
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of one run."""
         return RunFolder(self.runs / run_id)
+
+    def output_uri(self, run_id: str) -> str:
+        """The folder of one run, as its trainer sees it."""
+        return f"{(self.uri or self.runs.absolute().as_uri()).rstrip('/')}/{run_id}"
 
 
 @attrs.frozen
@@ -80,9 +107,15 @@ class NotStarted:
 
 @attrs.frozen
 class Active:
-    """The attempt is at work; `progress` is None until there is some."""
+    """The attempt is under way; `progress` is None until there is some.
+
+    `child` is the object that does the work, to be put on record. `waiting` says what keeps it from work, if anything
+    does: it is suspended, or no node has room.
+    """
 
     progress: Progress | None = None
+    child: ChildReference | None = None
+    waiting: str = ""
 
 
 @attrs.frozen
@@ -90,12 +123,13 @@ class Lost:
     """The attempt began and is gone without a result. Another one would resume from `resume_step`.
 
     `counted` says whether it counts against the limit: a trainer that was killed does, one that went down with the
-    controller does not.
+    controller or its node does not. `exit` is how it ended, as far as anybody saw.
     """
 
     why: str
     counted: bool
     resume_step: int = 0
+    exit: Exit | None = None
 
 
 @attrs.frozen
@@ -107,9 +141,10 @@ class Done:
 
 @attrs.frozen
 class Broken:
-    """The run cannot succeed."""
+    """The run cannot succeed; or, if the fault is retryable, cannot be started yet. `exit` as in Lost."""
 
     fault: Fault
+    exit: Exit | None = None
 
 
 Observation = NotStarted | Active | Lost | Done | Broken
@@ -125,17 +160,29 @@ class TrainingExecutor(Protocol):
     def check(self, spec: TrainingJobSpec) -> None:
         """Raise HyperparametersInvalid or ExtraMissing for what it would refuse. Quick, and starts nothing."""
 
-    def render(self, spec: TrainingJobSpec, run: Run) -> Plan:
-        """What would be started. Pure. Raises HyperparametersInvalid."""
+    def render(self, spec: TrainingJobSpec, run: Run) -> Any:
+        """The plan: what would be started, and from which step. Pure. Raises HyperparametersInvalid."""
 
-    async def start(self, plan: Plan, workbench: Workbench) -> None:
-        """Start the attempt. Raises RunFolderBusy while an earlier one may still write."""
+    async def obstacle(self, workbench: Workbench) -> Fault | None:
+        """What keeps any run from being begun at the moment, if anything does; asked before a run is on record."""
+
+    async def start(self, plan: Any, workbench: Workbench) -> None:
+        """Start the attempt. Raises TrainingError, a retryable one while an earlier attempt may still write."""
 
     async def observe(self, run: Run, workbench: Workbench) -> Observation:
         """What is true of the attempt now."""
 
+    async def suspend(self, run: Run, workbench: Workbench) -> None:
+        """End the attempt's work, but keep what is done (A12). Idempotent. Raises StillEnding until it can not write.
+
+        Asked to go on by `resume`, the same attempt goes on if it can; if not, `observe` then says Lost, not counted.
+        """
+
+    async def resume(self, run: Run, workbench: Workbench) -> None:
+        """Take `suspend` back. Idempotent; no change to an attempt that is at work or was never begun."""
+
     async def cancel(self, run_id: str, workbench: Workbench) -> None:
-        """End the run's work, if any, and return when it can no longer write. Idempotent."""
+        """End the run's work, if any, and return when it can no longer write. Idempotent. Raises StillEnding."""
 
     async def discard(self, run_id: str, workbench: Workbench) -> None:
-        """`cancel`, and remove what the run left behind. Idempotent."""
+        """`cancel`, and remove what the run left behind. Idempotent. Raises StillEnding."""

@@ -33,6 +33,10 @@ _CANCEL_SECONDS: Final = 10.0
 class ProcessExecutor:
     """What is the same for every trainer in a subprocess; a subclass adds `name`, `check` and `render`."""
 
+    async def obstacle(self, workbench: Workbench) -> Fault | None:  # noqa: ARG002  # as in TrainingExecutor
+        """See TrainingExecutor.obstacle: what `check` lets pass can be started."""
+        return None
+
     async def start(self, plan: Plan, workbench: Workbench) -> None:
         """See TrainingExecutor.start."""
         folder = workbench.folder(plan.run.id)
@@ -48,6 +52,13 @@ class ProcessExecutor:
         if isinstance(state, Working) and state.attempt == run.attempt:
             return Active(state.progress)
         return await asyncio.to_thread(_look, workbench.folder(run.id), run, state)
+
+    async def suspend(self, run: Run, workbench: Workbench) -> None:
+        """See TrainingExecutor.suspend."""
+        await self.cancel(run.id, workbench)
+
+    async def resume(self, run: Run, workbench: Workbench) -> None:  # as in TrainingExecutor
+        """See TrainingExecutor.resume: another attempt goes on from the checkpoint, and counts against nothing."""
 
     async def cancel(self, run_id: str, workbench: Workbench) -> None:
         """See TrainingExecutor.cancel."""

@@ -75,7 +75,7 @@ DAMAGE = {
     "another run": (edit(run="run2"), "run is 'run2', expected 'run1'"),
     "other data": (edit(dataSha256="data2"), "dataSha256 is 'data2', expected 'data1'"),
     "other settings": (edit(configSha256="config2"), "configSha256 is 'config2', expected 'config1'"),
-    "no files listed": (edit(files={}), "expected an object with arrays.npz"),
+    "no files listed": (edit(files={}), "expected an object with an entry for each file"),
     "files of a strange shape": (edit(files={"arrays.npz": 3}), "manifest.json is damaged"),
     "a step of a strange type": (edit(step=None), "manifest.json is damaged"),
 }

@@ -158,6 +158,9 @@ class World:
     def check(self, spec):
         pass
 
+    async def obstacle(self, workbench):
+        return None
+
     def render(self, spec, run):
         return Plan(run, "trainer", b"{}")
 
@@ -187,6 +190,12 @@ class World:
     def progress(self, run):
         epochs = self.folders[run].epochs
         return Progress(epochs, EPOCHS, epochs * 10, 0.1, 0.9)
+
+    async def suspend(self, run, workbench):
+        await self.cancel(run.id, workbench)
+
+    async def resume(self, run, workbench):
+        pass
 
     async def cancel(self, run, workbench):
         if self.trainer is not None and self.trainer[0] == run:

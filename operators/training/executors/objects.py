@@ -1,0 +1,254 @@
+"""An executor whose work is one object in the cluster says three things, all pure: what it is, how it reads, its kind.
+
+`body` renders it, `read` says what its status and Pods mean, `suspension` how it is suspended. Everything else is the
+same for every kind and is done here, by the hands of `workbench.children`; a subclass never sees the API server (A6).
+The run's result, its checkpoints and its progress are in the run's folder, which trainers reach by their own storage.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from windlass.informers.resources import Resource
+from windlass.operators.errors import TrainingError
+from windlass.operators.training.checkpoints import Identity
+from windlass.operators.training.executors.contract import (
+    Active,
+    Broken,
+    Done,
+    Fault,
+    Lost,
+    NotStarted,
+    Observation,
+    Run,
+    Workbench,
+)
+from windlass.operators.training.executors.dressing import dressed, is_ours
+from windlass.operators.training.executors.environment import config_of, environment_of
+from windlass.operators.training.executors.exits import DELETED, Exit
+from windlass.operators.training.executors.foreign import prepare
+from windlass.operators.training.files import canonical_json, sha256_of
+from windlass.operators.training.runfolder import Failure, Progress, RunFolder, TrainingResult
+from windlass.operators.training.types import ChildReference, TrainingJobSpec
+
+if TYPE_CHECKING:
+    from windlass.operators.training.children import Children
+
+__all__ = (
+    "AtWork",
+    "Ended",
+    "Finished",
+    "Left",
+    "ObjectExecutor",
+    "ObjectPlan",
+    "Reading",
+    "Waiting",
+    "conclude",
+    "left_in",
+)
+
+Json = Mapping[str, Any]
+
+
+@attrs.frozen
+class ObjectPlan:
+    """What will be created: `manifest` whole but for the owner reference, and `config` for the run's folder.
+
+    Both are canonical JSON, so equal plans are equal bytes.
+    """
+
+    run: Run
+    resource: Resource
+    manifest: bytes
+    config: bytes
+
+
+@attrs.frozen
+class Waiting:
+    """The object is there and its trainer not at work yet, or it is suspended; `why` is for people."""
+
+    why: str = ""
+
+
+@attrs.frozen
+class AtWork:
+    """The trainer is at work; `progress` if the object itself tells of it, else it is read from the run's folder."""
+
+    progress: Progress | None = None
+
+
+@attrs.frozen
+class Finished:
+    """The object says that its work is done."""
+
+
+@attrs.frozen
+class Ended:
+    """The object says that its work has failed."""
+
+    exit: Exit
+
+
+Reading = Waiting | AtWork | Finished | Ended
+
+
+@attrs.frozen
+class Left:
+    """What the run's folder says of one attempt: its last word, whether it began, and where another would go on."""
+
+    record: TrainingResult | Failure | None = None
+    begun: bool = False
+    step: int = 0
+    progress: Progress | None = None
+
+
+class ObjectExecutor:
+    """See TrainingExecutor. A subclass has `name`, `resource`, `check`, `body` and `read`, and may have the rest."""
+
+    resource: Resource
+
+    def body(self, spec: TrainingJobSpec, run: Run, environment: Mapping[str, str]) -> dict[str, Any]:
+        """The object without name and owner; Pods it makes carry `labels_of(run)` and `annotations_of(run)`. Pure."""
+        raise NotImplementedError
+
+    def read(self, child: Json, pods: Sequence[Json]) -> Reading:
+        """What the object and the Pods of its attempt mean. Pure. Pods may be behind, or gone; not so when Ended."""
+        raise NotImplementedError
+
+    def suspension(self, *, suspended: bool) -> dict[str, Any] | None:
+        """The merge patch that suspends the object or lets it go on; None for a kind that cannot: it is deleted."""
+        return {"spec": {"suspend": suspended}}
+
+    def render(self, spec: TrainingJobSpec, run: Run) -> ObjectPlan:
+        """See TrainingExecutor.render."""
+        config = config_of(spec, run)
+        manifest = dressed(self.resource, self.body(spec, run, environment_of(spec, run, config)), run)
+        return ObjectPlan(run, self.resource, canonical_json(manifest), config)
+
+    async def obstacle(self, workbench: Workbench) -> Fault | None:
+        """See TrainingExecutor.obstacle: the kind is not installed, or we may not read it."""
+        try:
+            await _children(workbench).require(self.resource)
+        except TrainingError as error:
+            return Fault(error.reason, str(error), retryable=error.retryable)
+        return None
+
+    async def start(self, plan: ObjectPlan, workbench: Workbench) -> None:
+        """See TrainingExecutor.start."""
+        children = _children(workbench)
+        if not await children.is_clear(plan.resource, plan.run):
+            return  # an earlier attempt's objects are ending: their end wakes the job, and it is asked again
+        await asyncio.to_thread(prepare, workbench.folder(plan.run.id), plan.run, plan.config)
+        await children.create(plan)
+
+    async def observe(self, run: Run, workbench: Workbench) -> Observation:
+        """See TrainingExecutor.observe."""
+        children = _children(workbench)
+        child = await children.find(self.resource, run)
+        if child is not None and not is_ours(child, run):
+            metadata = child["metadata"]
+            message = f"{self.resource.kind} {metadata['name']} in {run.key.namespace} is not ours: it does not carry"
+            return Broken(Fault("NameConflict", f"{message} the job's uid and the attempt's operation id"))
+        reading = None
+        if child is not None:
+            reading = self.read(child, await children.pods(run))
+            if isinstance(reading, Ended):
+                reading = self.read(child, await children.pods(run, live=True))
+        # The object is read before the folder: an attempt that ends in between has then written its last word.
+        over = reading is None or isinstance(reading, Ended)
+        left = await asyncio.to_thread(left_in, workbench.folder(run.id), run, over=over)
+        return conclude(run, child, reading, left)
+
+    async def suspend(self, run: Run, workbench: Workbench) -> None:
+        """See TrainingExecutor.suspend."""
+        patch = self.suspension(suspended=True)
+        if patch is None:
+            await _children(workbench).remove(self.resource, run.id)
+        else:
+            await _children(workbench).suspend(self.resource, run, patch)
+
+    async def resume(self, run: Run, workbench: Workbench) -> None:
+        """See TrainingExecutor.resume."""
+        patch = self.suspension(suspended=False)
+        if patch is not None:
+            await _children(workbench).resume(self.resource, run, patch)
+
+    async def cancel(self, run_id: str, workbench: Workbench) -> None:
+        """See TrainingExecutor.cancel."""
+        await _children(workbench).remove(self.resource, run_id)
+
+    async def discard(self, run_id: str, workbench: Workbench) -> None:
+        """See TrainingExecutor.discard."""
+        await self.cancel(run_id, workbench)
+        await asyncio.to_thread(workbench.folder(run_id).remove)
+
+
+_GONE: Final = Exit(None, DELETED, "somebody deleted it")
+
+
+def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) -> Observation:
+    """What the attempt's object, if there is one, and the run's folder say together. Pure (A9, A11)."""
+    if left.record is not None:
+        return _recorded(left.record)
+    if child is None or reading is None:
+        return _without_object(run, left)
+    reference = _reference(child)
+    if child["metadata"].get("deletionTimestamp"):
+        return Active(left.progress, reference, f"{reference.kind} {reference.name} is being deleted by somebody")
+    match reading:
+        case Ended(how):
+            return _after(reference, how, left.step)
+        case Finished():
+            return _after(reference, Exit(0), left.step)
+    waiting = reading.why if isinstance(reading, Waiting) else ""
+    own = reading.progress if isinstance(reading, AtWork) else None
+    return Active(own or left.progress, reference, waiting)
+
+
+def _recorded(record: TrainingResult | Failure) -> Observation:
+    return Done(record) if isinstance(record, TrainingResult) else Broken(Fault(record.reason, record.message))
+
+
+def _without_object(run: Run, left: Left) -> Observation:
+    if run.child is None and not left.begun:
+        return NotStarted()
+    name = f"{run.child.kind} {run.child.name}" if run.child else "the object of the attempt"
+    return Lost(f"{name} is gone", counted=False, resume_step=left.step, exit=_GONE)
+
+
+def _after(child: ChildReference, how: Exit, step: int) -> Observation:
+    name, meaning = f"{child.kind} {child.name}", how.meaning
+    if meaning == "succeeded":
+        return Broken(Fault("TrainerFailed", f"{name} ended without writing a result"), how)
+    if meaning == "permanent":
+        reason = how.reason if how.reason and how.code is None else "TrainerFailed"
+        return Broken(Fault(reason, f"{name} ended: {how}"), how)
+    return Lost(f"{name} ended: {how}", counted=meaning == "retryable", resume_step=step, exit=how)
+
+
+def _reference(child: Json) -> ChildReference:
+    metadata = child["metadata"]
+    return ChildReference(str(child["apiVersion"]), str(child["kind"]), str(metadata["name"]), str(metadata["uid"]))
+
+
+def _children(workbench: Workbench) -> "Children":
+    if workbench.children is None:
+        raise RuntimeError("a workbench without a cluster cannot carry out an executor of objects")
+    return workbench.children
+
+
+def left_in(folder: RunFolder, run: Run, *, over: bool) -> Left:
+    """What the folder says of this attempt and of no other; the step only if it is `over`. Blocks."""
+    record = folder.result() or folder.failure()
+    if record is not None and record.attempt != run.op_id:
+        record = None  # (A11)
+    if isinstance(record, TrainingResult) and record.run != run.id:
+        record = None
+    step = 0
+    if over and record is None and folder.config.exists():  # digests of large checkpoints take their time
+        identity = Identity(run.id, run.data.files_sha256, sha256_of(folder.config.read_bytes()))
+        newest = folder.newest_checkpoint(identity)
+        step = 0 if newest is None else newest.step
+    return Left(record, folder.begun(run.attempt), step, folder.last_progress(run.op_id))

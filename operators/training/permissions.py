@@ -1,0 +1,25 @@
+"""What the training operator asks of the API server: its own kind, and whatever the executors here make in a cluster.
+
+An executor of a plugin that makes another kind brings a role of its own.
+"""
+
+from typing import Final
+
+from windlass.informers.builtins import Job, Pod
+from windlass.informers.resources import Resource
+from windlass.manifests.rbac import READ, Need
+from windlass.operators.training.types import TrainingJob
+
+__all__ = ("CHILDREN", "NEEDS")
+
+CHILDREN: Final[tuple[Resource, ...]] = (Job,)
+"""The kinds of objects that do the work of an attempt."""
+
+NEEDS: Final = (
+    Need.on(TrainingJob, "patch"),
+    Need.on(TrainingJob, "patch", subresource="status"),
+    # Some clusters ask this of whoever says that an owner must not go before what it owns.
+    Need.on(TrainingJob, "update", subresource="finalizers"),
+    Need.on(Pod, *READ),
+    *(Need.on(kind, *READ, "create", "patch", "delete") for kind in CHILDREN),
+)
