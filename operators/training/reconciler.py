@@ -185,7 +185,7 @@ class TrainingReconciler:
             generation=recorded.generation,
             resume_step=recorded.resumed_from_step,
             output_uri=self._workbench.output_uri(recorded.id),
-            child=recorded.child,
+            child=job.status.attempts[-1].child if job.status.attempts else None,
         )
 
     def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:

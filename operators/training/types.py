@@ -168,7 +168,7 @@ class RunStatus:
     """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
 
     `generation` is the one with which the life began.
-    `child` is the object that does the attempt's work, where one does; `waiting` is what keeps it from work.
+    `waiting` is what keeps the attempt from work, if anything does.
     """
 
     id: str
@@ -180,7 +180,6 @@ class RunStatus:
     started_at: datetime
     resumed_from_step: int = 0
     finished_at: datetime | None = None
-    child: ChildReference | None = None
     waiting: str = ""
 
 
@@ -189,6 +188,7 @@ class AttemptStatus:
     """One attempt at the run. It may run from `startedAt` on, resumes from a step that never changes, and ends once.
 
     `counted` says whether its end counts against the limit. A `suspended` one goes on if it can, else another does.
+    `child` is the object in the cluster that does the work, where one does.
     """
 
     number: int
@@ -200,6 +200,7 @@ class AttemptStatus:
     outcome: Literal["", "Succeeded", "Failed", "Lost", "Suspended", "Cancelled"] = ""
     message: str = ""
     counted: bool = False
+    child: ChildReference | None = None
 
 
 @attrs.frozen

@@ -92,10 +92,10 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
 def _show(job: TrainingJob, run: RunStatus, seen: Active) -> Decision:
     """The status with what is new in it; else the next look."""
     progress = job.status.progress if seen.progress is None else _progress(seen.progress)
-    shown = attrs.evolve(run, child=seen.child or run.child, waiting=seen.waiting)
-    if (progress, shown) == (job.status.progress, run):
-        return Wait(LOOK_AGAIN_SECONDS)
-    return Write(attrs.evolve(job.status, progress=progress, run=shown))
+    shown = attrs.evolve(job.status, progress=progress, run=attrs.evolve(run, waiting=seen.waiting))
+    if seen.child is not None:
+        shown = evolve_attempt(shown, child=seen.child)
+    return Wait(LOOK_AGAIN_SECONDS) if shown == job.status else Write(shown)
 
 
 def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) -> Decision:
@@ -125,7 +125,6 @@ def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decis
         op_id=operation_id(run.id, "train", number),
         failures=failures,
         resumed_from_step=lost.resume_step,
-        child=None,
         waiting="",
     )
     due = whole_second(facts.now)

@@ -9,8 +9,6 @@ import contextlib
 import os
 import signal
 
-import msgspec
-
 from windlass.envtest.workloads import Stage, Then, When
 from windlass.informers import Api, Key, Pod
 from windlass.informers.errors import ApiError, NotFound
@@ -56,10 +54,13 @@ class Kubelet:
         found = await self.api.list(Pod, namespace=self.namespace, labels=RUN_LABEL)
         return sorted((one.to_dict() for one in found.items), key=lambda one: one["metadata"]["creationTimestamp"])
 
+    def started_for(self, job):
+        """The environments of the processes that were started for a TrainingJob."""
+        return [one for one in self.started if one["WINDLASS_JOB"] == f"{self.namespace}/{job}"]
+
     async def annotate(self, name, **annotations):
         """Decide what becomes of a Pod."""
-        named = {key.replace("__", "/"): value for key, value in annotations.items()}
-        await self.api.patch(Pod, Key(self.namespace, name), {"metadata": {"annotations": named}})
+        await self.api.patch(Pod, Key(self.namespace, name), {"metadata": {"annotations": annotations}})
 
     async def _run(self):
         async with asyncio.TaskGroup() as group:
@@ -76,7 +77,7 @@ class Kubelet:
 
     async def _start(self, group, uid, pod):
         container = pod["spec"]["containers"][0]
-        environment = {one["name"]: one["value"] for one in container.get("env") or ()}
+        environment = {one["name"]: one["value"] for one in container.get("env") or () if "value" in one}
         command = [*container.get("command", ()), *container.get("args", ())]
         if not command:
             return
@@ -96,8 +97,3 @@ class Kubelet:
 def _kill(process):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def written(text):
-    """A manifest or a document as a value."""
-    return msgspec.json.decode(text)

@@ -6,26 +6,45 @@ import sys
 from pathlib import Path
 
 import pytest
-from kubelet import STAGES, Kubelet
+from kubelet import FATE, STAGES, Kubelet
 from servers import control_plane_binaries, open_server
 
 from windlass.controller import ExecutorRegistry, Manager
 from windlass.envtest.controlplane import ControlPlane
 from windlass.envtest.workloads import Workloads
-from windlass.informers import Api, Client, Cluster, Key
+from windlass.informers import Api, Client, Cluster, Job, Key, Pod
+from windlass.informers.errors import NotFound
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.operators.training.executors.dressing import JOB_ANNOTATION, RUN_LABEL
+from windlass.operators.training.identity import child_name, run_id
+from windlass.statemachine.conditions import Conditions
 
 pytestmark = pytest.mark.realtime(limit=180)
 TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
 TRAIN = [sys.executable, "-P", str(TRAINER)]
+SLOW = {"epochs": 16, "pauseSeconds": 0.25}
+
+
+def foreign_job(name):
+    container = {"name": "main", "image": "example.com/a:1"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"parallelism": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
+    }
+
+
+def _has_a_child(status):
+    return status.attempts and status.attempts[-1].child
 
 
 class Yard:
     """A cluster whose Pods run, and a controller with its folder."""
 
-    def __init__(self, path, api, cluster, kubelet):
-        self.path, self.api, self.cluster, self.kubelet = path, api, cluster, kubelet
+    def __init__(self, path, api, cluster, *, kubelet, real):
+        self.path, self.api, self.cluster, self.kubelet, self.real = path, api, cluster, kubelet, real
         self.settings = TrainingSettings(
             path / "state", path / "models", progress_seconds=0.05, executors=ExecutorRegistry(discover=lambda: ())
         )
@@ -51,6 +70,9 @@ class Yard:
                 "workload": {"image": "example.com/trainer:1", "command": command},
             },
         }
+        nodes = spec.pop("nodes", None)
+        if nodes is not None:
+            body["spec"]["workload"]["nodes"] = nodes
         body["spec"] |= spec
         await self.api.create(TrainingJob, body)
 
@@ -58,25 +80,34 @@ class Yard:
         return (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
 
     async def until(self, name, condition, *, seconds=90.0):
-        async with asyncio.timeout(seconds):
-            while not condition((job := await self.job(name)).status):  # noqa: ASYNC110  # as a user would
-                await asyncio.sleep(0.05)
-        return job.status
+        until = asyncio.get_running_loop().time() + seconds
+        while not condition(status := (await self.job(name)).status):
+            assert asyncio.get_running_loop().time() < until, f"{name}: {status}"
+            await asyncio.sleep(0.05)
+        return status
 
     async def ended(self, name):
         return await self.until(name, lambda status: status.phase in ("Succeeded", "Failed"))
 
-    async def pod(self, attempt, *, of):
-        """The Pod of an attempt, once it runs."""
-        run = (await self.job(of)).status.run
-        async with asyncio.timeout(30):
-            while True:
-                for pod in await self.kubelet.pods():
-                    labels = pod["metadata"]["labels"]
-                    mine = (labels["ai.windlass.dev/run"], labels["ai.windlass.dev/attempt"]) == (run.id, str(attempt))
-                    if mine and pod["status"].get("phase") == "Running":
-                        return pod["metadata"]
-                await asyncio.sleep(0.05)
+    async def patch(self, name, **spec):
+        await self.api.patch(TrainingJob, Key("default", name), {"spec": spec})
+
+    async def pods_of(self, name):
+        pods = await self.kubelet.pods()
+        return [one["metadata"]["name"] for one in pods if one["metadata"]["annotations"][JOB_ANNOTATION] == name]
+
+    async def child(self, name):
+        """The Job on record."""
+        return (await self.until(name, _has_a_child)).attempts[-1].child
+
+    async def at_step(self, name, step):
+        """The name of the Pod that trains, once it has come so far."""
+        status = await self.until(name, _has_a_child)
+        saved = self.settings.runs / status.run.id / "checkpoints" / f"{step:010d}" / "manifest.json"
+        async with asyncio.timeout(60):
+            while not saved.exists():  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.02)
+        return (await self.pods_of(name))[0]
 
 
 @contextlib.asynccontextmanager
@@ -93,16 +124,152 @@ async def yard(path, kind):
         await install(api, [TrainingJob])
         await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
         kubelet = await stack.enter_async_context(Kubelet(api))
-        yield Yard(path, api, cluster, kubelet)
+        yield Yard(path, api, cluster, kubelet=kubelet, real=real)
+
+
+# Each is a way that a training in a Job can go; what is returned must be the same on every server.
+
+
+async def undisturbed(place):
+    await place.apply("undisturbed", TRAIN)
+    status = await place.ended("undisturbed")
+    told = place.kubelet.started_for("undisturbed")
+    return (*summary(status), told[0]["RESUME_FROM_STEP"], told[0]["WANDB_RESUME"], status.model.version)
+
+
+async def fails(place):
+    await place.apply("fails", ["sh", "-c", "exit 3"])
+    return summary(await place.ended("fails"))
+
+
+async def is_killed(place):
+    await place.apply("is-killed", ["sh", "-c", "kill -9 $$"], retries={"limit": 1, "base": "0s"})
+    return summary(await place.ended("is-killed"))
+
+
+async def is_evicted(place):
+    """The node was short of memory: the next attempt goes on where this one was, and nothing is counted."""
+    await place.apply("is-evicted", TRAIN, hyperparameters=SLOW)
+    pod = await place.at_step("is-evicted", 4)
+    await place.kubelet.annotate(pod, **{FATE: "evicted"})
+    status = await place.ended("is-evicted")
+    first, second = place.kubelet.started_for("is-evicted")
+    assert int(second["RESUME_FROM_STEP"]) == status.run.resumed_from_step >= 4
+    assert first["WANDB_RUN_ID"] == second["WANDB_RUN_ID"]
+    assert first["WINDLASS_ATTEMPT"] != second["WINDLASS_ATTEMPT"]
+    return summary(status)
+
+
+async def loses_its_pod(place):
+    """The Job makes another one, in the same attempt; the trainer goes on from its checkpoint by itself."""
+    await place.apply("loses-its-pod", TRAIN, hyperparameters=SLOW)
+    pod = await place.at_step("loses-its-pod", 4)
+    await place.api.delete(Pod, Key("default", pod))
+    status = await place.ended("loses-its-pod")
+    assert len(place.kubelet.started_for("loses-its-pod")) == 2
+    return summary(status)
+
+
+async def loses_its_job(place):
+    await place.apply("loses-its-job", TRAIN, hyperparameters=SLOW)
+    await place.at_step("loses-its-job", 4)
+    child = await place.child("loses-its-job")
+    await place.api.delete(Job, Key("default", child.name), propagation="Background")
+    status = await place.ended("loses-its-job")
+    assert status.run.resumed_from_step >= 4
+    return summary(status)
+
+
+async def meets_a_namesake(place):
+    """G2: what has the name and is not ours is never adopted, and never touched."""
+    await place.apply("meets-a-namesake", TRAIN, suspend=True)
+    await place.until("meets-a-namesake", lambda status: status.phase == "Suspended")
+    job = await place.job("meets-a-namesake")
+    name = child_name("meets-a-namesake", run_id(job.metadata.uid, 1), 1)
+    made = await place.api.create(Job, foreign_job(name))
+    await place.patch("meets-a-namesake", suspend=False)
+    status = await place.ended("meets-a-namesake")
+    assert (await place.api.get(Job, Key("default", name))).uid == made.uid
+    return summary(status)
+
+
+async def is_suspended(place):
+    """A12: no Pods while it is suspended."""
+    await place.apply("is-suspended", TRAIN, hyperparameters=SLOW)
+    await place.at_step("is-suspended", 4)
+    await place.patch("is-suspended", suspend=True)
+    status = await place.until("is-suspended", lambda status: status.phase == "Suspended")
+    assert await place.pods_of("is-suspended") == []
+    await place.patch("is-suspended", suspend=False)
+    status = await place.ended("is-suspended")
+    # Where Jobs cannot be suspended, before 1.21, another attempt goes on.
+    assert status.run.attempt == (2 if place.real else 1)
+    return (*summary(status)[:2], status.run.failures)
+
+
+async def loses_an_index(place):
+    """The others end with it: nobody trains on without a part."""
+    command = ["sh", "-c", 'test "$JOB_COMPLETION_INDEX" = 0 && sleep 600; exit 4']
+    await place.apply("loses-an-index", command, nodes=2)
+    status = await place.ended("loses-an-index")
+    return summary(status)
+
+
+async def is_too_slow(place):
+    """Somebody else's deadline on our Job."""
+    await place.apply("is-too-slow", ["sleep", "600"])
+    child = await place.child("is-too-slow")
+    await place.api.patch(Job, Key("default", child.name), {"spec": {"activeDeadlineSeconds": 1}})
+    return summary(await place.ended("is-too-slow"))
+
+
+async def is_deleted(place):
+    await place.apply("is-deleted", ["sleep", "600"])
+    name = (await place.child("is-deleted")).name
+    await place.api.delete(TrainingJob, Key("default", "is-deleted"))
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(NotFound):
+                await place.job("is-deleted")
+                await asyncio.sleep(0.05)
+                continue
+            break
+    with pytest.raises(NotFound):
+        await place.api.get(Job, Key("default", name))
+    return "gone"
+
+
+WAYS = {
+    undisturbed: ("Succeeded", "Succeeded", 1, 0, "0", "allow", 1),
+    fails: ("Failed", "TrainerFailed", 1, 0),
+    is_killed: ("Failed", "TrainerFailed", 2, 1),
+    is_evicted: ("Succeeded", "Succeeded", 2, 0),
+    loses_its_pod: ("Succeeded", "Succeeded", 1, 0),
+    loses_its_job: ("Succeeded", "Succeeded", 2, 0),
+    meets_a_namesake: ("Failed", "NameConflict", 1, 0),
+    is_suspended: ("Succeeded", "Succeeded", 0),
+    loses_an_index: ("Failed", "TrainerFailed", 1, 0),
+    is_too_slow: ("Failed", "DeadlineExceeded", 1, 0),
+    is_deleted: "gone",
+}
+
+
+def summary(status):
+    succeeded = Conditions.of(status.conditions).get("Succeeded")
+    return status.phase, succeeded.reason, status.run.attempt, status.run.failures
 
 
 @pytest.mark.parametrize("server", ["embedded", "kubernetes"])
-async def test_a_training_in_a_job_is_published_like_any_other(tmp_path, server):
+async def test_every_way_of_a_training_in_a_job_ends_the_same_on_every_server(tmp_path, server):
+    """A8 to A12, G2, G6. All at once, since most of the time is spent in waiting."""
     async with yard(tmp_path, server) as place, place.controller():
-        await place.apply("digits", TRAIN)
+        async with asyncio.TaskGroup() as group:
+            tasks = {way: group.create_task(way(place), name=way.__name__) for way in WAYS}
 
-        status = await place.ended("digits")
-
-        assert status.phase == "Succeeded", status
-        assert status.run.child.kind == "Job"
-        assert (tmp_path / "models" / "digits" / "1" / "model.onnx").exists()
+        assert {way.__name__: task.result() for way, task in tasks.items()} == {
+            way.__name__: expected for way, expected in WAYS.items()
+        }
+        # Each attempt had one Job, and each is that of the last attempt or gone (A8, A10).
+        jobs = [one.to_dict() for one in (await place.api.list(Job, namespace="default", labels=RUN_LABEL)).items]
+        runs = [one["metadata"]["labels"][RUN_LABEL] for one in jobs]
+        assert sorted(set(runs)) == sorted(runs)
