@@ -48,6 +48,10 @@ class Children:
         self._watch = watch
         self._clock = clock
 
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self._clock()
+
     async def require(self, resource: Resource) -> None:
         """Raises ExecutorUnavailable if the cluster does not serve the kind, or refuses us to read it."""
         path = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"

@@ -6,7 +6,10 @@ from windlass.operators.training.childwatch import ChildWatch
 from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.executors.kubernetes_job import KUBERNETES_JOB
 from windlass.operators.training.executors.mlp import MLP
+from windlass.operators.training.executors.pytorchjob import PYTORCHJOB
+from windlass.operators.training.executors.rayjob import RAYJOB
 from windlass.operators.training.executors.softmax import SOFTMAX
+from windlass.operators.training.executors.trainjob import TRAINJOB
 from windlass.operators.training.gate.judging import Judging
 from windlass.operators.training.metrics.collector import Meter
 from windlass.operators.training.reconciler import TrainingReconciler
@@ -22,7 +25,7 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
     manager.register(TrainingJob)
     # The package offers them by entry points too, but a checkout that is not installed has none.
-    for executor in (SOFTMAX, MLP, KUBERNETES_JOB):
+    for executor in (SOFTMAX, MLP, KUBERNETES_JOB, TRAINJOB, PYTORCHJOB, RAYJOB):
         settings.executors.register(executor.name, executor)
     channel = Channel("trainer")
     supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)

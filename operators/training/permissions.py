@@ -8,11 +8,14 @@ from typing import Final
 from windlass.informers.builtins import Job, Pod
 from windlass.informers.resources import Resource
 from windlass.manifests.rbac import READ, Need
+from windlass.operators.training.executors.pytorchjob import PYTORCH_JOB
+from windlass.operators.training.executors.rayjob import RAY_JOB
+from windlass.operators.training.executors.trainjob import TRAIN_JOB
 from windlass.operators.training.types import TrainingJob
 
 __all__ = ("CHILDREN", "NEEDS")
 
-CHILDREN: Final[tuple[Resource, ...]] = (Job,)
+CHILDREN: Final[tuple[Resource, ...]] = (Job, TRAIN_JOB, PYTORCH_JOB, RAY_JOB)
 """The kinds of objects that do the work of an attempt."""
 
 NEEDS: Final = (

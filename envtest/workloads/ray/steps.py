@@ -8,7 +8,15 @@ times, each time with a new cluster of another name and from scratch. A suspende
 from collections.abc import Sequence
 from typing import Any
 
-from windlass.envtest.workloads.jobkinds.groups import Group, Members, deadline_left, names, not_going, pod_for
+from windlass.envtest.workloads.jobkinds.groups import (
+    Group,
+    Members,
+    deadline_left,
+    exit_code,
+    names,
+    not_going,
+    pod_for,
+)
 from windlass.envtest.workloads.jobkinds.plan import Plan, Situation
 from windlass.envtest.workloads.objects import Json, at, template_hash, written_time
 
@@ -47,8 +55,8 @@ def _working(situation: Situation) -> Plan:
         return Plan(_ended(situation, "Failed", reason="DeadlineExceeded", message=message), over=True)
     cluster = [Members.of(group, situation.pods) for group in _groups(job)]
     driver = Members.of(_driver(job), situation.pods)
-    if driver.in_phase("Failed"):
-        return _driver_failed(situation)
+    if failed := driver.in_phase("Failed"):
+        return _driver_failed(situation, exit_code(failed[0]))
     if driver.in_phase("Succeeded"):
         return Plan(_ended(situation, "Complete", job="SUCCEEDED"), over=True)
     if driver.in_phase("Running") and situation.behaviour.stopped:
@@ -66,13 +74,14 @@ def _running(situation: Situation, cluster: Sequence[Members], driver: Members, 
     return Plan(_status(situation, "Initializing"), create=missing, wake_seconds=left)
 
 
-def _driver_failed(situation: Situation) -> Plan:
+def _driver_failed(situation: Situation, code: int | None) -> Plan:
     job = situation.job
     failed, limit = int(at(job, "status", "failed") or 0), int(at(job, "spec", "backoffLimit") or 0)
     if failed < limit:
         status = _status(situation, "Retrying", job="FAILED") | {"failed": failed + 1}
         return Plan(status, delete=names(situation.pods))
-    message = "Job entrypoint command failed"
+    ended = "Job supervisor actor died." if code is None else f"Job entrypoint command failed with exit code {code}"
+    message = f"{ended}, last available logs: none" if code is not None else ended
     return Plan(_ended(situation, "Failed", job="FAILED", reason="AppFailed", message=message), over=True)
 
 
@@ -159,7 +168,7 @@ def _driver(job: Json) -> Group:
     }
     containers = [dict(one) for one in given["spec"]["containers"]]
     if not containers[0].get("command"):
-        containers[0]["command"] = ["/bin/sh", "-c", f"ray job submit -- {job['spec'].get('entrypoint', '')}"]
+        containers[0]["command"] = ["/bin/sh", "-c", job["spec"].get("entrypoint", "")]
     template = given | {"spec": given["spec"] | {"containers": containers, "restartPolicy": "Never"}}
     return Group(name=_SUBMITTER, count=1, template=template, labels=_LABELS)
 

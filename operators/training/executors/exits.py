@@ -11,14 +11,32 @@ import attrs
 
 from windlass.operators.training.exitcodes import TRY_AGAIN
 
-__all__ = ("DEADLINE_EXCEEDED", "DELETED", "DISRUPTIONS", "EVICTED", "NODE_LOST", "PREEMPTED", "Exit", "Meaning")
+__all__ = (
+    "DEADLINE_EXCEEDED",
+    "DELETED",
+    "DISRUPTIONS",
+    "EVICTED",
+    "FOR_GOOD",
+    "INVALID",
+    "NODE_LOST",
+    "NOT_SUPPORTED",
+    "PREEMPTED",
+    "STOPPED",
+    "Exit",
+    "Meaning",
+)
 
 EVICTED: Final = "Evicted"
 PREEMPTED: Final = "Preempted"
 NODE_LOST: Final = "NodeLost"
 DELETED: Final = "Deleted"
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+NOT_SUPPORTED: Final = "TrainingRuntimeNotSupported"
+INVALID: Final = "ValidationFailed"
+STOPPED: Final = "Stopped"
 DISRUPTIONS: Final = frozenset({EVICTED, PREEMPTED, NODE_LOST, DELETED})
+FOR_GOOD: Final = frozenset({DEADLINE_EXCEEDED, NOT_SUPPORTED, INVALID, STOPPED})
+"""What another try would only meet again, or what somebody has decided."""
 
 Meaning = Literal["succeeded", "permanent", "retryable", "disrupted"]
 
@@ -27,7 +45,7 @@ Meaning = Literal["succeeded", "permanent", "retryable", "disrupted"]
 class Exit:
     """How an attempt ended, as far as anybody saw: an exit code (None if unknown), and the reason if there is one.
 
-    `reason` is one of DISRUPTIONS, DEADLINE_EXCEEDED, or what the cluster called it (`OOMKilled`); `message` is for
+    `reason` is one of DISRUPTIONS or FOR_GOOD, or what the cluster called it (`OOMKilled`); `message` is for
     people.
     """
 
@@ -40,7 +58,7 @@ class Exit:
         """What follows, unless the job says otherwise."""
         if self.reason in DISRUPTIONS:
             return "disrupted"
-        if self.reason == DEADLINE_EXCEEDED:
+        if self.reason in FOR_GOOD:
             return "permanent"
         if self.code is None:
             return "retryable"

@@ -7,6 +7,7 @@ The run's result, its checkpoints and its progress are in the run's folder, whic
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -67,9 +68,13 @@ class ObjectPlan:
 
 @attrs.frozen
 class Waiting:
-    """The object is there and its trainer not at work yet, or it is suspended; `why` is for people."""
+    """The object is there and its trainer not at work yet, or it is suspended; `why` is for people.
+
+    Before `tell_after` it is too early to speak of it; None is at once.
+    """
 
     why: str = ""
+    tell_after: datetime | None = None
 
 
 @attrs.frozen
@@ -156,6 +161,8 @@ class ObjectExecutor:
             reading = self.read(child, await children.pods(run))
             if isinstance(reading, Ended):
                 reading = self.read(child, await children.pods(run, live=True))
+        if isinstance(reading, Waiting) and reading.tell_after is not None and children.now() < reading.tell_after:
+            reading = Waiting()
         # The object is read before the folder: an attempt that ends in between has then written its last word.
         over = reading is None or isinstance(reading, Ended)
         left = await asyncio.to_thread(left_in, workbench.folder(run.id), run, over=over)
