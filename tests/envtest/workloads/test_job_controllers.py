@@ -54,7 +54,7 @@ class Yard:
     async def until(self, kind, fate, *words):
         """The job's status once it says one of the words."""
         while not set(words) & said(await self.status(kind, fate)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         return await self.status(kind, fate)
 
     async def phases(self, kind, fate):
@@ -67,7 +67,7 @@ class Yard:
         with contextlib.suppress(NotFound):
             while True:
                 await self.api.get(kind, Key(ALL, name(kind, fate)))
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
     async def suspend(self, kind, fate, *, suspended):
         spec = {"runPolicy": {"suspend": suspended}} if kind is PyTorchJob else {"suspend": suspended}
@@ -129,7 +129,7 @@ async def be_suspended_and_resumed(place):
         await place.until(kind, "long", "Suspended")
     for kind, word in running.items():
         while await place.phases(kind, "long"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         await place.suspend(kind, "long", suspended=False)
         await place.until(kind, "long", word)
 
@@ -154,9 +154,9 @@ async def fare_badly(place):
         assert await place.status(kind, "unheard") == {}
         assert await place.phases(kind, "unheard") == []
     while await place.phases(PyTorchJob, "forgotten") != ["Succeeded"] * 2:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     while await place.status(PyTorchJob, "forgotten"):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
 
 
 @pytest.mark.realtime(limit=240)
