@@ -165,7 +165,7 @@ async def is_resumed(place, executor, installed):
 
     assert status.phase == "Succeeded", status
     assert (place.path / "models" / name / "1" / "model.onnx").exists()
-    assert (status.run.child.kind, status.run.failures, status.runs) == (KINDS[executor].kind, 0, 1)
+    assert (status.attempts[-1].child.kind, status.run.failures, status.runs) == (KINDS[executor].kind, 0, 1)
     assert status.attempts[-1].resumed_from_step == 2
     told = [one for one in place.kubelet.started if one["WINDLASS_RUN_ID"] == run.id]
     assert [one["RESUME_FROM_STEP"] for one in told] == ["0", "0", "2"]
