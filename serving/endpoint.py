@@ -24,6 +24,7 @@ from windlass.serving.batching.execution import Execution
 from windlass.serving.errors import EndpointError
 from windlass.serving.http.admission import Admission
 from windlass.serving.http.control import ControlRoutes
+from windlass.serving.http.express import Express
 from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.http.middleware import Door, middleware
 from windlass.serving.http.routes import Routes
@@ -192,7 +193,7 @@ class Endpoint:
         tls = self._server_tls()
         context = None if tls is None else tls.server_context()
         self._runner = runner = Runner(
-            self.app, limits=self.options.connections, shutdown_timeout=self.options.drain_seconds
+            self.app, self._express, limits=self.options.connections, shutdown_timeout=self.options.drain_seconds
         )
         try:
             await runner.setup()
@@ -254,6 +255,7 @@ class Endpoint:
             control=options.repository_control,
         )
         telemetry = Telemetry(options.telemetry, self.metrics.registry)
+        self._express = self._express_beside(routes) if not telemetry.watches else None
         door = Door(lambda: self._draining, routes.area, telemetry, access=options.access, cors=options.cors())
         app = web.Application(middlewares=[middleware(door)])
         app.add_routes([*routes.table(), *self._traffic.table(admission)])
@@ -282,6 +284,21 @@ class Endpoint:
         if options.grpc_port is not None:
             app.cleanup_ctx.append(partial(self._grpc, execution, admission, telemetry))
         return app
+
+    def _express_beside(self, routes: Routes) -> Express | None:
+        """What answers small models at once; None where each request is looked at by somebody else first."""
+        if self.options.access is not None or self.options.cors_origins:
+            return None
+        return Express(
+            repository=self.repository,
+            traffic=routes.traffic,
+            execution=routes.execution,
+            admission=routes.admission,
+            metrics=self.metrics,
+            plain_model=self.options.plain_model,
+            max_body_bytes=self.options.max_body_bytes,
+            draining=lambda: self._draining,
+        )
 
     async def _grpc(
         self, execution: Execution, admission: Admission, telemetry: Telemetry, _: web.Application

@@ -19,14 +19,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from windlass.serving.errors import ServingError
-from windlass.serving.telemetry.call import CURRENT, Call
+from windlass.serving.telemetry.call import CURRENT
 
-__all__ = ("DURATION_BUCKETS", "QUEUE_BUCKETS", "ROWS_BUCKETS", "VERSIONS_MAX", "Metrics")
+__all__ = ("DURATION_BUCKETS", "QUEUE_BUCKETS", "ROWS_BUCKETS", "VERSIONS_MAX", "Answered", "Metrics")
 
 # 0.8 is there because a goal of "p95 below 800 ms" is exact only on a bucket's edge.
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
@@ -35,6 +36,16 @@ ROWS_BUCKETS = tuple(2.0**exponent for exponent in range(13))
 VERSIONS_MAX = 200
 
 _CLIENT_GONE = 499
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A request that has ended; `version` is "" when none was run."""
+
+    model: str
+    version: str
+    protocol: str
+    code: int
+    trace_id: str | None = None
 
 
 class Metrics:
@@ -133,9 +144,15 @@ class Metrics:
         """One less is in flight; count it, with the version and the trace of the call under way."""
         self._in_flight -= 1
         call = CURRENT.get()
-        version, exemplar = ("", None) if call is None else (call.version, _exemplar(call))
-        self._counter(model, version, protocol=protocol, code=code).inc(exemplar=exemplar)
-        self._histogram(model, version, protocol=protocol).observe(self._clock() - began, exemplar)
+        version, trace_id = ("", None) if call is None else (call.version, call.trace_id)
+        self.count(Answered(model, version, protocol, code, trace_id), self._clock() - began)
+
+    def count(self, answered: "Answered", seconds: float) -> None:
+        """Count a request that took so long."""
+        model, version, protocol = answered.model, answered.version, answered.protocol
+        exemplar = None if answered.trace_id is None else {"trace_id": answered.trace_id}
+        self._counter(model, version, protocol=protocol, code=answered.code).inc(exemplar=exemplar)
+        self._histogram(model, version, protocol=protocol).observe(seconds, exemplar)
 
     def _counter(self, model: str, version: str, *, protocol: str, code: int) -> Counter:
         key = (model, version, protocol, code)
@@ -184,10 +201,6 @@ class _Executions:
     rows: Histogram
     queued: Histogram
     computed: Histogram
-
-
-def _exemplar(call: Call) -> dict[str, str] | None:
-    return None if call.trace_id is None else {"trace_id": call.trace_id}
 
 
 @attrs.frozen

@@ -23,7 +23,7 @@ from windlass.serving.model import INLINE_SECONDS, LoadedModel, checked, size
 from windlass.serving.telemetry.call import CURRENT
 from windlass.serving.tensors import Array
 
-__all__ = ("INLINE_SECONDS", "Execution")
+__all__ = ("INLINE_SECONDS", "Execution", "at_once", "may_be_at_once")
 
 _UNHURRIED = Ask()
 
@@ -72,15 +72,10 @@ class Execution:
 
     async def _computed(self, model: LoadedModel, inputs: Mapping[str, Array], ask: Ask) -> Mapping[str, Array]:
         if model.composite is not None:
-            outputs = await model.composite.run(
-                lambda one, given: self.run(one, given, ask), inputs, deadline=ask.deadline
-            )
-            return checked(model, outputs)
-        batching = model.policy.batching
-        if (batching is None or model.direct) and size(inputs) <= model.inline_elements:
-            outputs = compute(model, inputs)
-            return outputs if batching is None else split(model, outputs, [rows(model, inputs)])[0]
-        return await self._lane(model).run(model, inputs, ask)
+            part = model.composite.run(lambda one, given: self.run(one, given, ask), inputs, deadline=ask.deadline)
+            return checked(model, await part)
+        outputs = at_once(model, inputs)
+        return await self._lane(model).run(model, inputs, ask) if outputs is None else outputs
 
     def refuse_if_ailing(self, model: LoadedModel) -> None:
         """Raise NotReady when the model is loaded and cannot answer just now, as far as it says so."""
@@ -123,6 +118,19 @@ class Execution:
                 before[2] + state.queued_bytes,
             )
         return waiting
+
+
+def may_be_at_once(model: LoadedModel) -> bool:
+    """Whether there are inputs, small ones, that the model computes on the loop."""
+    return model.inline_elements >= 0 and model.composite is None and (model.policy.batching is None or model.direct)
+
+
+def at_once(model: LoadedModel, inputs: Mapping[str, Array]) -> Mapping[str, Array] | None:
+    """The model's outputs as `run` has them, computed here and now; None when that would hold up the loop."""
+    if not may_be_at_once(model) or size(inputs) > model.inline_elements:
+        return None
+    outputs = compute(model, inputs)
+    return outputs if model.policy.batching is None else split(model, outputs, [rows(model, inputs)])[0]
 
 
 def _refuse_if_ailing(model: LoadedModel, lane: Lane | None) -> None:

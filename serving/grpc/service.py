@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import attrs
 import grpc
+import msgspec.structs
 from multidict import CIMultiDict
 
 from windlass.serving.access.access import Access, Action, Area
@@ -182,7 +183,7 @@ class Service:
                 call.context.set_trailing_metadata(tuple((key.lower(), value) for key, value in to.headers.items()))
             wish = calls.wish(call.context, call.headers, timeout_seconds=to.model.policy.limits.timeout_seconds)
             self.execution.refuse_if_full(to.model)
-            parsed = attrs.evolve(inference.parse(request, to.model), variant=to.variant)
+            parsed = msgspec.structs.replace(inference.parse(request, to.model), variant=to.variant)
             wish = with_parameters(wish, parsed.parameters)
             outputs = await self.execution.run(to.model, parsed.inputs, wish)
             to.answered(parsed.inputs, outputs)

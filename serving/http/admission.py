@@ -27,6 +27,10 @@ class Admission:
             f"body_bytes={self.body_bytes}/{self.body_bytes_max}>"
         )
 
+    def has_room(self, size: int) -> bool:
+        """Whether one more request would be accepted, with a body of so many bytes."""
+        return self.requests < self.requests_max and self.body_bytes + size <= self.body_bytes_max
+
     def request(self) -> "Held":
         """A context that counts one request. Entering it raises Overloaded when there are too many."""
         return Held(self)

@@ -6,7 +6,7 @@ errors. It does not know models or protocols.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 import msgspec
@@ -33,7 +33,7 @@ from windlass.serving.telemetry.call import Call
 from windlass.serving.telemetry.telemetry import Telemetry
 from windlass.serving.traffic.route import HEADER as VARIANT_HEADER
 
-__all__ = ("JSON", "Door", "Handler", "answer", "error_answer", "middleware", "read_body")
+__all__ = ("JSON", "Door", "Handler", "Refusal", "answer", "check_content_type", "middleware", "read_body", "refusal")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,12 +52,30 @@ def answer(content: object, *, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(content), status=status, headers=JSON)
 
 
-def error_answer(error: ServingError) -> web.Response:
-    """The error as a response."""
+@attrs.frozen
+class Refusal:
+    """An error as it leaves."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def refusal(error: Exception, method: str, path: str) -> Refusal:
+    """What a client is told of an error; what it is not told, and what is the server's fault, is in the log."""
+    if not isinstance(error, ServingError):
+        _log.error("%s %s failed", method, path, exc_info=error)
+        return Refusal(500, JSON, _error("internal error; the server's log has the details"))
+    if error.status == 500:
+        _log.error("%s %s: %s", method, path, error, exc_info=error)
     headers = {**JSON, **error.headers}
     if error.variant is not None:
         headers[VARIANT_HEADER] = error.variant
-    return web.Response(body=msgspec.json.encode({"error": str(error)}), status=error.status, headers=headers)
+    return Refusal(error.status, headers, _error(str(error)))
+
+
+def _error(why: str) -> bytes:
+    return msgspec.json.encode({"error": why})
 
 
 @attrs.frozen(eq=False)
@@ -118,15 +136,11 @@ async def _answered(request: web.Request, handler: Handler, *, door: Door, call:
             caller = await door.access.admit(_presented(request), _action(request, door))
             call.caller = None if caller is None else caller.name
         return await handler(request)
-    except ServingError as error:
-        if error.status == 500:
-            _log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
-        return error_answer(error)
     except HTTPException as error:
-        return error_answer(_translated(error, request))
-    except Exception:
-        _log.exception("%s %s failed", request.method, request.path)
-        return answer({"error": "internal error; the server's log has the details"}, status=500)
+        refused = refusal(_translated(error, request), request.method, request.path)
+    except Exception as error:
+        refused = refusal(error, request.method, request.path)
+    return web.Response(body=refused.body, status=refused.status, headers=refused.headers)
 
 
 def _action(request: web.Request, door: Door) -> Action:
@@ -162,7 +176,7 @@ async def read_body(request: web.Request, limit: int, *, held: Held, deadline: f
     was chosen and is not JSON, Overloaded when there is no room for it, BodyTooSlow when it is not complete at the
     `deadline`.
     """
-    _check_content_type(request)
+    check_content_type(request.headers)
     announced = request.content_length
     if announced is not None:
         if announced > limit:
@@ -196,8 +210,9 @@ async def _read(request: web.Request, limit: int, held: Held) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _check_content_type(request: web.Request) -> None:
-    header = request.headers.get("Content-Type")
+def check_content_type(headers: Mapping[str, str]) -> None:
+    """Raise UnsupportedMedia for a content type that was chosen and is not JSON."""
+    header = headers.get("Content-Type")
     if header is None or header == "application/json":
         return
     kind = header.partition(";")[0].strip().lower()

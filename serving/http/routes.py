@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 import attrs
-import msgspec
+import msgspec.structs
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
@@ -23,7 +23,8 @@ from windlass.serving.http.admission import Admission, Held
 from windlass.serving.http.middleware import JSON, answer, read_body
 from windlass.serving.metrics import Metrics
 from windlass.serving.model import LoadedModel, explaining
-from windlass.serving.protocols import predict, v1, v2
+from windlass.serving.protocols import v2
+from windlass.serving.protocols.dialects import EXPLAIN, PREDICT, V1, V2, Dialect
 from windlass.serving.repository.catalogue import Evicted
 from windlass.serving.repository.repository import ModelRepository
 from windlass.serving.tensors import parse_json
@@ -164,27 +165,8 @@ class Routes:
 
     async def infer(self, request: web.Request) -> web.Response:
         """The v2 prediction."""
-        label = self._label(request.match_info["model"])
-        name, version = request.match_info["model"], request.match_info.get("version")
-        with (
-            self.metrics.request(label, "v2"),
-            self.admission.request() as held,
-            await self._picked(request, name, version=version) as to,
-        ):
-            model = to.model
-            body, wish = await self._accepted(request, model, held)
-            parsed = v2.parse(body, model, request.headers.get(v2.HEADER_LENGTH))
-            if parsed.parameters:
-                wish = with_parameters(wish, parsed.parameters)
-            if to.variant is not None:
-                parsed = attrs.evolve(parsed, variant=to.variant)
-            outputs = await self.execution.run(model, parsed.inputs, wish)
-            to.answered(parsed.inputs, outputs)
-            rendered = v2.render(model, parsed, outputs)
-        if rendered.header_length is None:
-            return web.Response(body=rendered.body, headers=_json_headers(to))
-        headers = {"Content-Type": "application/octet-stream", v2.HEADER_LENGTH: str(rendered.header_length)}
-        return web.Response(body=rendered.body, headers={**headers, **to.headers})
+        found = request.match_info
+        return await self._answer(request, V2, found["model"], version=found.get("version"))
 
     async def v1_model(self, request: web.Request) -> web.Response:
         """`GET /v1/models/{m}` (V1-1)."""
@@ -210,39 +192,37 @@ class Routes:
         if verb is None:
             raise NotAllowed(request.method, request.path, allowed=("GET", "HEAD"))
         _check_verb(verb)
-        label = self._label(name)
-        with (
-            self.metrics.request(label, "v1"),
-            self.admission.request() as held,
-            await self._picked(request, name, version=version) as to,
-        ):
-            model = to.model
-            key = "predictions"
-            if verb == "explain":
-                model, key = explaining(model), "explanations"
-            body, wish = await self._accepted(request, model, held)
-            inputs = v1.parse(body, model)
-            outputs = await self.execution.run(model, inputs, wish)
-            if verb == "predict":
-                to.answered(inputs, outputs)
-            body = v1.render(model, inputs, outputs=outputs, key=key)
-        return web.Response(body=body, headers=_json_headers(to))
+        return await self._answer(request, V1 if verb == "predict" else EXPLAIN, name, version=version)
 
     async def predict(self, request: web.Request) -> web.Response:
         """The plain prediction of the one model that is configured for it."""
-        name = self.plain_model
-        label = self._label(name)
-        with self.metrics.request(label, "predict"), self.admission.request() as held:
-            if not label:
-                raise NotReady(f"model {name!r}, which answers here, is not loaded")
-            with await self._picked(request, name) as to:
-                model = to.model
-                body, wish = await self._accepted(request, model, held)
-                inputs = predict.parse(body, model)
-                outputs = await self.execution.run(model, inputs, wish)
-                to.answered(inputs, outputs)
-                body = predict.render(model, outputs)
-        return web.Response(body=body, headers=_json_headers(to))
+        if not self._label(self.plain_model):
+            with self.metrics.request("", PREDICT.name), self.admission.request():
+                raise NotReady(f"model {self.plain_model!r}, which answers here, is not loaded")
+        return await self._answer(request, PREDICT, self.plain_model)
+
+    async def _answer(
+        self, request: web.Request, dialect: Dialect, name: str, *, version: str | None = None
+    ) -> web.Response:
+        """What a request for a prediction goes through, in whichever protocol."""
+        with (
+            self.metrics.request(self._label(name), dialect.name),
+            self.admission.request() as held,
+            await self._picked(request, name, version=version) as to,
+        ):
+            model = explaining(to.model) if dialect.explains else to.model
+            body, wish = await self._accepted(request, model, held)
+            asked = dialect.parse(body, model, request.headers)
+            if asked.parameters:
+                wish = with_parameters(wish, asked.parameters)
+            if to.variant is not None:
+                asked = msgspec.structs.replace(asked, variant=to.variant)
+            outputs = await self.execution.run(model, asked.inputs, wish)
+            if not dialect.explains:
+                to.answered(asked.inputs, outputs)
+            rendered = dialect.render(model, asked, outputs)
+        headers = {**rendered.headers, **to.headers} if to.headers else rendered.headers
+        return web.Response(body=rendered.body, headers=headers)
 
     async def _accepted(self, request: web.Request, model: LoadedModel, held: Held) -> tuple[bytes, Ask]:
         """The body and the wishes of a request that the model may accept; one it cannot is refused unread (DB15)."""
@@ -266,10 +246,6 @@ class Routes:
 
     def _label(self, name: str) -> str:
         return name if self.repository.knows(name) or self.traffic.knows(name) else ""
-
-
-def _json_headers(to: Picked) -> Mapping[str, str]:
-    return {**JSON, **to.headers} if to.headers else JSON
 
 
 def _check_verb(verb: str) -> None:

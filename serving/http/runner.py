@@ -10,10 +10,11 @@ import ssl
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
+from windlass.serving.http.express import Express
 from windlass.serving.http.limits import ConnectionLimits
 from windlass.serving.http.middleware import JSON
 
@@ -25,11 +26,12 @@ _TOO_MANY = b'{"error":"the server has as many connections as it may have"}'
 class _Connection(web.RequestHandler):
     """A connection with limits. It is in the table of its server until the last byte has left or it was cut off."""
 
-    __slots__ = ("_head_timer", "_limits", "_stall_left", "_stall_timer", "_wire")
+    __slots__ = ("_express", "_head_timer", "_limits", "_stall_left", "_stall_timer", "_wire")
 
     def __init__(self, server: "_Server", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._limits = server.limits
+        self._express = server.express
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._stall_left = 0
@@ -68,13 +70,20 @@ class _Connection(web.RequestHandler):
 
         aiohttp queues the refusal behind the request, which then waits for the rest of its body for ever.
         """
+        # Without its waiter aiohttp only reads, and does not wake its task before it is known to be needed. So it is
+        # until the end of this, because whoever reads a body calls this method again.
+        waiter, self._waiter = self._waiter, None
         super().data_received(data)
+        answered = waiter is not None and not waiter.done() and self._answered_at_once()
+        self._waiter = waiter
         if not self._messages:
             # It waits for a request and yet was given bytes: a head has begun and is not complete.
-            if self._head_timer is None and self._waiter is not None and not self._force_close:
+            if not answered and waiter is not None and self._head_timer is None and not self._force_close:
                 self._head_timer = self._loop.call_later(self._limits.head_seconds, self._head_overdue)
             return
         self._stop_head_timer()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
         if isinstance(self._messages[-1][0], RawRequestMessage):
             return
         bodies = [payload for _, payload in self._messages]
@@ -83,6 +92,32 @@ class _Connection(web.RequestHandler):
         for body in bodies:
             if not body.is_eof():
                 body.set_exception(web.RequestPayloadError("it is not in the encoding that it names, or is cut off"))
+
+    def _answered_at_once(self) -> bool:
+        """Answer the only request there is, if that can be done here and now; aiohttp never learns of it."""
+        if self._express is None or len(self._messages) != 1 or self._paused or self._wire is None:
+            return False
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or not payload.is_eof():
+            return False
+        offer = self._express.offer(message, payload.total_bytes)
+        if offer is None:
+            return False
+        body = payload.read_nowait()
+        response = offer(body)
+        if response is None:
+            again = StreamReader(self, self._read_bufsize, loop=self._loop)
+            again.feed_data(body)
+            again.feed_eof()
+            self._messages[0] = message, again
+            return False
+        self._stop_head_timer()
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._wire.write(response)
+        return True
 
     def pause_writing(self) -> None:
         """As aiohttp's; more waits to leave than the client takes, so from now on it is watched."""
@@ -147,6 +182,7 @@ class _Connection(web.RequestHandler):
 
 class _Server(web.Server):
     limits: ConnectionLimits
+    express: Express | None
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -155,7 +191,9 @@ class _Server(web.Server):
 class Runner(web.AppRunner):
     """An AppRunner that speaks JSON from the first byte on, and keeps the limits of connections."""
 
-    def __init__(self, app: web.Application, *, limits: ConnectionLimits, shutdown_timeout: float) -> None:
+    def __init__(
+        self, app: web.Application, express: Express | None, *, limits: ConnectionLimits, shutdown_timeout: float
+    ) -> None:
         super().__init__(
             app,
             handler_cancellation=True,  # a client that hung up must not be computed for (DB21)
@@ -165,6 +203,7 @@ class Runner(web.AppRunner):
             access_log=None,
         )
         self.limits = limits
+        self.express = express
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -172,6 +211,7 @@ class Runner(web.AppRunner):
         server.__class__ = _Server
         assert isinstance(server, _Server)
         server.limits = self.limits
+        server.express = self.express
         return server
 
 

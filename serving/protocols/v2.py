@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
+from types import MappingProxyType
 
 import msgspec
 
@@ -33,6 +34,8 @@ __all__ = ("EXTENSIONS", "HEADER_LENGTH", "Rendered", "metadata", "parse", "rend
 EXTENSIONS = ("binary_tensor_data",)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 _Parameters = dict[str, str | int | float | bool] | None
 
@@ -59,6 +62,7 @@ class _Request(msgspec.Struct):
 
 _REQUEST = msgspec.json.Decoder(_Request)
 _JSON = msgspec.json.Encoder()
+_JSON_HEADERS: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -69,6 +73,13 @@ class Rendered(msgspec.Struct, frozen=True):
 
     body: bytes
     header_length: int | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What belongs to the body in a response."""
+        if self.header_length is None:
+            return _JSON_HEADERS
+        return {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(self.header_length)}
 
 
 def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> InferRequest:
@@ -83,7 +94,7 @@ def parse(body: bytes, model: LoadedModel, header_length: str | None = None) -> 
             return InferRequest(binary.raw_request(blobs, model.inputs), tuple((spec, True) for spec in model.outputs))
     request: _Request = parse_json(body, _REQUEST, "")
     inputs = _inputs(request.inputs, model, blobs)
-    return InferRequest(inputs, _outputs(request, model), request.id, request.parameters or {})
+    return InferRequest(inputs, _outputs(request, model), request.id, request.parameters or _NONE)
 
 
 def render(

@@ -1,12 +1,13 @@
 """What a prediction costs: the endpoint against a bare aiohttp handler and against KServe's Python server, in one run.
 
-    python tests/benchmarks/bench_serving.py [--seconds 3] [--rounds 5] [--connections 32]
+    python tests/benchmarks/bench_serving.py [--seconds 3] [--rounds 5] [--connections 32] [--check]
 
 Each server is a process on one core, asked in turn by the same client on another core over kept-alive connections; of
 the rounds the median counts. The bare handler decodes and encodes JSON with msgspec and does the arithmetic: no
 validation, no metrics, no deadline, no admission, one path. KServe's server comes from its own environment
 (`make .venv/peers/.installed`) and is left out where that is missing. Rates need a quiet machine; the CPU time for a
 request, which the kernel counts, needs one less. `load` is the machine's load average before a row was measured.
+With `--check` a ratio outside of `BANDS` is named, and the exit code is 1.
 
 What batching gains, and what happens under overload, is measured by `bench_batching.py`.
 """
@@ -15,10 +16,12 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import socket
 import statistics
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -38,6 +41,8 @@ PATHS: dict[str, tuple[str, Any]] = {
     "predict": ("/predict", {"x": 2.5}),
     "v2": ("/v2/models/linear/infer", {"id": "1", "inputs": [TENSOR]}),
 }
+# For each ratio the least, or the most, that is good enough.
+BANDS = {"rate_to_bare": (0.7, math.inf), "p99_to_bare": (0.0, 1.5), "rate_to_kserve": (6.0, math.inf)}
 PEERS = Path(__file__).parents[2] / ".venv" / "peers" / "bin" / "python"
 
 
@@ -110,12 +115,23 @@ def row(name: str, found: dict[str, list[Measured]], load_average: float) -> dic
     return shown
 
 
+def outside(shown: dict[str, Any]) -> list[str]:
+    """A sentence for each ratio that is not within its band."""
+    found = []
+    for name, (least, most) in BANDS.items():
+        if name in shown and not least <= shown[name] <= most:
+            found.append(f"{shown['scenario']}: {name} is {shown[name]}, expected {least} to {most}")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
+    faults: list[str] = []
     with contextlib.ExitStack() as running:
         servers: dict[str, tuple[int, str]] = {}
         for server, serve in (("bare", serve_bare), ("ours", serve_ours)):
@@ -141,7 +157,11 @@ def main() -> None:
                     )
                     if number:  # the first round warms up
                         found[each].append(result)
-            print(json.dumps(row(name, found, average)), flush=True)
+            shown = row(name, found, average)
+            print(json.dumps(shown), flush=True)
+            faults += outside(shown)
+    if options.check and faults:
+        sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":
