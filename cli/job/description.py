@@ -26,7 +26,7 @@ def describe(
     metadata, spec, status = (_mapping(job.get(name)) for name in ("metadata", "spec", "status"))
     yield f"{metadata.get('namespace')}/{metadata.get('name')}: {status.get('phase', 'Pending')}"
     if _is_behind(metadata, status):
-        yield "  its spec has changed; what follows is of the one before"
+        yield "  its spec has changed, and no operator has looked at it since"
     yield from _section("Spec", _fields(spec))
     for name, found in status.items():
         if name not in _KNOWN and found not in (None, {}, [], ""):

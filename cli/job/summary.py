@@ -14,6 +14,7 @@ from windlass.informers.objects import Object
 from windlass.operators.promotion.types import Promotion
 from windlass.operators.training import TrainingJob
 from windlass.operators.training.card.escaping import visible
+from windlass.operators.training.life import same_life
 from windlass.operators.training.phases import MACHINE
 from windlass.statemachine.conditions import Conditions
 
@@ -65,9 +66,9 @@ def summary_of(found: Object, promotion: Promotion | None = None) -> Summary:
 
 
 def summarize(job: TrainingJob, promotion: Promotion | None = None) -> Summary:
-    """The job in short. A status that speaks of an older generation does not end the newer one."""
+    """The job in short. A status that speaks of other work does not end what is asked for now."""
     status = job.status
-    known = status.observed_generation == job.metadata.generation
+    known = same_life(job)
     reason, message = _why(job)
     progress, validation, model = status.progress, status.validation, status.model
     return Summary(

@@ -37,8 +37,6 @@ PHASE_SECONDS: Final = (
 )
 """Bounds in seconds. Times on record are whole seconds, so a phase of no time at all has a bucket of its own."""
 
-_BEGUN: Final = ("start", "resume")
-
 
 class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     at: datetime
@@ -47,6 +45,11 @@ class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     cause: str = ""
     generation: int = 0
     digest: str = ""
+
+
+class _Attempt(msgspec.Struct, frozen=True, rename="camel"):
+    number: int = 0
+    op_id: str = ""
 
 
 class _Check(msgspec.Struct, frozen=True):
@@ -65,6 +68,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     phase: str = "Pending"
     journal: tuple[_Entry, ...] = ()
+    attempts: tuple[_Attempt, ...] = ()
     gate: _Gate | None = None
 
 
@@ -121,10 +125,12 @@ class Tally:
             if left and previous is not None and entry.source in self.seconds:
                 since = _entered(previous, new.journal)
                 self.seconds[entry.source].observe(max((entry.at - since).total_seconds(), 0.0))
-            self.attempts += entry.cause in _BEGUN
-            self.resumes += entry.cause == "resume"
             if entry.target in self.ended:
                 self.ended[entry.target] += 1
+        known = {one.op_id for one in old.attempts}
+        begun = [one for one in new.attempts if one.op_id not in known]
+        self.attempts += len(begun)
+        self.resumes += sum(one.number > 1 for one in begun)
         if new.gate is not None and new.gate != old.gate:
             self.verdicts["passed" if new.gate.passed else "refused"] += 1
             self.checks.update((one.check, one.outcome) for one in new.gate.checks)

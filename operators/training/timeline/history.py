@@ -1,11 +1,11 @@
 """A history holds what the statuses of a job and its promotion say, at the times that they say, and nothing else.
 
 So the same statuses have the same history on every machine and at every hour: an unfinished bar ends at the last moment
-that is on record, not at the present. It is that of the newest generation; journals are bounded, so its beginning may
-be missing. This module does not know how it is drawn.
+that is on record, not at the present. It is that of the newest life; journals are bounded, so its beginning may be
+missing. This module does not know how it is drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal
@@ -24,7 +24,7 @@ _WAITING: Final = ("Pending", "Queued", "VerifyingData")
 _HALTED: Final = ("Suspended", "Paused", "Cancelled", "Canceled", "Interrupted")
 _GOOD: Final = ("Succeeded", "Complete")
 _BAD: Final = ("Failed", "RollingBack", "RolledBack")
-_ATTEMPT: Final = ("start", "resume")  # the causes of an attempt, in the table of phases
+_TONES: Final[Mapping[str, Tone]] = {"Lost": "bad", "Failed": "bad", "Suspended": "halted", "Cancelled": "halted"}
 
 
 @attrs.frozen
@@ -72,7 +72,7 @@ class Check:
 
 @attrs.frozen
 class History:
-    """One life of a job. `phase` is the last one; `levels` are the promotion's, the oldest first."""
+    """One life of a job, begun with `generation`. `phase` is the last one; `levels` are the promotion's, in order."""
 
     title: str
     phase: str
@@ -89,10 +89,10 @@ class History:
 
 
 def history_of(job: TrainingJob, promotion: Promotion | None = None) -> History | None:
-    """The history of the job's newest generation; None if nothing is on record yet, not even when it was made."""
+    """The history of the job's newest life; None if nothing is on record yet, not even when it was made."""
     status = job.status
-    entries = [one for one in status.journal if one.generation == status.observed_generation]
-    born = job.metadata.creation_timestamp if status.observed_generation <= 1 else None
+    entries = [one for one in status.journal if one.generation == status.life_generation]
+    born = job.metadata.creation_timestamp if status.life_generation <= 1 else None
     moments = [entry.at for entry in entries] + ([] if born is None else [born])
     moments += _moments_of(promotion)
     if not moments:
@@ -101,11 +101,11 @@ def history_of(job: TrainingJob, promotion: Promotion | None = None) -> History 
     return History(
         title=str(job.metadata.key),
         phase=status.phase,
-        generation=max(status.observed_generation, 1),
+        generation=max(status.life_generation, 1),
         start=min(moments),
         end=last,
         phases=_phases(entries, born=born, last=last),
-        attempts=_attempts(job, entries, last=last),
+        attempts=tuple(_attempts(job, last=last)),
         checks=tuple(map(_check, status.gate.checks)) if status.gate is not None else (),
         verdict=status.gate.message if status.gate is not None else "",
         promotion=None if promotion is None else _promotion(promotion, last=last),
@@ -138,24 +138,15 @@ def _phases(entries: Sequence[JournalEntry], *, born: datetime | None, last: dat
     return tuple(Row(name, tuple(bars)) for name, bars in found.items())
 
 
-def _attempts(job: TrainingJob, entries: Sequence[JournalEntry], *, last: datetime) -> tuple[Row, ...]:
-    """One row an attempt. The journal is bounded, so they are counted from the last one, whose number is on record."""
-    run = job.status.run
-    if run is None:
-        return ()
-    begun = [index for index, entry in enumerate(entries) if entry.cause in _ATTEMPT]
-    rows = []
-    for place, index in enumerate(begun):
-        number = run.attempt - (len(begun) - 1 - place)
-        after = entries[index + 1] if index + 1 < len(entries) else None
-        lost = after is not None and after.cause in _ATTEMPT
-        failed = after is not None and after.cause == "fail"
-        end = last if after is None else after.at
-        bar = Bar(entries[index].at, end, "bad" if lost or failed else "working", open=after is None)
-        resumed = number == run.attempt and number > 1
-        note = "lost" if lost else f"from step {run.resumed_from_step}" if resumed else ""
-        rows.append(Row(f"attempt {number}", (bar,), note))
-    return tuple(rows)
+def _attempts(job: TrainingJob, *, last: datetime) -> Iterator[Row]:
+    """One row an attempt on record; a pause before it is the gap between two of them."""
+    for attempt in job.status.attempts:
+        end = last if attempt.finished_at is None else attempt.finished_at
+        start = min(attempt.started_at, end)  # the next one may not have begun yet
+        bar = Bar(start, end, _TONES.get(attempt.outcome, "working"), open=attempt.finished_at is None)
+        resumed = f"from step {attempt.resumed_from_step}" if attempt.resumed_from_step else ""
+        outcome = "" if attempt.outcome == "Succeeded" else attempt.outcome.lower()
+        yield Row(f"attempt {attempt.number}", (bar,), ", ".join(filter(None, (resumed, outcome))))
 
 
 def _check(found: CheckStatus) -> Check:

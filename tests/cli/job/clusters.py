@@ -23,7 +23,7 @@ RUN = {
     "id": "run-1", "generation": 1, "executor": "softmax", "opId": "op", "attempt": 2, "failures": 1,
     "startedAt": "2026-08-01T12:00:03Z", "resumedFromStep": 20,
 }  # fmt: skip
-RUNNING = {"observedGeneration": 1, "phase": "Running", "progress": PROGRESS, "run": RUN}
+RUNNING = {"observedGeneration": 1, "lifeGeneration": 1, "phase": "Running", "progress": PROGRESS, "run": RUN}
 
 
 def entry(source, target, cause, second):
@@ -35,8 +35,15 @@ def condition(kind, status="True", reason="Set", message=""):
     return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
 
 
+ATTEMPTS = [
+    {"number": 1, "opId": "a", "startedAt": "2026-08-01T12:00:03Z", "finishedAt": "2026-08-01T12:00:20Z",
+     "outcome": "Lost", "counted": True},
+    {"number": 2, "opId": "op", "startedAt": "2026-08-01T12:00:20Z", "resumedFromStep": 20,
+     "finishedAt": "2026-08-01T12:00:40Z", "outcome": "Succeeded"},
+]  # fmt: skip
 SUCCEEDED = {
     **RUNNING,
+    "attempts": ATTEMPTS,
     "phase": "Succeeded",
     "validation": {"accuracy": 0.95, "rows": 100, "passed": True},
     "model": {"name": "m", "version": 4, "sha256": "0" * 64, "uri": "file:///m/4"},

@@ -110,6 +110,23 @@ async def test_a_definition_that_is_too_old_for_steering_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", SERVERS)
+async def test_steering_writes_one_field_and_says_so(kind, tmp_path):
+    async with house(kind, tmp_path) as lab:
+        await lab.job("digits", RUNNING)
+        verbs = ("suspend", "suspend", "resume", "resume", "cancel", "cancel")
+        said = [(await lab.run(verb, "digits")).output.partition("digits ")[2] for verb in verbs]
+        spec = (await lab.api.get(TrainingJob, Key(lab.namespace, "digits"))).to_dict()["spec"]
+        refused = await lab.run("resume", "digits")
+
+    assert said == [
+        "is to be suspended\n", "is suspended already\n", "is to go on\n", "is not suspended\n",
+        "is to be cancelled\n", "is cancelled already\n",
+    ]  # fmt: skip
+    assert (spec["suspend"], spec["cancel"], spec["data"]["uri"]) == (False, True, "/data")
+    assert refused.output.endswith("is not suspended\n")
+
+
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_what_is_not_there_or_has_ended_is_said_in_a_sentence(kind, tmp_path, capsys):
     async with house(kind, tmp_path) as lab:
         await lab.job("digits", FAILED)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import attrs
-from training_jobs import DATA, FAULT, PROGRESS, new_job, with_new_spec, write
+from training_jobs import DATA, FAULT, PROGRESS, edited, new_job, with_new_spec, write
 
 from windlass.operators.training.executors.contract import Active, Broken, Lost
 from windlass.operators.training.timeline.history import history_of
@@ -38,23 +38,32 @@ def test_every_phase_lasts_from_its_entry_to_the_next_one():
     assert not any(bar.open for row in history.phases for bar in row.bars)
 
 
-def test_each_attempt_is_a_row_and_the_last_says_from_which_step_it_resumed():
+def test_each_attempt_is_a_row_with_its_end_and_the_step_it_resumed_from():
+    """A counted loss is followed by a pause, so the second attempt may not begin at once (A9)."""
     first, second = history_of(gated()).attempts
 
     assert (lasted(first), first.bars[0].tone, first.note) == ([(9, 64)], "bad", "lost")
-    assert (lasted(second), second.bars[0].tone, second.note) == ([(64, 121)], "working", "from step 40")
+    ((start, end),) = lasted(second)
+    assert (64 < start <= 75, end, second.bars[0].tone, second.note) == (True, 121, "working", "from step 40")
     assert (first.name, second.name) == ("attempt 1", "attempt 2")
 
 
-def test_attempts_keep_their_numbers_when_the_journal_has_forgotten_the_first_ones():
+def test_an_attempt_that_may_not_begin_yet_has_a_bar_of_no_length():
     job = on(on(on(born(), 1), 3, data=DATA), 9)
-    for number in range(30):
-        lost = Lost("the controller was restarted", counted=False, resume_step=number)
-        job = on(job, 20 + number, observation=lost)
+    job = on(job, 20, observation=Lost("it was killed", counted=True, resume_step=2))
 
-    names = [row.name for row in history_of(job).attempts]
+    bar = history_of(job).attempts[-1].bars[0]
 
-    assert names == [f"attempt {number}" for number in range(8, 32)]
+    assert (bar.start, bar.end, bar.open) == (at(20), at(20), True)
+
+
+def test_a_suspension_halts_the_phase_and_the_attempt():
+    job = on(on(on(born(), 1), 3, data=DATA), 9)
+    job = on(on(edited(job, suspend=True), 19), 20)  # the generation is caught up with first
+    history = history_of(job)
+
+    assert lasted(by_name(history.phases)["Suspended"]) == [(20, 20)]
+    assert by_name(history.phases)["Suspended"].bars[0].tone == "halted"
 
 
 def test_what_goes_on_ends_at_the_last_moment_on_record_and_is_open():
