@@ -59,7 +59,7 @@ def test_an_attempt_that_may_not_begin_yet_has_a_bar_of_no_length():
 
 def test_a_suspension_halts_the_phase_and_the_attempt():
     job = on(on(on(born(), 1), 3, data=DATA), 9)
-    job = on(on(edited(job, suspend=True), 19), 20)  # the generation is caught up with first
+    job = on(on(edited(job, suspend=True), 19), 20, released=True)  # what was edited is noted down first
     history = history_of(job)
 
     assert lasted(by_name(history.phases)["Suspended"]) == [(20, 20)]
