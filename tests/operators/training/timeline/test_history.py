@@ -59,7 +59,8 @@ def test_an_attempt_that_may_not_begin_yet_has_a_bar_of_no_length():
 
 def test_a_suspension_halts_the_phase_and_the_attempt():
     job = on(on(on(born(), 1), 3, data=DATA), 9)
-    job = on(on(edited(job, suspend=True), 19), 20, released=True)  # what was edited is noted down first
+    job = on(edited(job, suspend=True), 19)  # what was edited is noted down first
+    job = on(job, 20, observation=Active(None), halted=True)
     history = history_of(job)
 
     assert lasted(by_name(history.phases)["Suspended"]) == [(20, 20)]
