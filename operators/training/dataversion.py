@@ -14,13 +14,16 @@ import attrs
 
 from windlass.operators.errors import DataError, ExtraMissing
 from windlass.operators.training.files import canonical_json, sha256_of
+from windlass.operators.training.storage import is_remote, masked, options_for, scheme_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 __all__ = ("DataRecord", "Opened", "Refused", "is_panic", "judge", "resolve")
 
-_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_DETAIL_MAX: Final = 400
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @attrs.frozen
@@ -58,7 +61,7 @@ def resolve(uri: str, version: int | str, *, expected_table_id: str | None = Non
     with the reason TableNotFound, DataVersionNotFound, DataVersionExpired, TableIdMismatch, DataFilesMissing,
     TableCorrupt, UnsupportedTableFeature or TableUnreachable, and ExtraMissing without the library.
     """
-    if not (_SCHEME.match(uri) or uri.startswith("/")):
+    if not (scheme_of(uri) or uri.startswith("/")):
         raise DataError(f"data.uri: expected an absolute path or a URI, found {uri!r}", reason="TableNotFound")
     if version != "latest" and (isinstance(version, str) or version < 0):
         # The schema's rule says so too, but not every server evaluates rules.
@@ -104,7 +107,7 @@ def _refusal(uri: str, asked: Refused, *, version: int | None, newest: Opened | 
     kind = newest.kind if isinstance(newest, Refused) else asked.kind
     detail = newest.detail if isinstance(newest, Refused) else asked.detail
     if kind == "absent":
-        return DataError(f"there is no Delta table at {uri} ({detail})", reason="TableNotFound")
+        return DataError(f"there is no Delta table at {uri} ({detail}){_hint(uri)}", reason="TableNotFound")
     if kind == "unsupported":
         return DataError(
             f"{uri} needs a feature of Delta Lake that cannot be read: {detail}", reason="UnsupportedTableFeature"
@@ -115,20 +118,30 @@ def _refusal(uri: str, asked: Refused, *, version: int | None, newest: Opened | 
     return DataError(f"{what}: {detail}", reason="TableCorrupt")
 
 
+def _hint(uri: str) -> str:
+    if scheme_of(uri) in ("http", "https"):
+        return ": a server that speaks S3 or WebDAV is reached by s3:// or webdav:// and its address in the options"
+    if not is_remote(uri) and _ESCAPE.search(uri):
+        return f": the library takes {_ESCAPE.search(uri)[0]} for an escape, in paths too; rename the folder"  # type: ignore[index]
+    return ""
+
+
 def _open(uri: str, version: int | None) -> Opened | Refused:
     try:
         import deltalake  # noqa: PLC0415  (an extra, and slow to import)
     except ImportError as error:
         raise ExtraMissing("deltalake", needed_for="a Delta table", extra="delta") from error
     try:
-        table = deltalake.DeltaTable(uri, version=version)
+        options = options_for(uri)
+        table = deltalake.DeltaTable(uri, version=version, storage_options=options)
         return _opened(uri, table)
     except deltalake.exceptions.TableNotFoundError as error:
-        return Refused("absent", _first_line(error))
+        unknown = "Unknown scheme" in str(error)
+        return Refused("absent", f"the Delta library reads no {scheme_of(uri)}://" if unknown else _first_line(error))
     except deltalake.exceptions.DeltaError as error:
         return Refused(_kind(str(error)), _first_line(error))
     except OSError as error:
-        return Refused("unreachable", _first_line(error))
+        return Refused("absent" if _says_absent(str(error)) else "unreachable", _in_one_line(error))
     except OverflowError as error:
         return Refused("corrupt", f"version {version}: {error}")
     except BaseException as error:
@@ -169,7 +182,7 @@ def _opened(uri: str, table: "DeltaTable") -> Opened:
             }
         )
     )
-    missing = _missing(uri, [str(path) for path in paths])
+    missing = _missing(uri, [str(path) for path in paths], table)
     rows = 0 if missing else _count_rows(table, counts)
     record = DataRecord(uri, str(table.metadata().id), int(table.version()), digest, len(paths), rows)
     return Opened(record, missing=missing)
@@ -186,16 +199,29 @@ def _count_rows(table: "DeltaTable", counts: list[object]) -> int:
     return sum(int(str(value)) for batch in counted for value in batch.column("n").to_pylist())
 
 
-def _missing(uri: str, paths: list[str]) -> tuple[str, ...]:
-    """Local files that do not exist. Remote ones are not asked for one by one: reading them tells."""
-    if _SCHEME.match(uri) and not uri.startswith("file://"):
-        return ()
+def _missing(uri: str, paths: list[str], table: "DeltaTable") -> tuple[str, ...]:
+    """Files that do not exist. What lies elsewhere is listed once, and not asked for one by one."""
+    if is_remote(uri):
+        return tuple(sorted(str(path) for path in table.repair(dry_run=True)["files_removed"]))
     root = Path(unquote(uri.removeprefix("file://"))) if uri.startswith("file://") else Path(uri)
     # The log escapes some paths and not others, so a file is missing only if no reading of its name is there.
     return tuple(sorted(path for path in paths if not any((root / name).exists() for name in (path, unquote(path)))))
 
 
+def _says_absent(text: str) -> bool:
+    """Whether a store has said that there is no such bucket or container, which no second try brings."""
+    return "NoSuchBucket" in text or "ContainerNotFound" in text
+
+
+def _in_one_line(error: BaseException) -> str:
+    """The outermost and the innermost of the library's causes, which it draws as a tree with colours."""
+    text = _COLOURS.sub("", str(error))
+    causes = [" ".join(part.split()) for part in text.split("↳")]
+    told = causes if len(causes) < 3 else [causes[0], *causes[-2:]]
+    return masked("; ".join(filter(None, told)))[:_DETAIL_MAX]
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    text = lines[0] if lines else type(error).__name__
+    text = masked(lines[0]) if lines else type(error).__name__
     return text.removeprefix("Kernel error: ").removeprefix("Generic delta kernel error: ")

@@ -16,9 +16,10 @@ from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
+from windlass.operators.training.apart import resolve_apart
 from windlass.operators.training.archive import Archive, Ended
 from windlass.operators.training.children import Children
-from windlass.operators.training.dataversion import DataRecord, resolve
+from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
 from windlass.operators.training.gate.assembly import Judged, subject_of
@@ -189,7 +190,7 @@ class TrainingReconciler:
         )
 
     def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:
-        return resolve(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)
+        return resolve_apart(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)
 
     async def _observe(self, job: TrainingJob, bench: Workbench) -> Observation:
         run = _recorded(job)

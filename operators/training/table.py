@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from windlass.operators.errors import DataError
 from windlass.operators.training.dataversion import DataRecord, is_panic, resolve
+from windlass.operators.training.storage import is_remote, masked, options_for
 
 __all__ = ("Rows", "read_rows")
 
@@ -56,23 +57,32 @@ def _columns(record: DataRecord) -> dict[str, npt.NDArray[np.generic]]:
     from arro3.core import Table  # noqa: PLC0415  (comes with deltalake)
 
     try:
-        opened = deltalake.DeltaTable(record.uri, version=record.version)
+        options = options_for(record.uri)
+        opened = deltalake.DeltaTable(record.uri, version=record.version, storage_options=options)
         table = Table.from_arrow(deltalake.QueryBuilder().register("t", opened).execute("select * from t"))
     except FileNotFoundError as error:
         raise DataError(f"{record.uri} version {record.version}: {error}", reason="DataFilesMissing") from error
     except OSError as error:
-        raise DataError(f"{record.uri}: {error}", reason="TableUnreachable") from error
+        raise DataError(f"{record.uri}: {masked(str(error))}", reason="TableUnreachable") from error
     except BaseException as error:
         # The engine's errors share no root but Exception, and its panics not even that.
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
         raise DataError(
-            f"{record.uri} version {record.version} cannot be read: {error}", reason="TableCorrupt"
+            f"{record.uri} version {record.version} cannot be read: {masked(str(error))}",
+            reason=_reason_of(str(error), remote=is_remote(record.uri)),
         ) from error
     return {
         field.name: _numbers(field.name, table.column(field.name), record)
         for field in (table.schema.field(name) for name in table.schema.names)
     }
+
+
+def _reason_of(text: str, *, remote: bool) -> str:
+    """The engine wraps what the store said, and its words are all there is to go by."""
+    if not remote or "Object Store error" not in text:
+        return "TableCorrupt"
+    return "DataFilesMissing" if "404" in text or "not found" in text.lower() else "TableUnreachable"
 
 
 def _numbers(name: str, column: _Column, record: DataRecord) -> npt.NDArray[np.generic]:

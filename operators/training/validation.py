@@ -8,11 +8,12 @@ import attrs
 import numpy as np
 
 from windlass.operators.errors import EvaluationError
+from windlass.operators.training.apart import read_rows_apart
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.files import read_json, sha256_of
 from windlass.operators.training.runfolder import RunFolder
 from windlass.operators.training.split import held_out
-from windlass.operators.training.table import Rows, read_rows
+from windlass.operators.training.table import Rows
 from windlass.serving.errors import ServingError
 from windlass.serving.model import Model
 from windlass.serving.runtimes.base import Source
@@ -60,7 +61,7 @@ def evaluate(subject: Subject) -> Evaluation:
 
 
 def _held_out_rows(subject: Subject) -> Rows:
-    rows = read_rows(subject.data)
+    rows = read_rows_apart(subject.data)
     chosen = rows.take(held_out(rows.ids, seed=subject.seed, share=subject.holdout))
     recorded = (read_json(subject.folder.split) or {}).get("heldOut")
     if recorded != [int(row) for row in chosen.ids]:

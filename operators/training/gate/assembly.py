@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from windlass.operators.errors import CheckError, TrainingError
+from windlass.operators.training.apart import read_rows_apart
 from windlass.operators.training.config import parse_config
 from windlass.operators.training.gate.classifiers import onnx_classifier
 from windlass.operators.training.gate.local import LocalTrials, objective_of
@@ -19,7 +20,7 @@ from windlass.operators.training.gate.trials import TrialRunner
 from windlass.operators.training.learner import Learner, hyperparameters_of
 from windlass.operators.training.learners import LEARNERS
 from windlass.operators.training.split import held_out
-from windlass.operators.training.table import Rows, read_rows
+from windlass.operators.training.table import Rows
 from windlass.operators.training.validation import Subject as Trained
 from windlass.operators.training.validation import model_content
 from windlass.serving.errors import ServingError
@@ -45,7 +46,7 @@ def subject_of(judged: Judged) -> Subject:
     Raises DataError and EvaluationError as the evaluation does, and CheckError for a model that does not load.
     """
     trained = judged.trained
-    rows = read_rows(trained.data)
+    rows = read_rows_apart(trained.data)
     mask = held_out(rows.ids, seed=trained.seed, share=trained.holdout)
     evaluation, training = _sample(rows.take(mask)), _sample(rows.take(~mask))
     learner = _learner(judged)
