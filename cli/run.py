@@ -52,6 +52,13 @@ __all__ = ("command",)
     "--models", type=FOLDER, default=Path("windlass-models"), show_default=True,
     help="Model repository that training publishes into.",
 )  # fmt: skip
+@click.option(
+    "--allow-processes/--no-allow-processes", default=False, show_default=True,
+    help="Let whoever may create TrainingJobs run any command on this machine (executor process).",
+)  # fmt: skip
+@click.option(
+    "--runs-uri", metavar="URI", help="How trainers in the cluster reach the folder runs in --state; default: its path."
+)
 @click.option("--journal", type=FILE, help="Append every change of phase to this file.")
 @manager_options
 @click.option(
@@ -78,6 +85,8 @@ def command(
     promotion_urls: tuple[str, ...],
     state: Path,
     models: Path,
+    allow_processes: bool,
+    runs_uri: str | None,
     journal: Path | None,
     log_format: str,
     log_level: str,
@@ -97,7 +106,10 @@ def command(
     if training and manager.settings.dry_run:
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
     elif training:
-        built_in.append(_training(state, models, given["workers"]))
+        chosen = training_operator.TrainingSettings(
+            state=state.resolve(), models=models.resolve(), allow_processes=allow_processes, runs_uri=runs_uri
+        )
+        built_in.append(_training(chosen, given["workers"]))
     if promotion:
         built_in.append(_promotion(promotion_urls))
     add_all(manager, operators, built_in=built_in)
@@ -156,8 +168,7 @@ def _promotion(urls: tuple[str, ...]) -> Operator:
     return Operator("promotion", lambda manager: promotion_operator.setup(manager, settings))
 
 
-def _training(state: Path, models: Path, workers: int | None) -> Operator:
-    settings = training_operator.TrainingSettings(state=state.resolve(), models=models.resolve())
+def _training(settings: training_operator.TrainingSettings, workers: int | None) -> Operator:
     check_writable(settings.state, "--state")
     check_writable(settings.models, "--models")
     if workers is not None:

@@ -113,7 +113,9 @@ async def _up(options: _Options) -> int:
             except (Unauthorized, Forbidden) as error:
                 raise ManagerError(f"the API server at {cluster.server} refuses these credentials: {error}") from error
         manager = Manager(cluster=cluster, settings=Settings(grace_seconds=_GRACE_SECONDS))
-        setup(manager, TrainingSettings(state=folder.root, models=folder.models))
+        # On a cluster of others, who may create jobs is not for this machine to say.
+        allowed = given is None
+        setup(manager, TrainingSettings(state=folder.root, models=folder.models, allow_processes=allowed))
         view = stack.enter_context(view_for(progress=options.progress))
         await stack.enter_async_context(manager)
         ended = _watch(manager, view)

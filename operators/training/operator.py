@@ -3,6 +3,8 @@
 from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
 from windlass.operators.training.childwatch import ChildWatch
+from windlass.operators.training.executors.command import NAME as PROCESS
+from windlass.operators.training.executors.command import CommandExecutor
 from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.executors.kubernetes_job import KUBERNETES_JOB
 from windlass.operators.training.executors.mlp import MLP
@@ -27,6 +29,8 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     # The package offers them by entry points too, but a checkout that is not installed has none.
     for executor in (SOFTMAX, MLP, KUBERNETES_JOB, TRAINJOB, PYTORCHJOB, RAYJOB):
         settings.executors.register(executor.name, executor)
+    # Not an entry point: whether it may be used is for these settings to say, and for nothing that is installed.
+    settings.executors.register(PROCESS, CommandExecutor(settings.allow_processes), replace=True)
     channel = Channel("trainer")
     supervisor = Supervisor(channel.put, progress_seconds=settings.progress_seconds)
     manager.add(supervisor)

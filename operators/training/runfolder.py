@@ -135,8 +135,11 @@ class RunFolder:
             replace_file(self.config, config)
 
     @contextlib.contextmanager
-    def lock(self, *, timeout_seconds: float) -> Iterator[None]:
-        """Hold the run's lock. Raises RunFolderBusy if another process holds it after `timeout_seconds`. Blocks."""
+    def lock(self, *, timeout_seconds: float) -> Iterator[int]:
+        """Hold the run's lock; yields its descriptor, by which a child may hold it too. Blocks.
+
+        Raises RunFolderBusy if another process holds it after `timeout_seconds`.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         # Not inherited by children, so it is gone with this process, whatever kills it.
         handle = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -148,7 +151,7 @@ class RunFolder:
                         f"{self.path} is locked by another process after {timeout_seconds:g} s of waiting"
                     )
                 time.sleep(_POLL_SECONDS)
-            yield
+            yield handle
         finally:
             os.close(handle)
 

@@ -25,6 +25,7 @@ class TrainingSettings:
     concurrently. `executors` is the registry in which `spec.executor` is looked up, `checks` that of `spec.gate`.
     `runs_uri` is how trainers in the cluster name the folder of the runs, which they reach by storage that they share
     with this machine; None is its path here.
+    `allow_processes` lets whoever may create jobs run any command on this machine, as the user that runs the operator.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
@@ -34,6 +35,7 @@ class TrainingSettings:
     workers: int = 4
     executors: ExecutorRegistry[Any] = executors
     runs_uri: str | None = None
+    allow_processes: bool = False
     katib: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
     clock: Callable[[], datetime] = _now

@@ -6,7 +6,6 @@ what follows from its exit.
 """
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections import deque
@@ -20,6 +19,7 @@ from windlass.informers.keys import Key
 from windlass.operators.training.attemptlog import AttemptLog
 from windlass.operators.training.files import decode_object
 from windlass.operators.training.runfolder import Progress, RunFolder
+from windlass.operators.training.sessions import end_session
 
 __all__ = ("Exited", "Idle", "State", "Supervisor", "Working")
 
@@ -144,7 +144,8 @@ class Supervisor:
         child = self._children.get(run)
         if child is None:
             return
-        _kill(child.process)
+        if not child.ended.is_set():
+            end_session(child.process.pid)
         await child.ended.wait()
         if self._children.get(run) is child:
             del self._children[run]
@@ -161,7 +162,7 @@ class Supervisor:
             await child.process.wait()
         finally:
             if child.process.returncode is None:
-                _kill(child.process)
+                end_session(child.process.pid)
                 await child.process.wait()
             child.log.close()
             child.ended.set()
@@ -198,8 +199,3 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
         if not line:
             return
         yield line
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()

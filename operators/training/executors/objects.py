@@ -14,11 +14,9 @@ import attrs
 
 from windlass.informers.resources import Resource
 from windlass.operators.errors import TrainingError
-from windlass.operators.training.checkpoints import Identity
 from windlass.operators.training.executors.contract import (
     Active,
     Broken,
-    Done,
     Fault,
     Lost,
     NotStarted,
@@ -29,9 +27,9 @@ from windlass.operators.training.executors.contract import (
 from windlass.operators.training.executors.dressing import dressed, is_ours
 from windlass.operators.training.executors.environment import config_of, environment_of
 from windlass.operators.training.executors.exits import DELETED, Exit
-from windlass.operators.training.executors.foreign import prepare
-from windlass.operators.training.files import canonical_json, sha256_of
-from windlass.operators.training.runfolder import Failure, Progress, RunFolder, TrainingResult
+from windlass.operators.training.executors.foreign import Left, left_in, prepare, recorded
+from windlass.operators.training.files import canonical_json
+from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ChildReference, TrainingJobSpec
 
 if TYPE_CHECKING:
@@ -41,13 +39,11 @@ __all__ = (
     "AtWork",
     "Ended",
     "Finished",
-    "Left",
     "ObjectExecutor",
     "ObjectPlan",
     "Reading",
     "Waiting",
     "conclude",
-    "left_in",
 )
 
 Json = Mapping[str, Any]
@@ -97,16 +93,6 @@ class Ended:
 
 
 Reading = Waiting | AtWork | Finished | Ended
-
-
-@attrs.frozen
-class Left:
-    """What the run's folder says of one attempt: its last word, whether it began, and where another would go on."""
-
-    record: TrainingResult | Failure | None = None
-    begun: bool = False
-    step: int = 0
-    progress: Progress | None = None
 
 
 class ObjectExecutor:
@@ -198,7 +184,7 @@ _GONE: Final = Exit(None, DELETED, "somebody deleted it")
 def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) -> Observation:
     """What the attempt's object, if there is one, and the run's folder say together. Pure (A9, A11)."""
     if left.record is not None:
-        return _recorded(left.record)
+        return recorded(left.record)
     if child is None or reading is None:
         return _without_object(run, left)
     reference = _reference(child)
@@ -212,10 +198,6 @@ def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) 
     waiting = reading.why if isinstance(reading, Waiting) else ""
     own = reading.progress if isinstance(reading, AtWork) else None
     return Active(own or left.progress, reference, waiting)
-
-
-def _recorded(record: TrainingResult | Failure) -> Observation:
-    return Done(record) if isinstance(record, TrainingResult) else Broken(Fault(record.reason, record.message))
 
 
 def _without_object(run: Run, left: Left) -> Observation:
@@ -244,18 +226,3 @@ def _children(workbench: Workbench) -> "Children":
     if workbench.children is None:
         raise RuntimeError("a workbench without a cluster cannot carry out an executor of objects")
     return workbench.children
-
-
-def left_in(folder: RunFolder, run: Run, *, over: bool) -> Left:
-    """What the folder says of this attempt and of no other; the step only if it is `over`. Blocks."""
-    record = folder.result() or folder.failure()
-    if record is not None and record.attempt != run.op_id:
-        record = None  # (A11)
-    if isinstance(record, TrainingResult) and record.run != run.id:
-        record = None
-    step = 0
-    if over and record is None and folder.config.exists():  # digests of large checkpoints take their time
-        identity = Identity(run.id, run.data.files_sha256, sha256_of(folder.config.read_bytes()))
-        newest = folder.newest_checkpoint(identity)
-        step = 0 if newest is None else newest.step
-    return Left(record, folder.begun(run.attempt), step, folder.last_progress(run.op_id))

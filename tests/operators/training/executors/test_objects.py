@@ -1,16 +1,14 @@
 """What an attempt's object and the run's folder say together (A7, A9, A11)."""
 
-import json
-
 import attrs
 import pytest
 from attempts import RUN, job
 
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted
 from windlass.operators.training.executors.exits import Exit
-from windlass.operators.training.executors.objects import AtWork, Ended, Finished, Left, Waiting, conclude, left_in
-from windlass.operators.training.files import sha256_of
-from windlass.operators.training.runfolder import Failure, Progress, RunFolder, TrainingResult
+from windlass.operators.training.executors.foreign import Left
+from windlass.operators.training.executors.objects import AtWork, Ended, Finished, Waiting, conclude
+from windlass.operators.training.runfolder import Failure, Progress, TrainingResult
 from windlass.operators.training.types import ChildReference
 
 CHILD = ChildReference("batch/v1", "Job", "digits-0123456789ab-2", "job-uid")
@@ -85,70 +83,3 @@ def test_success_without_a_result_is_a_failure():
     found = conclude(RUN, job(), Finished(), NOTHING)
 
     assert found.fault == Fault("TrainerFailed", "Job digits-0123456789ab-2 ended without writing a result")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    made = RunFolder(tmp_path / RUN.id)
-    made.prepare(b"{}")
-    made.model.write_bytes(b"model")
-    return made
-
-
-def write_result(folder, **changes):
-    told = {"run": RUN.id, "attempt": RUN.op_id, "modelSha256": sha256_of(b"model"), "classes": [0, 1]}
-    told |= attrs.asdict(PROGRESS) | changes
-    (folder.path / "result.json").write_text(json.dumps(told))
-
-
-def test_a_result_counts_if_this_attempt_of_this_run_wrote_it(folder):
-    write_result(folder)
-
-    assert left_in(folder, RUN, over=False).record.model_sha256 == sha256_of(b"model")
-
-
-@pytest.mark.parametrize(
-    "changes", [{"run": "other"}, {"attempt": "of attempt 1"}, {"attempt": ""}, {"modelSha256": "x"}]
-)
-def test_a_result_of_anything_else_says_nothing(folder, changes):
-    """A11."""
-    write_result(folder, **changes)
-
-    assert left_in(folder, RUN, over=False).record is None
-
-
-@pytest.mark.parametrize(("attempt", "counts"), [(RUN.op_id, True), ("of attempt 1", False)])
-def test_a_failure_counts_if_this_attempt_wrote_it(folder, attempt, counts):
-    """A11."""
-    (folder.path / "failure.json").write_text(json.dumps({"reason": "Bad", "message": "why", "attempt": attempt}))
-
-    assert counts == (left_in(folder, RUN, over=False).record is not None)
-
-
-def test_progress_is_that_of_this_attempt_alone(folder):
-    """A11: an earlier attempt that writes on does not move the bar."""
-    lines = [{**attrs.asdict(PROGRESS), "step": step, "attempt": whose} for step, whose in
-             ((10, RUN.op_id), (20, RUN.op_id), (900, "of attempt 1"), (901, ""))]  # fmt: skip
-    folder.progress_log.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"half a li')
-
-    assert left_in(folder, RUN, over=False).progress.step == 20
-
-
-def test_a_long_log_is_read_from_its_end(folder):
-    line = json.dumps({**attrs.asdict(PROGRESS), "attempt": RUN.op_id})
-    folder.progress_log.write_text(f"{line}\n" * 5000 + line.replace('"step": 10', '"step": 77') + "\n")
-
-    assert left_in(folder, RUN, over=False).progress.step == 77
-
-
-def test_the_step_to_go_on_from_is_looked_for_only_when_the_attempt_is_over(folder):
-    """Digests of large checkpoints take their time."""
-    saved = folder.checkpoints / "0000000007"
-    saved.mkdir(parents=True)
-    (saved / "w.bin").write_bytes(b"weights")
-    manifest = {"run": RUN.id, "dataSha256": RUN.data.files_sha256, "configSha256": sha256_of(b"{}"), "step": 7}
-    manifest["files"] = {"w.bin": {"size": 7, "sha256": sha256_of(b"weights")}}
-    (saved / "manifest.json").write_text(json.dumps(manifest))
-
-    assert left_in(folder, RUN, over=True).step == 7
-    assert left_in(folder, RUN, over=False).step == 0
