@@ -49,10 +49,10 @@ class CommandPlan:
 
 @attrs.frozen
 class CommandExecutor(ProcessExecutor):
-    """See TrainingExecutor. `allowed` is the owner's word."""
+    """See TrainingExecutor. `allowed` is the owner's word; a subclass that chooses the command itself may give it."""
 
     allowed: bool = False
-    name: str = attrs.field(default=NAME, init=False)
+    name: str = NAME
 
     def check(self, spec: TrainingJobSpec) -> None:
         """See TrainingExecutor.check. Raises ExecutorNotAllowed too."""
