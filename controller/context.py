@@ -165,10 +165,15 @@ class Context:
         target = Target(resource, key, cached)
         return await create_or_patch(self.api, target, owned, field_manager=self.services.field_manager)
 
-    async def delete(self, kind: Kind, key: Key, *, uid: str | None = None) -> bool:
-        """Ask for the object's deletion; returns False if it was gone already. `uid` guards against a namesake."""
+    async def delete(
+        self, kind: Kind, key: Key, *, uid: str | None = None, resource_version: str | None = None
+    ) -> bool:
+        """Ask for the object's deletion; returns False if it was gone already.
+
+        `uid` guards against a namesake, `resource_version` against an object that is not as it was read: Conflict.
+        """
         try:
-            await self.api.delete(kind, key, uid=uid)
+            await self.api.delete(kind, key, uid=uid, resource_version=resource_version)
         except NotFound:
             return False
         return True

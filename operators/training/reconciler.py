@@ -14,6 +14,7 @@ import attrs
 from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
+from windlass.manifests.rbac import needs
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
@@ -44,6 +45,8 @@ _STILL_ENDING_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
+@needs(TrainingJob, "patch", "delete")
+@needs(TrainingJob, "patch", subresource="status")
 class TrainingReconciler:
     """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
 
@@ -100,6 +103,9 @@ class TrainingReconciler:
                 return Result.after(decisions.LOOK_AGAIN_SECONDS)
             case decisions.AddFinalizer():
                 await ctx.add_finalizer(job, FINALIZER)
+            case decisions.Expire():
+                meta = job.metadata
+                await ctx.delete(TrainingJob, job.key, uid=meta.uid, resource_version=meta.resource_version)
             case decisions.ReleaseFinalizer():
                 await ctx.remove_finalizer(job, FINALIZER)
                 self._told.pop(job.metadata.uid, None)

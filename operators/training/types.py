@@ -135,6 +135,8 @@ class TrainingJobSpec:
     to know. With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
     `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew: `suspend`
     ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends the job.
+    Training that takes longer than `activeDeadlineSeconds`, counted anew each time it goes on, fails the job; and
+    `ttlSecondsAfterFinished` after its end the job is deleted, of which its model, its card and its records stay.
     """
 
     data: DataReference
@@ -151,6 +153,8 @@ class TrainingJobSpec:
     suspend: bool = False
     cancel: bool = False
     retries: Retries = Retries()
+    active_deadline_seconds: Annotated[int | None, Minimum(1)] = None
+    ttl_seconds_after_finished: Annotated[int | None, Minimum(0)] = None
 
 
 @attrs.frozen
@@ -167,7 +171,7 @@ class ChildReference:
 class RunStatus:
     """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
 
-    `generation` is the one with which the life began.
+    `generation` is the one with which the life began; `activeSince` when training began or last went on.
     `waiting` is what keeps the attempt from work, if anything does.
     """
 
@@ -179,6 +183,7 @@ class RunStatus:
     failures: int
     started_at: datetime
     resumed_from_step: int = 0
+    active_since: datetime | None = None
     finished_at: datetime | None = None
     waiting: str = ""
 
@@ -255,7 +260,7 @@ class TrainingJobStatus:
 
     `phase` repeats the conditions in one word; `runs` counts the runs that were begun; `attempts` are the last ones at
     the present run, and `journal` has the last changes of phase, the oldest first. `lifeGeneration` is the generation
-    with which this life began, `workDigest` is of the work that it is about.
+    with which this life began, `workDigest` is of the work that it is about, and `finishedAt` when it came to its end.
     """
 
     observed_generation: int = 0
@@ -271,6 +276,7 @@ class TrainingJobStatus:
     gate: GateStatus | None = None
     model: ModelStatus | None = None
     runs: int = 0
+    finished_at: datetime | None = None
     journal: tuple[JournalEntry, ...] = ()
 
 

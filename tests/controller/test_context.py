@@ -129,11 +129,13 @@ class FakeServer:
         self.requests.append(("apply", body, field_manager))
         return self.put(resource, body)
 
-    async def delete(self, kind, key, *, uid=None):
+    async def delete(self, kind, key, *, uid=None, resource_version=None):
         resource = getattr(kind, "__windlass_resource__", kind)
         found = self._find(resource, key)
         if uid not in (None, found["metadata"]["uid"]):
             raise Conflict(409, "Conflict", "the uid is another")
+        if resource_version not in (None, found["metadata"]["resourceVersion"]):
+            raise Conflict(409, "Conflict", "the version is another")
         del self.objects[resource, key]
 
     async def patch(self, resource, key, patch, *, type, subresource=None, field_manager=None):  # noqa: A002
@@ -247,12 +249,14 @@ async def test_writing_a_kind_that_was_not_registered_is_an_error_that_names_it(
         await context(FakeServer()).apply({"apiVersion": "x/v1", "kind": "Widget", "metadata": {"name": "w"}})
 
 
-async def test_deleting_says_whether_there_was_anything_and_minds_the_uid():
+async def test_deleting_says_whether_there_was_anything_and_minds_uid_and_version():
     server = FakeServer()
     lamp(server)
     ctx = context(server)
     with pytest.raises(Conflict):
         await ctx.delete(Lamp, KEY, uid="another")
+    with pytest.raises(Conflict):
+        await ctx.delete(Lamp, KEY, uid="uid-a", resource_version="another")
     assert await ctx.delete(Lamp, KEY, uid="uid-a") is True
     assert await ctx.delete(Lamp, KEY) is False
 

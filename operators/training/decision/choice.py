@@ -8,6 +8,7 @@ from typing import Final
 
 from windlass.operators.training import phases
 from windlass.operators.training.decision.acceptance import accept, verify
+from windlass.operators.training.decision.deadlines import outlive
 from windlass.operators.training.decision.facts import (
     FINALIZER,
     AddFinalizer,
@@ -36,7 +37,7 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
     if same_life(job) and job.status.observed_generation != job.metadata.generation:
         return catch_up(job, facts)
     if phases.MACHINE.is_final(phase):
-        return Wait()
+        return outlive(job, facts)
     if FINALIZER not in job.metadata.finalizers:
         return AddFinalizer()
     return steer(job, facts, phase) or _BY_PHASE[phase](job, facts)

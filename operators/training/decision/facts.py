@@ -24,6 +24,7 @@ __all__ = (
     "Decision",
     "Discard",
     "Evaluate",
+    "Expire",
     "Facts",
     "Halt",
     "Judge",
@@ -75,6 +76,11 @@ class AddFinalizer:
 @attrs.frozen
 class ReleaseFinalizer:
     """Nothing of the job is left on this machine but what it published."""
+
+
+@attrs.frozen
+class Expire:
+    """Delete the job, which ended long enough ago."""
 
 
 @attrs.frozen
@@ -151,4 +157,4 @@ class Wait:
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
 Question = Discard | Halt | Release | Verify | Observe | Evaluate | Judge | Publish
-Decision = AddFinalizer | ReleaseFinalizer | Start | Write | Retry | Wait | Question
+Decision = AddFinalizer | ReleaseFinalizer | Expire | Start | Write | Retry | Wait | Question

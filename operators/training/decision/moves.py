@@ -58,7 +58,9 @@ def move(job: TrainingJob, facts: Facts, event: str, observed: Condition, **chan
         stamped = attrs.evolve(one, observed_generation=job.metadata.generation)
         conditions = conditions.set(stamped, now=facts.now)
     journal = (*job.status.journal, _entry(job, facts, event, target))[-JOURNAL_LENGTH_MAX:]
-    return Write(attrs.evolve(job.status, phase=target, conditions=tuple(conditions), journal=journal, **changes))
+    ended_at = next_second(facts.now) if final else None
+    known = {"phase": target, "conditions": tuple(conditions), "journal": journal, "finished_at": ended_at}
+    return Write(attrs.evolve(job.status, **known, **changes))
 
 
 def _entry(job: TrainingJob, facts: Facts, event: str, target: str) -> JournalEntry:

@@ -3,6 +3,8 @@
 This module does not know what becomes of a trained model.
 """
 
+import math
+
 import attrs
 
 from windlass.operators.training import phases
@@ -13,10 +15,12 @@ from windlass.operators.training.decision.attempts import (
     open_attempt,
     pause,
 )
+from windlass.operators.training.decision.deadlines import seconds_left
 from windlass.operators.training.decision.facts import (
     LOOK_AGAIN_SECONDS,
     Decision,
     Facts,
+    Halt,
     Observe,
     Release,
     Retry,
@@ -41,7 +45,8 @@ def begin(job: TrainingJob, facts: Facts) -> Decision:
     run = run_id(job.metadata.uid, job.status.life_generation)
     running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
     if job.status.run is not None and job.status.run.id == run:
-        return move(job, facts, "start", running)
+        goes_on = attrs.evolve(job.status.run, active_since=next_second(facts.now))
+        return move(job, facts, "start", running, run=goes_on)
     intent = RunStatus(
         id=run,
         generation=job.status.life_generation,
@@ -50,6 +55,7 @@ def begin(job: TrainingJob, facts: Facts) -> Decision:
         attempt=1,
         failures=0,
         started_at=whole_second(facts.now),
+        active_since=next_second(facts.now),
     )
     begun = open_attempt(attrs.evolve(job.status, runs=job.status.runs + 1), intent, at=intent.started_at)
     return move(attrs.evolve(job, status=begun), facts, "start", running)
@@ -65,15 +71,28 @@ def follow(job: TrainingJob, facts: Facts) -> Decision:
     seen = facts.observation
     if seen is None:
         return Observe()
-    if attempt.suspended and not isinstance(seen, Lost | Broken | Done):
-        return Write(evolve_attempt(job.status, suspended=False))
-    return _go_on(job, facts, run, seen=seen)
+    left = math.inf if isinstance(seen, Done | Broken) else seconds_left(job, facts.now)
+    if left == 0:
+        return _overdue(job, facts)
+    decision = _go_on(job, facts, run, seen=seen)
+    return Wait(min(decision.seconds or left, left)) if isinstance(decision, Wait) else decision
+
+
+def _overdue(job: TrainingJob, facts: Facts) -> Decision:
+    if not facts.halted:
+        return Halt(for_good=True)
+    fault = Fault("DeadlineExceeded", f"training took longer than {job.spec.active_deadline_seconds} s")
+    ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
+    return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
 
 
 def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation) -> Decision:
+    attempt = job.status.attempts[-1]
+    if attempt.suspended and isinstance(seen, NotStarted | Active):
+        return Write(evolve_attempt(job.status, suspended=False))
     match seen:
         case NotStarted():
-            early = (job.status.attempts[-1].started_at - facts.now).total_seconds()
+            early = (attempt.started_at - facts.now).total_seconds()
             return Start() if early <= 0 else Wait(early)
         case Active() as active:
             return _show(job, run, active)

@@ -13,6 +13,8 @@ from windlass.operators.training.types import Output, Retries, TrainingJob, Trai
 STEERED = {
     "suspend": True,
     "cancel": True,
+    "active_deadline_seconds": 60,
+    "ttl_seconds_after_finished": 60,
     "retries": Retries(limit=0, base=timedelta(0)),
 }
 WORK = {

@@ -77,6 +77,9 @@ class House:
     async def delete(self):
         """Delete the job and wait until it is gone."""
         await self.api.delete(TrainingJob, KEY)
+        await self.gone()
+
+    async def gone(self):
         async with asyncio.timeout(20):
             with contextlib.suppress(NotFound):
                 while True:
@@ -274,7 +277,20 @@ async def test_a_suspended_job_has_no_trainer_and_goes_on_from_its_checkpoint_un
         await home.patch(retryGeneration=1, hyperparameters={"epochs": 10})
         status = await home.until(lambda status: status.phase == "Succeeded")
         assert (status.runs, status.life_generation, len(status.attempts)) == (2, 6, 1)
-        await home.delete()  # the next job of this name on a shared server is another test's
+
+        await home.patch(ttlSecondsAfterFinished=0)
+        await home.gone()
+        assert (list((tmp_path / "state" / "runs").iterdir()), [*scan(tmp_path / "models")]) == ([], ["digits"])
+
+
+async def test_a_training_that_takes_too_long_ends_with_its_trainer(tmp_path):
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(hyperparameters={"epochs": 1_000_000}, activeDeadlineSeconds=1)
+
+        status = await home.ended()
+
+        assert (status.phase, reason_of(status, "Trained")) == ("Failed", "DeadlineExceeded")
+        assert (_trainers(status), status.attempts[0].outcome) == ([], "Failed")
 
 
 CONTROLLER = """

@@ -1,6 +1,7 @@
 """The real reconciler, killed between any two effects: one run, one version, one Event a transition (G1-G3, A8)."""
 
 import itertools
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -82,6 +83,31 @@ def test_a_deletion_killed_at_every_effect_leaves_nothing_but_the_published_mode
 
         assert (world.job.metadata.finalizers, world.folders) == ((), {})
         assert len(world.versions) == 1
+        if not killed:
+            break
+
+    assert moment > 2
+
+
+def test_a_finished_job_that_deletes_itself_leaves_its_model_wherever_it_is_killed(world):
+    """G6: and never while somebody has just edited it."""
+    for moment in range(1, 50):
+        world = World()
+        world.settle()
+        world.edit_spec(ttl_seconds_after_finished=60)
+        world.reconcile()
+        world.edit_spec(suspend=True)
+        world.lagging = True
+        assert world.reconcile(), "the edit that it had not seen is a conflict"
+        assert world.job.metadata.deletion_timestamp is None
+        world.kill_at(moment)
+        killed = False
+        for _ in range(5):
+            world.now += timedelta(minutes=1)
+            killed |= world.reconcile()
+
+        assert world.job.metadata.deletion_timestamp is not None
+        assert (world.job.metadata.finalizers, world.folders, len(world.versions)) == ((), {}, 1)
         if not killed:
             break
 

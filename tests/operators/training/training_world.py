@@ -100,7 +100,7 @@ class World:
         key = self.job.metadata.key
         context = SimpleNamespace(
             get=self.get, status=self.status, event=self.event, add_finalizer=self.add_finalizer,
-            remove_finalizer=self.remove_finalizer, log=logging.getLogger("test"),
+            remove_finalizer=self.remove_finalizer, delete=self.expire, log=logging.getLogger("test"),
             services=SimpleNamespace(identity="tests"),
         )  # fmt: skip
         try:
@@ -152,6 +152,14 @@ class World:
 
     async def remove_finalizer(self, obj, name):
         self.effect(lambda: self.store(attrs.evolve(self.job, metadata=attrs.evolve(self.job.metadata, finalizers=()))))
+
+    async def expire(self, kind, key, *, uid, resource_version):
+        def delete():
+            if (uid, resource_version) != (self.job.metadata.uid, self.job.metadata.resource_version):
+                raise Conflict(409, "Conflict", "the object was changed")
+            self.delete()
+
+        self.effect(delete)
 
     # The executor.
 
