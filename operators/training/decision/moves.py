@@ -59,8 +59,8 @@ def move(job: TrainingJob, facts: Facts, event: str, observed: Condition, **chan
         conditions = conditions.set(stamped, now=facts.now)
     journal = (*job.status.journal, _entry(job, facts, event, target))[-JOURNAL_LENGTH_MAX:]
     ended_at = next_second(facts.now) if final else None
-    known = {"phase": target, "conditions": tuple(conditions), "journal": journal, "finished_at": ended_at}
-    return Write(attrs.evolve(job.status, **known, **changes))
+    after = attrs.evolve(job.status, phase=target, conditions=tuple(conditions), journal=journal, finished_at=ended_at)
+    return Write(attrs.evolve(after, **changes))
 
 
 def _entry(job: TrainingJob, facts: Facts, event: str, target: str) -> JournalEntry:
