@@ -14,7 +14,7 @@ import click
 
 from windlass.informers.errors import ConfigError
 
-__all__ = ("FILE", "FOLDER", "NAME", "PORT", "SERVICE", "check_writable", "usable_kubeconfig")
+__all__ = ("FILE", "FOLDER", "NAME", "PORT", "QUEUE", "SERVICE", "check_writable", "usable_kubeconfig")
 
 
 class _GivenPath(click.Path):
@@ -43,6 +43,18 @@ class _Name(click.types.StringParamType):
         return str(value)
 
 
+class _Queue(click.ParamType[tuple[str, int]]):
+    name = "queue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        name, _, places = str(value).partition("=")
+        if not (_LABEL.fullmatch(name) and places.isascii() and places.isdecimal() and 0 < int(places) < 1_000_000):
+            self.fail(f"expected NAME=PLACES such as default=4, at least one place, found {value!r}", param, ctx)
+        return name, int(places)
+
+
 class _Service(click.types.StringParamType):
     name = "service"
 
@@ -56,6 +68,7 @@ class _Service(click.types.StringParamType):
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 NAME: Final = _Name()
 SERVICE: Final = _Service()
+QUEUE: Final = _Queue()
 PORT: Final = _Port()
 FOLDER: Final = _GivenPath(file_okay=False, path_type=Path)
 FILE: Final = _GivenPath(dir_okay=False, path_type=Path)

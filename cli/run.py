@@ -19,7 +19,7 @@ import click
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, add_all
-from windlass.cli.options import FILE, FOLDER, NAME, check_writable, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, NAME, QUEUE, check_writable, usable_kubeconfig
 from windlass.cli.settings import in_options, manager_options, settings_of
 from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
@@ -59,6 +59,10 @@ __all__ = ("command",)
 @click.option(
     "--runs-uri", metavar="URI", help="How trainers in the cluster reach the folder runs in --state; default: its path."
 )
+@click.option(
+    "--queue", "queues", type=QUEUE, multiple=True, metavar="NAME=PLACES",
+    help="Let so many jobs of a queue train at once; may be repeated.  [default: no limit]",
+)  # fmt: skip
 @click.option("--journal", type=FILE, help="Append every change of phase to this file.")
 @manager_options
 @click.option(
@@ -87,6 +91,7 @@ def command(
     models: Path,
     allow_processes: bool,
     runs_uri: str | None,
+    queues: tuple[tuple[str, int], ...],
     journal: Path | None,
     log_format: str,
     log_level: str,
@@ -107,7 +112,11 @@ def command(
         click.echo("windlass: the training operator takes no part in a dry run: it starts processes", err=True)
     elif training:
         chosen = training_operator.TrainingSettings(
-            state=state.resolve(), models=models.resolve(), allow_processes=allow_processes, runs_uri=runs_uri
+            state=state.resolve(),
+            models=models.resolve(),
+            allow_processes=allow_processes,
+            runs_uri=runs_uri,
+            queues=dict(queues),
         )
         built_in.append(_training(chosen, given["workers"]))
     if promotion:

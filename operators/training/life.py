@@ -15,7 +15,17 @@ from windlass.statemachine.journal import digest
 __all__ = ("STEERING", "same_life", "work_digest")
 
 # What says when and how often to try, and whether to; everything else says what comes out of it.
-STEERING: Final = frozenset({"active_deadline_seconds", "cancel", "retries", "suspend", "ttl_seconds_after_finished"})
+STEERING: Final = frozenset(
+    {
+        "active_deadline_seconds",
+        "cancel",
+        "priority",
+        "queue",
+        "retries",
+        "suspend",
+        "ttl_seconds_after_finished",
+    }
+)
 
 
 def work_digest(spec: TrainingJobSpec) -> str:

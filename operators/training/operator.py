@@ -1,7 +1,10 @@
 """The training operator is one controller, with owners of processes, gates and watches, given to a caller's manager."""
 
+from windlass.controller.handlers import Watch
 from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
+from windlass.informers.keys import Key
+from windlass.informers.store import Change
 from windlass.operators.training.childwatch import ChildWatch
 from windlass.operators.training.executors.command import NAME as PROCESS
 from windlass.operators.training.executors.command import CommandExecutor
@@ -44,4 +47,15 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     manager.add(watch)
     workbench = Workbench(supervisor, settings.runs, settings.runs_uri or "", watch)
     reconciler = TrainingReconciler(settings, workbench, judging)
-    manager.controller(reconciler, for_=TrainingJob, sources=(channel,), workers=settings.workers, name="training")
+
+    def freed(change: Change) -> list[Key]:
+        return reconciler.places.freed(change, lambda: manager.cache.list(TrainingJob))
+
+    manager.controller(
+        reconciler,
+        for_=TrainingJob,
+        watches=(Watch(TrainingJob, freed),),
+        sources=(channel,),
+        workers=settings.workers,
+        name="training",
+    )

@@ -19,7 +19,7 @@ CHILDREN: Final[tuple[Resource, ...]] = (Job, TRAIN_JOB, PYTORCH_JOB, RAY_JOB)
 """The kinds of objects that do the work of an attempt."""
 
 NEEDS: Final = (
-    Need.on(TrainingJob, "patch"),
+    Need.on(TrainingJob, "patch", "delete"),
     Need.on(TrainingJob, "patch", subresource="status"),
     # Some clusters ask this of whoever says that an owner must not go before what it owns.
     Need.on(TrainingJob, "update", subresource="finalizers"),

@@ -14,7 +14,7 @@ import attrs
 from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
-from windlass.manifests.rbac import needs
+from windlass.informers.resources import resource_of
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
@@ -32,6 +32,7 @@ from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import NEEDS
 from windlass.operators.training.publish import Artefact, Published, publish
+from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import TrainingResult
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.story import recent, tellings
@@ -40,13 +41,12 @@ from windlass.operators.training.validation import Evaluation, Subject, evaluate
 
 __all__ = ("TrainingReconciler",)
 
-_STEPS_MAX: Final = 8  # decisions in one run of a key; the longest way is three
+_JOBS: Final = resource_of(TrainingJob)
+_STEPS_MAX: Final = 8  # decisions in one run of a key; the longest way is four
 _STILL_ENDING_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
-@needs(TrainingJob, "patch", "delete")
-@needs(TrainingJob, "patch", subresource="status")
 class TrainingReconciler:
     """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
 
@@ -56,6 +56,7 @@ class TrainingReconciler:
         self._settings = settings
         self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
+        self.places = Places(settings.queues)
         self._told: dict[str, set[str]] = {}  # by the job's uid: the Events this process has told
         self._executors: dict[str, TrainingExecutor] = {}  # found so far, because looking one up reads the disk
 
@@ -69,8 +70,12 @@ class TrainingReconciler:
             self._tell(ctx, job)
         if job.status.run is not None and current_phase(job) != "Validating":
             self._judging.forget(job.status.run.id)  # its verdict is on record, or nobody wants it any more
+        if current_phase(job) != "Queued":
+            self.places.leave(job.metadata.uid)
         bench = self._bench(ctx, job)
         refusal = await self._refusal(job, bench) if current_phase(job) in ("Pending", "Queued") else None
+        if refusal is not None:
+            self.places.stand_aside(job.metadata.uid)
         facts = Facts(
             now=now,
             writer=ctx.services.identity,
@@ -124,6 +129,8 @@ class TrainingReconciler:
         match question:
             case decisions.Verify(table_id):
                 learnt["data"] = await _in_thread(lambda: self._verify(job, table_id))
+            case decisions.Enter():
+                learnt["place"] = await self._enter(ctx, job)
             case decisions.Observe():
                 learnt["observation"] = await self._observe(job, self._bench(ctx, job))
             case decisions.Evaluate():
@@ -143,6 +150,12 @@ class TrainingReconciler:
                     await self._discard(job, run, self._bench(ctx, job))
                 learnt["discarded"] = facts.discarded | set(runs)
         return attrs.evolve(facts, **learnt)
+
+    async def _enter(self, ctx: Context, job: TrainingJob) -> Place:
+        queue = job.spec.queue
+        if not self.places.limited(queue):
+            return Admitted()
+        return self.places.enter(job.metadata.uid, queue, await ctx.list(_JOBS))
 
     def _tell(self, ctx: Context, job: TrainingJob) -> None:
         """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""

@@ -1,6 +1,6 @@
 """What an operator's owner decides, and no custom resource can: where runs and models lie, and what may be used."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class TrainingSettings:
     `runs_uri` is how trainers in the cluster name the folder of the runs, which they reach by storage that they share
     with this machine; None is its path here.
     `allow_processes` lets whoever may create jobs run any command on this machine, as the user that runs the operator.
+    `queues` says how many jobs of a queue may train at once; the queue `default` has no limit unless it is here.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
@@ -36,6 +37,7 @@ class TrainingSettings:
     executors: ExecutorRegistry[Any] = executors
     runs_uri: str | None = None
     allow_processes: bool = False
+    queues: Mapping[str, int] = attrs.field(factory=dict)
     katib: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
     clock: Callable[[], datetime] = _now

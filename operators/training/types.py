@@ -135,6 +135,7 @@ class TrainingJobSpec:
     to know. With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
     `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew: `suspend`
     ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends the job.
+    In its `queue` the job waits for a place behind those of greater `priority` and behind older ones of the same.
     Training that takes longer than `activeDeadlineSeconds`, counted anew each time it goes on, fails the job; and
     `ttlSecondsAfterFinished` after its end the job is deleted, of which its model, its card and its records stay.
     """
@@ -153,6 +154,8 @@ class TrainingJobSpec:
     suspend: bool = False
     cancel: bool = False
     retries: Retries = Retries()
+    queue: Annotated[str, MinLength(1), MaxLength(63), Pattern(_DNS_LABEL)] = "default"
+    priority: Annotated[int, Minimum(-1_000_000_000), Maximum(1_000_000_000)] = 0
     active_deadline_seconds: Annotated[int | None, Minimum(1)] = None
     ttl_seconds_after_finished: Annotated[int | None, Minimum(0)] = None
 
@@ -171,7 +174,8 @@ class ChildReference:
 class RunStatus:
     """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
 
-    `generation` is the one with which the life began; `activeSince` when training began or last went on.
+    `generation` is the one with which the life began; `activeSince` when training began or last went on, and
+    `queue` the one that gave it its place.
     `waiting` is what keeps the attempt from work, if anything does.
     """
 
@@ -184,6 +188,7 @@ class RunStatus:
     started_at: datetime
     resumed_from_step: int = 0
     active_since: datetime | None = None
+    queue: str = ""
     finished_at: datetime | None = None
     waiting: str = ""
 
@@ -297,6 +302,7 @@ class TrainingJobStatus:
         Column(
             "Model", ".status.model.version", type="integer", priority=1, description="the version that was published"
         ),
+        Column("Queue", ".spec.queue", priority=1),
         Column("Age", ".metadata.creationTimestamp", type="date"),
     ),
 )

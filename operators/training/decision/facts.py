@@ -13,16 +13,19 @@ from windlass.operators.training.executors.contract import Fault, Observation
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import GateStatus
 from windlass.operators.training.publish import Published
+from windlass.operators.training.queues.places import Place
 from windlass.operators.training.types import TrainingJobStatus
 from windlass.operators.training.validation import Evaluation
 
 __all__ = (
     "FINALIZER",
     "LOOK_AGAIN_AT_THE_GATE_SECONDS",
+    "LOOK_AGAIN_IN_THE_QUEUE_SECONDS",
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
     "Decision",
     "Discard",
+    "Enter",
     "Evaluate",
     "Expire",
     "Facts",
@@ -42,6 +45,7 @@ __all__ = (
 
 FINALIZER: Final = "ai.windlass.dev/training-run"
 LOOK_AGAIN_SECONDS: Final = 5.0  # a trainer's end wakes the job at once; this is for a wake-up that was lost
+LOOK_AGAIN_IN_THE_QUEUE_SECONDS: Final = 30.0  # a place given back wakes it; this keeps the position fresh
 LOOK_AGAIN_AT_THE_GATE_SECONDS: Final = 30.0  # so does a verdict; looking again costs an evaluation
 
 
@@ -62,6 +66,7 @@ class Facts:
     halted: bool = False
     released: bool = False
     data: DataRecord | Fault | None = None
+    place: Place | None = None
     observation: Observation | None = None
     evaluation: Evaluation | Fault | None = None
     gate: GateStatus | Deliberating | Fault | None = None
@@ -107,6 +112,11 @@ class Verify:
     """Resolve and verify the data version, then decide again. `expected_table_id` is None when any table will do."""
 
     expected_table_id: str | None
+
+
+@attrs.frozen
+class Enter:
+    """Ask for a place in the job's queue, then decide again."""
 
 
 @attrs.frozen
@@ -156,5 +166,5 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Halt | Release | Verify | Observe | Evaluate | Judge | Publish
+Question = Discard | Enter | Halt | Release | Verify | Observe | Evaluate | Judge | Publish
 Decision = AddFinalizer | ReleaseFinalizer | Expire | Start | Write | Retry | Wait | Question

@@ -17,8 +17,10 @@ from windlass.operators.training.decision.attempts import (
 )
 from windlass.operators.training.decision.deadlines import seconds_left
 from windlass.operators.training.decision.facts import (
+    LOOK_AGAIN_IN_THE_QUEUE_SECONDS,
     LOOK_AGAIN_SECONDS,
     Decision,
+    Enter,
     Facts,
     Halt,
     Observe,
@@ -28,9 +30,17 @@ from windlass.operators.training.decision.facts import (
     Wait,
     Write,
 )
-from windlass.operators.training.decision.moves import fail, fail_or_retry, move, next_second, whole_second
+from windlass.operators.training.decision.moves import (
+    fail,
+    fail_or_retry,
+    move,
+    next_second,
+    say,
+    whole_second,
+)
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
 from windlass.operators.training.identity import operation_id, run_id
+from windlass.operators.training.queues.places import Admitted, Standing, Unknown
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ProgressStatus, RunStatus, TrainingJob
 from windlass.statemachine.conditions import Condition
@@ -39,13 +49,32 @@ __all__ = ("begin", "follow")
 
 
 def begin(job: TrainingJob, facts: Facts) -> Decision:
-    """Put the run on record, or take up again the one that was suspended."""
+    """Wait for a place in the queue; then put the run on record, or take up again the one that was suspended."""
     if facts.refusal is not None:
         return fail_or_retry(job, facts, phases.TRAINED, facts.refusal)
+    match facts.place:
+        case None:
+            return Enter()
+        case Standing(position, taken, places):
+            waiting = f"position {position} in queue {job.spec.queue}: {taken} of {places} places are taken"
+            return _wait_for_a_place(job, facts, Condition(phases.TRAINED, "Unknown", "Queued", waiting))
+        case Unknown(known):
+            waiting = f"there is no queue {job.spec.queue!r}; known: {', '.join(known)}"
+            return _wait_for_a_place(job, facts, Condition(phases.TRAINED, "Unknown", "QueueNotFound", waiting))
+        case Admitted():
+            return _start(job, facts)
+
+
+def _wait_for_a_place(job: TrainingJob, facts: Facts, waiting: Condition) -> Decision:
+    return say(job, facts, waiting) or Wait(LOOK_AGAIN_IN_THE_QUEUE_SECONDS)
+
+
+def _start(job: TrainingJob, facts: Facts) -> Decision:
     run = run_id(job.metadata.uid, job.status.life_generation)
     running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
-    if job.status.run is not None and job.status.run.id == run:
-        goes_on = attrs.evolve(job.status.run, active_since=next_second(facts.now))
+    since, before = next_second(facts.now), job.status.run
+    if before is not None and before.id == run:
+        goes_on = attrs.evolve(before, active_since=since, queue=job.spec.queue)
         return move(job, facts, "start", running, run=goes_on)
     intent = RunStatus(
         id=run,
@@ -55,7 +84,8 @@ def begin(job: TrainingJob, facts: Facts) -> Decision:
         attempt=1,
         failures=0,
         started_at=whole_second(facts.now),
-        active_since=next_second(facts.now),
+        active_since=since,
+        queue=job.spec.queue,
     )
     begun = open_attempt(attrs.evolve(job.status, runs=job.status.runs + 1), intent, at=intent.started_at)
     return move(attrs.evolve(job, status=begun), facts, "start", running)
@@ -71,7 +101,8 @@ def follow(job: TrainingJob, facts: Facts) -> Decision:
     seen = facts.observation
     if seen is None:
         return Observe()
-    left = math.inf if isinstance(seen, Done | Broken) else seconds_left(job, facts.now)
+    ended = isinstance(seen, Done) or (isinstance(seen, Broken) and not seen.fault.retryable)
+    left = math.inf if ended else seconds_left(job, facts.now)
     if left == 0:
         return _overdue(job, facts)
     decision = _go_on(job, facts, run, seen=seen)

@@ -14,6 +14,7 @@ from windlass.operators.training.executors.contract import Active, Done, Lost, N
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import CheckSpec, GateSpec, GateStatus
 from windlass.operators.training.phases import MACHINE
+from windlass.operators.training.queues.places import Admitted
 from windlass.operators.training.types import Retries, TrainingJobStatus
 from windlass.statemachine.forensics import examine
 from windlass.statemachine.journal import Entry
@@ -124,6 +125,7 @@ def asking(outside):
 FOUND = {
     d.Verify: {"data": DATA},
     d.Publish: {"published": PUBLISHED},
+    d.Enter: {"place": Admitted()},
     d.Halt: {"halted": True},
     d.Release: {"released": True},
 }

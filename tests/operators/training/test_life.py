@@ -14,6 +14,8 @@ STEERED = {
     "suspend": True,
     "cancel": True,
     "active_deadline_seconds": 60,
+    "queue": "night",
+    "priority": 3,
     "ttl_seconds_after_finished": 60,
     "retries": Retries(limit=0, base=timedelta(0)),
 }

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 from seeds import announced_seed
 from servers import EVERY_SERVER, Server, open_server
@@ -56,8 +57,26 @@ class House:
         made["spec"] |= spec
         return made
 
-    async def apply(self, **spec):
-        await self.api.create(TrainingJob, self.job(**spec), namespace="default")
+    async def apply(self, name="digits", **spec):
+        made = self.job(**spec)
+        made["metadata"]["name"] = name
+        await self.api.create(TrainingJob, made, namespace="default")
+
+    async def statuses(self):
+        """Those of all jobs at one moment, by name."""
+        return {one.name: one.as_(TrainingJob).status for one in (await self.api.list(TrainingJob)).items}
+
+    async def phases(self):
+        return {name: status.phase for name, status in (await self.statuses()).items()}
+
+    async def all_in(self, *, phase, names):
+        """Wait until these jobs are in the phase and have said why."""
+        while True:
+            found = await self.statuses()
+            told = {name for name in found if reason_of(found[name], "Trained") not in ("", "Waiting")}
+            if all(name in told and found[name].phase == phase for name in names):
+                return
+            await asyncio.sleep(0.02)
 
     async def patch(self, **spec):
         await self.api.patch(TrainingJob, KEY, {"spec": spec})
@@ -112,7 +131,8 @@ async def house(path, kind="embedded"):
 
 
 def reason_of(status, kind):
-    return Conditions.of(status.conditions).get(kind).reason
+    found = Conditions.of(status.conditions).get(kind)
+    return "" if found is None else found.reason
 
 
 @pytest.mark.realtime(limit=180)
@@ -281,6 +301,38 @@ async def test_a_suspended_job_has_no_trainer_and_goes_on_from_its_checkpoint_un
         await home.patch(ttlSecondsAfterFinished=0)
         await home.gone()
         assert (list((tmp_path / "state" / "runs").iterdir()), [*scan(tmp_path / "models")]) == ([], ["digits"])
+
+
+@pytest.mark.realtime(limit=180)
+@pytest.mark.parametrize("server", EVERY_SERVER)
+async def test_jobs_of_a_queue_with_one_place_train_one_after_another_the_urgent_one_first(tmp_path, server):
+    """By priority, then age, then name; a queue that nobody made is waited for."""
+    async with house(tmp_path, server) as home:
+        home.settings = attrs.evolve(home.settings, queues={"default": 1})
+        async with home.controller(), asyncio.timeout(120):
+            await home.apply("first", hyperparameters={"epochs": 1_000_000})
+            await home.all_in(phase="Running", names=["first"])
+            waiting = {"a": {}, "b": {}, "urgent": {"priority": 5}, "lost": {"queue": "nosuch"}}
+            for name, spec in waiting.items():
+                await home.apply(name, output={"model": name}, **spec)
+            await home.all_in(phase="Queued", names=waiting)
+            lost = Conditions.of((await home.statuses())["lost"].conditions).get("Trained")
+            assert (lost.reason, lost.message) == ("QueueNotFound", "there is no queue 'nosuch'; known: default")
+
+            await home.api.patch(TrainingJob, Key("default", "first"), {"spec": {"cancel": True}})
+            begun: list[str] = []
+            while [*(found := await home.phases()).values()].count("Succeeded") < 3:
+                at_work = [name for name, phase in found.items() if phase == "Running"]
+                begun += [name for name in at_work if name not in begun]
+                assert len(at_work) <= 1
+                await asyncio.sleep(0.02)
+
+            assert [name for name in begun if name != "first"] == ["urgent", "a", "b"]
+            assert found["lost"] == "Queued"
+            for name in found:
+                await home.api.delete(TrainingJob, Key("default", name))
+            while await home.phases():  # noqa: ASYNC110  # the server is asked as a user would
+                await asyncio.sleep(0.02)
 
 
 async def test_a_training_that_takes_too_long_ends_with_its_trainer(tmp_path):

@@ -11,6 +11,7 @@ from windlass.operators.training.decision import FINALIZER, Facts, decide
 from windlass.operators.training.executors.contract import Broken, Done, Fault
 from windlass.operators.training.identity import run_id
 from windlass.operators.training.publish import Published
+from windlass.operators.training.queues.places import Admitted
 from windlass.operators.training.runfolder import Progress, TrainingResult
 from windlass.operators.training.sample import sample_job
 from windlass.operators.training.types import TrainingJob
@@ -31,7 +32,7 @@ PUBLISHED = Published("digits", 4, "sha", "file:///m/digits/4")
 WAY = {
     "Pending": {},
     "VerifyingData": {"data": DATA},
-    "Queued": {},
+    "Queued": {"place": Admitted()},
     "Running": {"observation": Done(RESULT)},
     "Validating": {"evaluation": PASSING},
     "Publishing": {"published": PUBLISHED},

@@ -9,6 +9,7 @@ from training_jobs import NOW, PROGRESS, RESULT, RUN, condition, edited, facts, 
 from windlass.operators.training import decision as d
 from windlass.operators.training.decision import current_phase, decide
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted
+from windlass.operators.training.queues.places import Admitted
 
 SOON = NOW.replace(microsecond=0) + timedelta(seconds=1)  # the second from which time is counted
 
@@ -65,7 +66,7 @@ def test_the_clock_starts_anew_when_a_suspended_job_goes_on():
     job = write(write(edited(job, suspend=False)))  # Queued
     later = NOW + timedelta(hours=3)
 
-    job = attrs.evolve(job, status=at(job, later).status)
+    job = attrs.evolve(job, status=at(job, later, place=Admitted()).status)
 
     assert current_phase(job) == "Running"
     assert later <= job.status.run.active_since <= later + timedelta(seconds=1)

@@ -11,6 +11,7 @@ from windlass.operators.training.decision import current_phase, decide
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted
 from windlass.operators.training.identity import operation_id
 from windlass.operators.training.phases import MACHINE
+from windlass.operators.training.queues.places import Admitted
 
 
 def caught_up(job, **spec):
@@ -24,7 +25,7 @@ def suspended(phase="Running"):
 
 def going_on():
     """A job that was suspended while it was running, and is Running again."""
-    return write(write(caught_up(suspended(), suspend=False)))
+    return write(write(caught_up(suspended(), suspend=False)), place=Admitted())
 
 
 @pytest.mark.parametrize("phase", PHASES[1:])
@@ -92,7 +93,7 @@ def test_a_job_that_goes_on_waits_for_its_turn_and_keeps_its_run():
     queued = write(caught_up(suspended(), suspend=False))
     assert current_phase(queued) == "Queued"
 
-    job = write(queued)
+    job = write(queued, place=Admitted())
 
     assert (
         current_phase(job),
