@@ -5,7 +5,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from windlass.cli.options import FILE, FOLDER, PORT, check_writable, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, PORT, QUEUE, check_writable, usable_kubeconfig
 from windlass.informers.errors import ConfigError
 
 
@@ -13,8 +13,9 @@ from windlass.informers.errors import ConfigError
 @click.option("--port", type=PORT, default=1)
 @click.option("--folder", type=FOLDER)
 @click.option("--file", type=FILE)
-def command(port, folder, file):
-    click.echo(repr((port, folder, file)))
+@click.option("--queue", "queues", type=QUEUE, multiple=True)
+def command(port, folder, file, queues):
+    click.echo(repr((port, folder, file, *queues)))
 
 
 def invoke(*arguments):
@@ -25,6 +26,12 @@ def test_paths_and_ports_come_out_as_such(tmp_path):
     given = invoke("--port", "0", "--folder", str(tmp_path), "--file", "no/such")
 
     assert given.output == repr((0, tmp_path, Path("no/such"))) + "\n"
+
+
+def test_a_queue_is_a_name_and_a_number_of_places():
+    given = invoke("--queue", "default=4", "--queue", "gpu=1")
+
+    assert given.output == repr((1, None, None, ("default", 4), ("gpu", 1))) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,11 @@ def test_paths_and_ports_come_out_as_such(tmp_path):
         ("--folder", ""),
         ("--file", ""),
         ("--file", "/"),
+        ("--queue", "default"),
+        ("--queue", "default=0"),
+        ("--queue", "default=many"),
+        ("--queue", "=4"),
+        ("--queue", "Default=4"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(option, value):

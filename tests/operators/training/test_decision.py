@@ -26,6 +26,7 @@ from windlass.operators.training import phases
 from windlass.operators.training.decision import current_phase, decide
 from windlass.operators.training.executors.contract import Active, Broken, Fault, Lost, NotStarted
 from windlass.operators.training.identity import operation_id, run_id
+from windlass.operators.training.queues.places import Admitted, Standing, Unknown
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ModelStatus, ProgressStatus
 from windlass.operators.training.validation import Evaluation
@@ -321,7 +322,7 @@ def test_a_new_spec_ends_the_older_run_before_its_record_is_overwritten(job):
 def test_a_new_spec_is_a_new_run_and_is_counted():
     job = write(with_new_spec(job_in("Succeeded")), discarded=frozenset({RUN}))
 
-    job = write(write(job, data=DATA))
+    job = write(write(job, data=DATA), place=Admitted())
 
     assert (run_id(UID, 2), 1, 2) == (job.status.run.id, job.status.run.attempt, job.status.runs)
 
@@ -352,3 +353,31 @@ def test_transition_times_move_only_with_the_status():
 
     before = {one.type: one.last_transition_time for one in job.status.conditions}
     assert before == {one.type: one.last_transition_time for one in status.conditions}
+
+
+def test_a_job_that_stands_in_a_queue_says_where_once_and_looks_again():
+    seen = {"place": Standing(3, 4, 4)}
+    job = write(job_in("Queued"), **seen)
+
+    assert (current_phase(job), condition(job, "Trained").reason) == ("Queued", "Queued")
+    assert condition(job, "Trained").message == "position 3 in queue default: 4 of 4 places are taken"
+    assert d.Wait(d.LOOK_AGAIN_IN_THE_QUEUE_SECONDS) == decide(job, facts(**seen))
+
+
+def test_a_job_waits_for_a_queue_that_nobody_made():
+    job = write(job_in("Queued"), place=Unknown(("default", "gpu")))
+
+    assert (current_phase(job), condition(job, "Trained").reason) == ("Queued", "QueueNotFound")
+    assert condition(job, "Trained").message == "there is no queue 'default'; known: default, gpu"
+
+
+def test_a_job_that_could_not_start_does_not_ask_for_a_place():
+    fault = Fault("KindNotInstalled", "the cluster has no Jobs", retryable=True)
+
+    job = write(job_in("Queued"), refusal=fault)
+
+    assert d.Retry("the cluster has no Jobs") == decide(job, facts(refusal=fault))
+
+
+def test_the_queue_that_gave_the_place_is_on_record():
+    assert job_in("Running").status.run.queue == "default"

