@@ -129,14 +129,18 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
             return _show(job, run, active)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
-        case Broken(fault) if fault.retryable:
-            said = _show(job, run, Active(waiting=f"{fault.reason}: {fault.message}"))
-            return said if isinstance(said, Write) else Retry(fault.message)
         case Broken(fault):
-            ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
-            return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
+            return _break_off(job, facts, run, fault)
         case Done(result):
             return _finish(job, facts, run, result.progress)
+
+
+def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, fault: Fault) -> Decision:
+    if fault.retryable:
+        said = _show(job, run, Active(waiting=f"{fault.reason}: {fault.message}"))
+        return said if isinstance(said, Write) else Retry(fault.message)
+    ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
+    return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
 
 
 def _show(job: TrainingJob, run: RunStatus, seen: Active) -> Decision:
