@@ -13,6 +13,7 @@ from windlass.operators.training.executors.contract import Done, Lost
 from windlass.operators.training.gate.types import CheckStatus, GateSpec, GateStatus
 from windlass.operators.training.metrics.tally import Seen, Tally, read
 from windlass.operators.training.phases import MACHINE
+from windlass.operators.training.queues.places import Admitted
 
 VERDICT = GateStatus("sha", True, "Passed", "", (CheckStatus("a", "fgsm", True, "Passed", "Robust", ""),))
 
@@ -29,7 +30,7 @@ def life(*, gate=None):
     steps = [
         {},
         {"data": DATA},
-        {},
+        {"place": Admitted()},
         {"observation": Lost("x", counted=True, resume_step=4)},
         {"observation": Done(RESULT)},
         {"evaluation": PASSING, "gate": gate},
