@@ -20,6 +20,7 @@ from windlass.operators.promotion.types import (
 from windlass.operators.training.decision import Facts, Write, decide
 from windlass.operators.training.executors.contract import Done, Lost
 from windlass.operators.training.gate.types import CheckStatus, GateSpec, GateStatus
+from windlass.operators.training.queues.places import Admitted
 
 BORN = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def at(seconds):
 
 def on(job, seconds, **seen):
     """The job after a decision that is made so many seconds after its birth."""
-    decision = decide(job, Facts(now=at(seconds), **seen))
+    decision = decide(job, Facts(now=at(seconds), place=Admitted(), **seen))
     assert isinstance(decision, Write), decision
     return attrs.evolve(job, status=decision.status)
 
