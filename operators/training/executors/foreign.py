@@ -10,12 +10,12 @@ import json
 import attrs
 
 from windlass.operators.errors import DataError
+from windlass.operators.training.apart import read_rows_apart
 from windlass.operators.training.checkpoints import Identity
 from windlass.operators.training.executors.contract import Broken, Done, Fault, Observation, Run
 from windlass.operators.training.files import canonical_json, replace_file, sha256_of
 from windlass.operators.training.runfolder import Failure, Progress, RunFolder, TrainingResult
 from windlass.operators.training.split import held_out
-from windlass.operators.training.table import read_rows
 
 __all__ = ("Left", "left_in", "prepare", "recorded")
 
@@ -40,7 +40,7 @@ def prepare(folder: RunFolder, run: Run, config: bytes) -> None:
 
 
 def _split(run: Run, *, seed: int, holdout: float) -> bytes:
-    rows = read_rows(run.data)
+    rows = read_rows_apart(run.data)
     mask = held_out(rows.ids, seed=seed, share=holdout)
     if bool(mask.all()) or not bool(mask.any()):
         raise DataError(
