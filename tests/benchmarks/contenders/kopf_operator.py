@@ -16,9 +16,13 @@ STATE = {"over": None, "all": None, "done": set(), "latencies": [], "since": tim
 @kopf.on.startup()
 async def configure(settings, **_):
     settings.execution.max_workers = TASK.workers
-    settings.batching.worker_limit = TASK.workers
     settings.posting.enabled = False
     settings.scanning.disabled = True
+
+
+@kopf.on.login()
+def login(**kwargs):
+    return kopf.login_with_kubeconfig(**kwargs)  # reads $KUBECONFIG
 
 
 @kopf.index(*WIDGETS)
@@ -30,9 +34,8 @@ if TASK.scenario == "reconcile":
 
     @kopf.on.resume(*WIDGETS)
     @kopf.on.create(*WIDGETS)
-    async def reconcile(namespace, name, patch, **_):
+    async def reconcile(patch, **_):
         patch.status["phase"] = TASK.value
-        note((namespace, name))
 
 
 if TASK.scenario == "latency":

@@ -4,6 +4,7 @@ import asyncio
 
 from lightkube import AsyncClient, KubeConfig
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.types import PatchType
 from plain import Operator
 from task import read_task
 
@@ -38,7 +39,7 @@ class Lightkube(Operator):
         return item.spec.get("stamp")
 
     async def patch(self, key, body):
-        await self.client.patch(WIDGET.Status, key[1], body, namespace=key[0])
+        await self.client.patch(WIDGET.Status, key[1], body, namespace=key[0], patch_type=PatchType.MERGE)
 
 
 async def main():

@@ -65,7 +65,10 @@ class Operator:
                 meter.start()
             for key in self.store:
                 self.add(key)
-        await self.over.wait()
+        over = asyncio.create_task(self.over.wait())
+        ended, _ = await asyncio.wait([over, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for one in ended:
+            one.result()  # a worker that failed must not look like one that is slow
         meter.stop()
         meter.report(**({"latencies_ms": self.latencies} if task.scenario == "latency" else {}))
         for one in tasks:
