@@ -1,6 +1,7 @@
-"""How a controller treats a job is scripted by a part of the job's name, so that each attempt can have its own fate."""
+"""How a controller treats a job is scripted by the job's name, so that each attempt can have its own fate."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
@@ -41,5 +42,12 @@ class Behaviour:
 
 
 def behaviour_of(name: str, script: Mapping[str, Behaviour]) -> Behaviour:
-    """The behaviour of the first key that stands in a job's name; the good one if none does."""
-    return next((one for key, one in script.items() if key in name), Behaviour())
+    """The behaviour of the first key that fits a job's name; the good one if none does.
+
+    A key with `*` is a pattern of the whole name, any other a part of it.
+    """
+    return next((one for key, one in script.items() if _fits(name, key)), Behaviour())
+
+
+def _fits(name: str, key: str) -> bool:
+    return fnmatchcase(name, key) if "*" in key else key in name

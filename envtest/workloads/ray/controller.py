@@ -25,8 +25,8 @@ def ray_job_definition() -> Json:
 class KubeRay(JobController):
     """The controller of RayJobs. Used as `async with KubeRay(cluster, script): …`; it runs once.
 
-    `script` says how a job fares, by a part of its name; `change` has it fare otherwise. Only jobs of `namespace` are
-    followed, if one is given.
+    `script` says how a job fares, by a part or a pattern of its name; `change` has it fare otherwise. Only jobs of
+    `namespace` are followed, if one is given.
     """
 
     def __init__(

@@ -46,8 +46,8 @@ def torch_runtime(name: str = "torch-distributed", *, nodes: int = 1) -> Json:
 class Trainer(JobController):
     """The controller of TrainJobs. Used as `async with Trainer(cluster, script): …`; it runs once.
 
-    `script` says how a job fares, by a part of its name; `change` has it fare otherwise. A TrainJob without its runtime
-    waits for it. With `namespace` only TrainJobs there are followed, and only runtimes of the cluster are known.
+    `script` says how a job fares, by a part or a pattern of its name; `change` has it fare otherwise. A TrainJob
+    without its runtime waits for it. With `namespace` only TrainJobs there are followed.
     """
 
     def __init__(

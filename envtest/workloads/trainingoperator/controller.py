@@ -24,8 +24,8 @@ def pytorch_job_definition() -> Json:
 class TrainingOperator(JobController):
     """The controller of PyTorchJobs. Used as `async with TrainingOperator(cluster, script): …`; it runs once.
 
-    `script` says how a job fares, by a part of its name; `change` has it fare otherwise. Only jobs of `namespace` are
-    followed, if one is given.
+    `script` says how a job fares, by a part or a pattern of its name; `change` has it fare otherwise. Only jobs of
+    `namespace` are followed, if one is given.
     """
 
     def __init__(

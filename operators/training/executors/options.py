@@ -30,7 +30,9 @@ class Option:
         """What is expected, in words."""
         if self.minimum is not None:
             return f"an integer from {self.minimum} up"
-        return f"one of {', '.join(self.choices)}" if self.choices else f"a text that matches {self.pattern}"
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        return "a name of Kubernetes" if self.pattern == _NAME else f"a text that matches {self.pattern}"
 
     def accepts(self, found: object) -> bool:
         """Whether a value is as it should be."""

@@ -12,6 +12,14 @@ def test_the_first_key_that_stands_in_the_name_counts():
     assert behaviour_of("digits-2", script) is SILENT
 
 
+def test_a_pattern_is_of_the_whole_name():
+    script = {"digits-*-1": FAILS}
+
+    assert behaviour_of("digits-1f2e-1", script) is FAILS
+    assert behaviour_of("digits-1f2e-2", script) == Behaviour()
+    assert behaviour_of("my-digits-1f2e-1", script) == Behaviour()
+
+
 def test_a_job_that_is_not_in_the_script_fares_well():
     assert behaviour_of("digits-3", {"-1": FAILS}) == Behaviour()
 

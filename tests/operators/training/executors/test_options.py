@@ -20,11 +20,11 @@ OPTIONS = (Option("runtime", "torch"), Option("kind", choices=("A", "B")), Optio
         ({"processes": True}, ["executorConfig.processes: expected an integer from 1 up, found True"]),
         ({"processes": "8"}, ["executorConfig.processes: expected an integer from 1 up, found '8'"]),
         ({"runtime": 3, "kind": None}, [
-            "executorConfig.runtime: expected a text that matches ^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$, found 3",
+            "executorConfig.runtime: expected a name of Kubernetes, found 3",
             "executorConfig.kind: expected one of A, B, found None",
         ]),
         ({"runtime": "Not A Name"}, [
-            "executorConfig.runtime: expected a text that matches ^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$, found 'Not A Name'"
+            "executorConfig.runtime: expected a name of Kubernetes, found 'Not A Name'"
         ]),
     ],
     ids=["none", "all", "unknown", "no choice", "too small", "a boolean", "a text", "two", "a pattern"],
