@@ -44,6 +44,7 @@ __all__ = (
     "Reading",
     "Waiting",
     "conclude",
+    "patiently",
 )
 
 Json = Mapping[str, Any]
@@ -147,8 +148,7 @@ class ObjectExecutor:
             reading = self.read(child, await children.pods(run))
             if isinstance(reading, Ended):
                 reading = self.read(child, await children.pods(run, live=True))
-        if isinstance(reading, Waiting) and reading.tell_after is not None and children.now() < reading.tell_after:
-            reading = Waiting()
+        reading = patiently(reading, children.now())
         # The object is read before the folder: an attempt that ends in between has then written its last word.
         over = reading is None or isinstance(reading, Ended)
         left = await asyncio.to_thread(left_in, workbench.folder(run.id), run, over=over)
@@ -179,6 +179,12 @@ class ObjectExecutor:
 
 
 _GONE: Final = Exit(None, DELETED, "somebody deleted it")
+
+
+def patiently(reading: Reading | None, now: datetime) -> Reading | None:
+    """The reading without what it is too early to speak of. Pure."""
+    early = isinstance(reading, Waiting) and reading.tell_after is not None and now < reading.tell_after
+    return Waiting() if early else reading
 
 
 def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) -> Observation:

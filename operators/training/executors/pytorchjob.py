@@ -16,7 +16,7 @@ from windlass.operators.training.executors.objects import AtWork, Ended, Finishe
 from windlass.operators.training.executors.options import Option, option_faults, option_values, workload_faults
 from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
 from windlass.operators.training.executors.queueing import queue_labels, without_queue
-from windlass.operators.training.executors.uptake import not_taken_up
+from windlass.operators.training.executors.uptake import unheard
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
 __all__ = ("PYTORCHJOB", "PYTORCH_JOB", "PyTorchJobExecutor")
@@ -72,7 +72,7 @@ class PyTorchJobExecutor(ObjectExecutor):
         if "Running" in true:
             return AtWork()
         if not conditions:
-            return not_taken_up(child, "the Training Operator")
+            return unheard(child, pods, "the Training Operator")
         return Waiting(waiting_for(pods))
 
     def suspension(self, *, suspended: bool) -> dict[str, Any]:

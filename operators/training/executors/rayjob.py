@@ -19,7 +19,7 @@ from windlass.operators.training.executors.objects import AtWork, Ended, Finishe
 from windlass.operators.training.executors.options import Option, option_faults, option_values, workload_faults
 from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
 from windlass.operators.training.executors.queueing import queue_labels, without_queue
-from windlass.operators.training.executors.uptake import not_taken_up
+from windlass.operators.training.executors.uptake import unheard
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
 __all__ = ("RAYJOB", "RAY_JOB", "RayJobExecutor")
@@ -76,7 +76,7 @@ class RayJobExecutor(ObjectExecutor):
         if spec.get("suspend") or state in ("Suspending", "Suspended"):
             return Waiting("it is suspended")
         if not state:
-            return not_taken_up(child, "KubeRay")
+            return unheard(child, pods, "KubeRay")
         if state == "Running" and job not in ("", "PENDING"):
             return AtWork()  # an end is not said before the operator says it
         if state == "Retrying":

@@ -17,7 +17,7 @@ from windlass.operators.training.executors.objects import AtWork, Ended, Finishe
 from windlass.operators.training.executors.options import Option, option_faults, option_values, workload_faults
 from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
 from windlass.operators.training.executors.queueing import queue_labels, without_queue
-from windlass.operators.training.executors.uptake import not_taken_up
+from windlass.operators.training.executors.uptake import unheard
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
@@ -88,7 +88,7 @@ class TrainJobExecutor(ObjectExecutor):
             return Waiting("it is suspended")
         if not status:
             runtime = (spec.get("runtimeRef") or {}).get("name", "")
-            return not_taken_up(child, "Kubeflow Trainer", hint=f", and is there a runtime {runtime}")
+            return unheard(child, pods, "Kubeflow Trainer", hint=f", and is there a runtime {runtime}")
         active = any(one.get("active") for one in status.get("jobsStatus") or ())
         # A Job is active with Pods that are pending, too; Pods may not have been seen yet.
         if active and (not pods or any((pod.get("status") or {}).get("phase") == "Running" for pod in pods)):

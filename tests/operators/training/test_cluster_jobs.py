@@ -33,6 +33,13 @@ KINDS = {"trainjob": TrainJob, "pytorchjob": PyTorchJob, "rayjob": RayJob}
 AHEAD = PATIENCE + timedelta(seconds=1)
 
 
+SCRIPT = {f"{executor}-unheard": Behaviour(silent=True) for executor in KINDS} | {
+    "trainjob-told": Behaviour(lag_seconds=1.0),
+    "pytorchjob-told": Behaviour(forgets=True),
+    "rayjob-told": Behaviour(vanishes=True),
+}
+
+
 def clock():
     return datetime.now(UTC) + AHEAD
 
@@ -56,7 +63,7 @@ class Yard:
         """Kubeflow Trainer, the Training Operator and KubeRay come to the cluster, with their kinds."""
         async with contextlib.AsyncExitStack() as stack:
             for controller in (Trainer, TrainingOperator, KubeRay):
-                standing_in = controller(self.cluster, {f"{one}-unheard": Behaviour(silent=True) for one in KINDS})
+                standing_in = controller(self.cluster, SCRIPT)
                 self.controllers.append(await stack.enter_async_context(standing_in))
             await self.api.create(ClusterTrainingRuntime, torch_runtime())
             yield
@@ -203,6 +210,14 @@ async def is_not_taken_up(place, executor):
     assert (status.phase, status.run.attempt, status.run.waiting) == ("Failed", 1, "")
 
 
+async def is_badly_told(place, executor):
+    """The object's end comes late, is lost, or goes with the object: what the trainer has written counts."""
+    name = await place.apply(executor, "told", TRAIN, hyperparameters={"epochs": 2})
+    status = await place.ended(name)
+
+    assert (status.phase, status.run.attempt) == ("Succeeded", 1), status
+
+
 def reasons(status):
     return {one.reason for one in status.conditions}
 
@@ -229,7 +244,7 @@ async def test_jobs_of_other_controllers_train_and_are_resumed_failed_cancelled_
         await latch.open.wait()
         async with place.stand_ins(), asyncio.TaskGroup() as scenes:
             for executor in KINDS:
-                for scene in (fails_for_good, is_cancelled, is_not_taken_up):
+                for scene in (fails_for_good, is_cancelled, is_not_taken_up, is_badly_told):
                     scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
             await asyncio.sleep(0)
             for task in [one for one in asyncio.all_tasks() if one.get_name().endswith("is resumed")]:

@@ -1,5 +1,7 @@
 """What an attempt's object and the run's folder say together (A7, A9, A11)."""
 
+from datetime import UTC, datetime, timedelta
+
 import attrs
 import pytest
 from attempts import RUN, job
@@ -7,7 +9,7 @@ from attempts import RUN, job
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted
 from windlass.operators.training.executors.exits import Exit
 from windlass.operators.training.executors.foreign import Left
-from windlass.operators.training.executors.objects import AtWork, Ended, Finished, Waiting, conclude
+from windlass.operators.training.executors.objects import AtWork, Ended, Finished, Waiting, conclude, patiently
 from windlass.operators.training.runfolder import Failure, Progress, TrainingResult
 from windlass.operators.training.types import ChildReference
 
@@ -50,6 +52,16 @@ def test_an_object_that_is_gone_is_lost_and_counts_against_nothing(run, left):
 def test_an_object_at_work_is_put_on_record_with_what_it_waits_for():
     assert Active(None, CHILD, "x") == conclude(RUN, job(), Waiting("x"), NOTHING)
     assert Active(PROGRESS, CHILD) == conclude(RUN, job(), AtWork(), Left(progress=PROGRESS))
+
+
+def test_what_it_is_too_early_to_speak_of_is_not_told():
+    early = datetime(2026, 1, 1, tzinfo=UTC)
+    waiting = Waiting("x", tell_after=early + timedelta(seconds=30))
+
+    assert patiently(waiting, early + timedelta(seconds=29)) == Waiting()
+    assert patiently(waiting, early + timedelta(seconds=30)) == waiting
+    assert patiently(Waiting("x"), early) == Waiting("x")
+    assert patiently(Ended(Exit(1)), early) == Ended(Exit(1))
 
 
 def test_progress_of_the_object_itself_goes_before_that_of_the_folder():
