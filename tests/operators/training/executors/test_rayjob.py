@@ -122,6 +122,7 @@ def ended(job, *, state="Failed", reason="", message=""):
     return child(RAYJOB, status={"jobDeploymentStatus": state, "jobStatus": job, "reason": reason, "message": message})
 
 
+OUT_OF_MEMORY = pod("head", phase="Failed", code=137, reason="OOMKilled")
 EVICTED = [{"metadata": {"name": "head"}, "status": {"phase": "Failed", "reason": "Evicted"}}]
 
 
@@ -134,12 +135,13 @@ EVICTED = [{"metadata": {"name": "head"}, "status": {"phase": "Failed", "reason"
         (ended("FAILED", reason="AppFailed", message=DIED), EVICTED, None, "Evicted", "disrupted"),
         (ended("FAILED", state="Complete", message="failed with exit code 1"), [], 1, "", "permanent"),
         (ended("FAILED", reason="AppFailed", message="exit code 1"), [pod(phase="Failed", code=7)], 1, "", "permanent"),
+        (ended("FAILED", reason="AppFailed", message="exit code 1"), [OUT_OF_MEMORY], 1, "", "permanent"),
         (ended("STOPPED", state="Complete"), [], None, "Stopped", "permanent"),
         (ended("RUNNING", reason="DeadlineExceeded"), [], None, "DeadlineExceeded", "permanent"),
         (ended("", reason="ValidationFailed"), [], None, "ValidationFailed", "permanent"),
         (ended("", reason="SubmissionFailed"), [], None, "SubmissionFailed", "retryable"),
     ],
-    ids=["code", "signal", "died", "evicted", "older", "submitter", "stopped", "deadline", "invalid", "not submitted"],
+    ids=["code", "signal", "died", "evicted", "older", "submitter", "head", "stopped", "deadline", "invalid", "unsent"],
 )  # fmt: skip
 def test_how_it_ended_says_what_may_follow(obj, pods, code, reason, meaning):
     """A9."""
