@@ -95,12 +95,18 @@ class Retries:
     The first pause is `base`, each further one twice as long, none longer than `maximum`; each is shortened by up to
     the share `jitter`, as run and attempt decide. A trainer that went down with its controller goes on at once and is
     not counted.
+
+    Exit codes from 1 to 127 are for good, but for 75 and `retryableExitCodes`; from 128 on, and after a signal, another
+    try may help. What was taken away (evicted, preempted, deleted, with its node) is counted only with
+    `countDisruptions`, and tried again no sooner than `base` after it was begun.
     """
 
     limit: Annotated[int, Minimum(0), Maximum(1000)] = 3
     base: Annotated[timedelta, _Pause] = timedelta(seconds=10)
     maximum: Annotated[timedelta, _Pause] = timedelta(minutes=6)
     jitter: Annotated[float, Minimum(0), Maximum(1)] = 0.2
+    retryable_exit_codes: Annotated[tuple[Annotated[int, Minimum(1), Maximum(255)], ...], MaxItems(64)] = ()
+    count_disruptions: bool = False
 
 
 @attrs.frozen
@@ -197,7 +203,8 @@ class RunStatus:
 class AttemptStatus:
     """One attempt at the run. It may run from `startedAt` on, resumes from a step that never changes, and ends once.
 
-    `counted` says whether its end counts against the limit. A `suspended` one goes on if it can, else another does.
+    `exitCode` is that of its trainer, if one was seen, and `counted` whether its end counts against the limit. A
+    `suspended` one goes on if it can, else another does.
     `child` is the object in the cluster that does the work, where one does.
     """
 
@@ -209,6 +216,7 @@ class AttemptStatus:
     finished_at: datetime | None = None
     outcome: Literal["", "Succeeded", "Failed", "Lost", "Suspended", "Cancelled"] = ""
     message: str = ""
+    exit_code: int | None = None
     counted: bool = False
     child: ChildReference | None = None
 

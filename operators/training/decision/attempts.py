@@ -35,14 +35,14 @@ def open_attempt(status: TrainingJobStatus, run: RunStatus, *, at: datetime) -> 
 
 
 def close_attempt(
-    status: TrainingJobStatus, outcome: Outcome, message: str = "", *, at: datetime, counted: bool = False
+    status: TrainingJobStatus, outcome: Outcome, message: str = "", *, at: datetime, **changes: Any
 ) -> TrainingJobStatus:
-    """The status whose attempt on record has ended; one that had ended before stays as it is."""
+    """The status whose attempt on record has ended, with other `changes`; one that had ended before stays as it is."""
     attempt = latest(status)
     if attempt is None or attempt.finished_at is not None:
         return status
-    ended = {"outcome": outcome, "message": message, "counted": counted, "suspended": False}
-    return evolve_attempt(status, finished_at=whole_second(at), **ended)
+    ended = {"outcome": outcome, "message": message, "suspended": False, "finished_at": whole_second(at)}
+    return evolve_attempt(status, **ended, **changes)
 
 
 def evolve_attempt(status: TrainingJobStatus, **changes: Any) -> TrainingJobStatus:

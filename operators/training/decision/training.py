@@ -13,7 +13,6 @@ from windlass.operators.training.decision.attempts import (
     evolve_attempt,
     latest,
     open_attempt,
-    pause,
 )
 from windlass.operators.training.decision.deadlines import seconds_left
 from windlass.operators.training.decision.facts import (
@@ -30,6 +29,7 @@ from windlass.operators.training.decision.facts import (
     Wait,
     Write,
 )
+from windlass.operators.training.decision.losses import begin_after, code_of, in_words_of
 from windlass.operators.training.decision.moves import (
     fail,
     fail_or_retry,
@@ -98,9 +98,9 @@ def follow(job: TrainingJob, facts: Facts) -> Decision:
         return fail(job, facts, phases.TRAINED, Fault("StateCorrupt", "the phase is Running, but no run is on record"))
     if attempt.suspended and not facts.released:
         return Release()
-    seen = facts.observation
-    if seen is None:
+    if facts.observation is None:
         return Observe()
+    seen = in_words_of(job.spec.retries, facts.observation)
     ended = isinstance(seen, Done) or (isinstance(seen, Broken) and not seen.fault.retryable)
     left = math.inf if ended else seconds_left(job, facts.now)
     if left == 0:
@@ -129,17 +129,18 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
             return _show(job, run, active)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
-        case Broken(fault):
-            return _break_off(job, facts, run, fault)
+        case Broken() as broken:
+            return _break_off(job, facts, run, broken)
         case Done(result):
             return _finish(job, facts, run, result.progress)
 
 
-def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, fault: Fault) -> Decision:
+def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, broken: Broken) -> Decision:
+    fault = broken.fault
     if fault.retryable:
         said = _show(job, run, Active(waiting=f"{fault.reason}: {fault.message}"))
         return said if isinstance(said, Write) else Retry(fault.message)
-    ended = close_attempt(job.status, "Failed", fault.message, at=facts.now)
+    ended = close_attempt(job.status, "Failed", fault.message, at=facts.now, exit_code=code_of(broken))
     return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
 
 
@@ -164,13 +165,14 @@ def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) 
 
 
 def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decision:
-    attempt = latest(job.status)
-    suspended = attempt is not None and attempt.suspended and not lost.counted
+    attempt, retries = job.status.attempts[-1], job.spec.retries
+    suspended = attempt.suspended and not lost.counted
     why = "it was suspended" if suspended else lost.why
-    closed = close_attempt(job.status, "Suspended" if suspended else "Lost", why, at=facts.now, counted=lost.counted)
-    failures, limit = run.failures + lost.counted, job.spec.retries.limit
-    if failures > limit:
-        fault = Fault("TrainerFailed", f"{lost.why}; {failures} attempts were lost, {limit} may be")
+    how = {"counted": lost.counted, "exit_code": code_of(lost)}
+    closed = close_attempt(job.status, "Suspended" if suspended else "Lost", why, at=facts.now, **how)
+    failures = run.failures + lost.counted
+    if failures > retries.limit:
+        fault = Fault("TrainerFailed", f"{lost.why}; {failures} attempts were lost, {retries.limit} may be")
         return fail(attrs.evolve(job, status=closed), facts, phases.TRAINED, fault)
     number = run.attempt + 1
     again = attrs.evolve(
@@ -181,15 +183,13 @@ def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decis
         resumed_from_step=lost.resume_step,
         waiting="",
     )
-    due = whole_second(facts.now)
-    if lost.counted:
-        due = next_second(facts.now + pause(job.spec.retries, run.id, failures))
-    opened = open_attempt(closed, again, at=due)
+    now = whole_second(facts.now)
+    due = now if suspended else begin_after(retries, again, attempt, lost, now=facts.now)
     message = f"run {run.id}, attempt {number} from step {lost.resume_step}: {why}"
-    if lost.counted:
+    if due > now:
         message += f"; not before {due:%Y-%m-%dT%H:%M:%SZ}"
     running = Condition(phases.TRAINED, "Unknown", "Running", message)
-    return move(attrs.evolve(job, status=opened), facts, "resume", running)
+    return move(attrs.evolve(job, status=open_attempt(closed, again, at=due)), facts, "resume", running)
 
 
 def _progress(progress: Progress) -> ProgressStatus:

@@ -117,7 +117,7 @@ def conclude(state: State, attempt: int, left: Left) -> Observation:
     if how.meaning == "succeeded":
         return Broken(Fault("TrainerFailed", "the command ended without writing a result"), how)
     if how.meaning == "permanent":
-        return Broken(Fault("TrainerFailed", f"the command ended with {how}"), how)
+        return Broken(Fault("TrainerFailed", f"the command ended with {how}"), how, left.step)
     return Lost(f"the command ended with {how}", counted=True, resume_step=left.step, exit=how)
 
 

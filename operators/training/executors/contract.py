@@ -141,10 +141,14 @@ class Done:
 
 @attrs.frozen
 class Broken:
-    """The run cannot succeed; or, if the fault is retryable, cannot be started yet. `exit` as in Lost."""
+    """The run cannot succeed; or, if the fault is retryable, cannot be started yet. `exit` as in Lost.
+
+    If the job says that another try may help after this exit code, it resumes from `resume_step`.
+    """
 
     fault: Fault
     exit: Exit | None = None
+    resume_step: int = 0
 
 
 Observation = NotStarted | Active | Lost | Done | Broken

@@ -219,7 +219,7 @@ def _after(child: ChildReference, how: Exit, step: int) -> Observation:
         return Broken(Fault("TrainerFailed", f"{name} ended without writing a result"), how)
     if meaning == "permanent":
         reason = how.reason if how.reason and how.code is None else "TrainerFailed"
-        return Broken(Fault(reason, f"{name} ended: {how}"), how)
+        return Broken(Fault(reason, f"{name} ended: {how}"), how, step)
     return Lost(f"{name} ended: {how}", counted=meaning == "retryable", resume_step=step, exit=how)
 
 

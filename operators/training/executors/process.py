@@ -20,6 +20,7 @@ from windlass.operators.training.executors.contract import (
     Run,
     Workbench,
 )
+from windlass.operators.training.executors.exits import Exit
 from windlass.operators.training.exitcodes import TRY_AGAIN
 from windlass.operators.training.files import sha256_of
 from windlass.operators.training.runfolder import Failure, RunFolder, TrainingResult
@@ -83,13 +84,17 @@ def conclude(
     if not isinstance(state, Exited) or state.attempt != attempt:
         # Nobody here started this attempt, or it died with the controller that did.
         return Lost("the controller was restarted", counted=False, resume_step=step) if begun else NotStarted()
+    ended = Exit(state.code if state.code >= 0 else 128 - state.code, message=state.last_line)
     if state.code < 0:
-        return Lost(f"the trainer was killed by {_signal_name(-state.code)}", counted=True, resume_step=step)
+        why = f"the trainer was killed by {_signal_name(-state.code)}"
+        return Lost(why, counted=True, resume_step=step, exit=ended)
     if state.code == TRY_AGAIN:
-        return Lost(f"the trainer gave up for now: {state.last_line}", counted=True, resume_step=step)
+        return Lost(f"the trainer gave up for now: {state.last_line}", counted=True, resume_step=step, exit=ended)
     how = f"with exit code {state.code}" if state.code else "without writing a result"
     told = f": {state.last_line}" if state.last_line else " and said nothing"
-    return Broken(Fault("TrainerFailed", f"the trainer ended {how}{told}"))
+    if ended.meaning == "retryable":
+        return Lost(f"the trainer ended {how}{told}", counted=True, resume_step=step, exit=ended)
+    return Broken(Fault("TrainerFailed", f"the trainer ended {how}{told}"), ended, step)
 
 
 def _look(folder: RunFolder, run: Run, state: State) -> Observation:

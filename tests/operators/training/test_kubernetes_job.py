@@ -149,7 +149,7 @@ async def is_killed(place):
 
 async def is_evicted(place):
     """The node was short of memory: the next attempt goes on where this one was, and nothing is counted."""
-    await place.apply("is-evicted", TRAIN, hyperparameters=SLOW)
+    await place.apply("is-evicted", TRAIN, hyperparameters=SLOW, retries={"base": "0s"})
     pod = await place.at_step("is-evicted", 4)
     await place.kubelet.annotate(pod, **{FATE: "evicted"})
     status = await place.ended("is-evicted")

@@ -7,6 +7,7 @@ import pytest
 
 from windlass.operators.training.checkpoints import Checkpoint
 from windlass.operators.training.executors.contract import Broken, Done, Fault, Lost, NotStarted
+from windlass.operators.training.executors.exits import Exit
 from windlass.operators.training.executors.process import conclude
 from windlass.operators.training.exitcodes import TRY_AGAIN
 from windlass.operators.training.runfolder import Failure, Progress, TrainingResult
@@ -44,25 +45,41 @@ def test_an_attempt_that_began_under_another_controller_is_lost_and_not_counted(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_a_killed_trainer_is_lost_and_counted(number):
-    assert Lost(f"the trainer was killed by {number.name}", counted=True, resume_step=10) == see(Exited(2, -number))
+    found = see(Exited(2, -number))
+
+    assert Lost(f"the trainer was killed by {number.name}", True, 10, Exit(128 + number)) == found
 
 
 def test_a_trainer_killed_before_it_began_counts_as_well():
-    assert Lost("the trainer was killed by SIGKILL", counted=True) == see(Exited(2, -9), begun=False, checkpoint=None)
+    found = see(Exited(2, -9), begun=False, checkpoint=None)
+
+    assert Lost("the trainer was killed by SIGKILL", counted=True, exit=Exit(137)) == found
 
 
 def test_a_trainer_that_gave_up_for_now_is_tried_again():
-    assert Lost("the trainer gave up for now: busy", counted=True, resume_step=10) == see(Exited(2, TRY_AGAIN, "busy"))
+    found = see(Exited(2, TRY_AGAIN, "busy"))
+
+    assert Lost("the trainer gave up for now: busy", True, 10, Exit(TRY_AGAIN, message="busy")) == found
+
+
+@pytest.mark.parametrize("code", [128, 137, 255])
+def test_a_code_that_a_signal_gives_is_lost_and_counted_like_the_signal(code):
+    """A9."""
+    found = see(Exited(2, code, "no memory"))
+
+    assert (
+        Lost(f"the trainer ended with exit code {code}: no memory", True, 10, Exit(code, message="no memory")) == found
+    )
 
 
 @pytest.mark.parametrize("code", [1, 2, 127])
 def test_any_other_exit_code_is_final_and_quotes_the_last_line(code):
-    assert Broken(Fault("TrainerFailed", f"the trainer ended with exit code {code}: no disk")) == see(
-        Exited(2, code, "no disk")
-    )
+    fault = Fault("TrainerFailed", f"the trainer ended with exit code {code}: no disk")
+
+    assert Broken(fault, Exit(code, message="no disk"), 10) == see(Exited(2, code, "no disk"))
 
 
 def test_success_without_a_result_is_a_failure():
     fault = Fault("TrainerFailed", "the trainer ended without writing a result and said nothing")
 
-    assert Broken(fault) == see(Exited(2, 0))
+    assert Broken(fault, Exit(0), 10) == see(Exited(2, 0))
