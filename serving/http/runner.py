@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import StreamReader, web
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpProcessingError, RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
 from windlass.serving.http.express import Express
@@ -134,6 +134,11 @@ class _Connection(web.RequestHandler):
         """As aiohttp's, and what has not left by then must leave, too."""
         super().force_close()
         self._watch_stall()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """As aiohttp's, but what a client did wrong is not put into the log: anybody could fill it with tracebacks."""
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError | HttpProcessingError):
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,

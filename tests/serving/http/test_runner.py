@@ -56,3 +56,21 @@ async def test_a_body_that_breaks_after_its_request_has_begun_is_refused_and_not
         writer.close()
         assert (head.split()[1], b"Connection: close" in head) == (b"400", True)
         assert "body" in json.loads(body)["error"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gunzip"])
+@pytest.mark.parametrize("pause", [0, 0.05], ids=["in one packet", "in two"])
+async def test_a_false_encoding_is_not_in_the_servers_log(encoding, pause, caplog):
+    """Each client could fill it with aiohttp's tracebacks."""
+    repository = ModelRepository()
+    repository.add("linear", LinearModel())
+    async with Endpoint(repository, port=0) as endpoint:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(endpoint.url.rpartition(":")[2]))
+        writer.write(POST.replace(b"/m/", b"/linear/") + f"Content-Encoding: {encoding}\r\n".encode())
+        writer.write(b"Content-Length: 2\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(pause)
+        writer.write(b"{}")
+        head, _, _ = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.split()[1] == b"400"
+        assert caplog.messages == []
