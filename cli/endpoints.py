@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -131,13 +132,13 @@ _OPTIONS: Final = (
     ),
     click.option("--payload-log", type=FILE, help="Write what requests carry, as JSON lines, to this file."),
     click.option(
-        "--payload-fraction", type=_FRACTION, default=1.0, show_default=True, metavar="FRACTION",
+        "--payload-fraction", type=_FRACTION, show_default="1.0", metavar="FRACTION",
         help="The share of requests in it.",
     ),
     click.option("--payload-redact", multiple=True, metavar="TENSOR", help="Never write this tensor; may be repeated."),
     click.option("--traces", metavar="URL", help="Send spans by OTLP over HTTP: http://HOST:4318/v1/traces."),
     click.option(
-        "--traces-fraction", type=_FRACTION, default=1.0, show_default=True, metavar="FRACTION",
+        "--traces-fraction", type=_FRACTION, show_default="1.0", metavar="FRACTION",
         help="The share of requests that are traced, where their clients do not say.",
     ),
 )  # fmt: skip
@@ -169,7 +170,7 @@ class EndpointPlan:
             if given["access_log"] is not None:
                 stack.enter_context(_access_log_on_stderr())
             if given["traces"] is not None:
-                tracing = await stack.enter_async_context(_tracing(given["traces"], given["traces_fraction"]))
+                tracing = await stack.enter_async_context(_tracing(given["traces"], _share(given["traces_fraction"])))
                 options = attrs.evolve(options, telemetry=attrs.evolve(options.telemetry, tracing=tracing))
             if given["token_reviews"] or given["access_reviews"]:
                 with usable_kubeconfig():
@@ -190,8 +191,13 @@ def plan_of(given: Mapping[str, Any]) -> EndpointPlan:
         raise click.UsageError("--token-reviews and --token-file both say whose a token is; expected one of them")
     if given["audiences"] and not given["token_reviews"]:
         raise click.UsageError("--audience needs --token-reviews")
+    if given["payload_log"] is None and (given["payload_fraction"] is not None or given["payload_redact"]):
+        raise click.UsageError("--payload-fraction and --payload-redact need --payload-log")
     if given["traces"] is not None:
+        _check_url(given["traces"])
         _require_otel()
+    elif given["traces_fraction"] is not None:
+        raise click.UsageError("--traces-fraction needs --traces")
     try:
         options = _options(given)
         if options.tls is not None:
@@ -205,7 +211,8 @@ def _options(given: Mapping[str, Any]) -> EndpointOptions:
     tls = None if given["tls_cert"] is None else TlsFiles(given["tls_cert"], given["tls_key"], given["client_ca"])
     payloads = None
     if given["payload_log"] is not None:
-        payloads = PayloadOptions(given["payload_log"], given["payload_fraction"], tuple(given["payload_redact"]))
+        fraction = _share(given["payload_fraction"])
+        payloads = PayloadOptions(given["payload_log"], fraction, tuple(given["payload_redact"]))
     reviewed = given["token_reviews"] or given["access_reviews"]
     return EndpointOptions(
         **{name: given[name] for name in _SAME},
@@ -264,6 +271,20 @@ def _access_log_on_stderr() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def _share(fraction: float | None) -> float:
+    return 1.0 if fraction is None else fraction
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise click.UsageError(f"--traces: expected a URL such as http://HOST:4318/v1/traces, found {url!r}")
 
 
 def _require_otel() -> None:

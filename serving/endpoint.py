@@ -7,6 +7,7 @@ answers is `routes.py`.
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import AsyncIterator
 from functools import partial
@@ -97,6 +98,9 @@ class EndpointOptions:
         for name in ("max_body_bytes", "threads", "requests_max", "all_bodies_bytes_max"):
             if getattr(self, name) < 1:
                 raise EndpointError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        for name in ("drain_seconds", "lame_duck_seconds"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise EndpointError(f"{name}: expected a number of seconds from 0, found {getattr(self, name)}")
         stop = self.lame_duck_seconds + self.drain_seconds
         if self.grace_seconds is not None and not stop < self.grace_seconds:
             raise EndpointError(

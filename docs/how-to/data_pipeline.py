@@ -37,7 +37,8 @@ def publish(folder: Path, weights: np.ndarray, pipeline: Pipeline) -> None:
     """Model, pipeline and description, complete when the version's folder appears."""
     both = np.stack([np.zeros_like(weights), weights], axis=1)
     content = as_onnx(Trained.linear(both, np.zeros(2), np.array([0, 1]), 1.0))
-    partial = folder / ".1.partial"
+    version = 1 + max((int(there.name) for there in folder.glob("[0-9]*")), default=0)
+    partial = folder / f".{version}.partial"
     partial.mkdir(parents=True)
     (partial / "model.onnx").write_bytes(content)
     (partial / "pipeline.json").write_bytes(pipeline.to_json())
@@ -48,7 +49,7 @@ def publish(folder: Path, weights: np.ndarray, pipeline: Pipeline) -> None:
         "pipeline": {"file": "pipeline.json", "digest": pipeline.digest},
     }
     (partial / "model.json").write_text(json.dumps(description))
-    partial.rename(folder / "1")
+    partial.rename(folder / str(version))
 
 
 if __name__ == "__main__":

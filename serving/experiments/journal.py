@@ -1,13 +1,16 @@
 """What an experiment decides is on disk, with its evidence, before it takes effect, and is not decided a second time.
 
 One line of JSON an entry, appended and synced. A journal without a path keeps the latest entries in memory and forgets
-them with the process: an experiment that was rolled back then begins anew after a restart.
+them with the process: an experiment that was rolled back then begins anew after a restart. Two endpoints that wrote
+one file would not know of each other's decisions, so that the second is refused.
 """
 
+import contextlib
+import fcntl
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,6 +90,19 @@ class Journal:
         except OSError as error:
             _log.error("the journal of experiments %s cannot be written: %s", self.path, error.strerror or error)
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from writing the file meanwhile. Raises EndpointError when another endpoint does."""
+        if self.path is None:
+            yield
+            return
+        with self.path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise EndpointError(f"the journal of experiments {self.path}: another endpoint writes it") from error
+            yield
+
     def _keep(self, entry: Entry) -> None:
         self._entries.append(entry)
         if entry.kind in _VERDICTS:
@@ -94,7 +110,6 @@ class Journal:
 
     def _read(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab+") as file:
                 file.seek(0)
                 whole, newline, rest = file.read().rpartition(b"\n")

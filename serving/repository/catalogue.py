@@ -181,8 +181,9 @@ class Catalogue:
             raise NotReady(f"model {name!r} is not ready: {self._held_back[name][1]}")
         if slot is None:
             raise NotFound(f"there is no model {name!r}")
-        reasons = "; ".join(failure.reason for failure in slot.failures.values())
-        raise NotReady(f"model {name!r} is not ready: {reasons or 'it is being loaded'}")
+        reasons = [failure.reason for failure in slot.failures.values()]
+        reasons += [f"version {one}, which its settings name, is not there" for one in slot.missing]
+        raise NotReady(f"model {name!r} is not ready: {'; '.join(reasons) or 'it is being loaded'}")
 
     def _entries(self) -> Iterator[IndexEntry]:
         for loaded in self.models():

@@ -16,7 +16,8 @@ runs in a process of its own. The writer fills a folder whose name starts with a
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,7 +46,11 @@ class PipelineFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `model.json`. Fields that are not listed here are ignored, so that newer writers can add some."""
+    """The content of `model.json`.
+
+    Fields that are not listed here are ignored, so that newer writers can add some; but not one that is nearly the name
+    of one that is: it would be a misspelt limit that does not hold.
+    """
 
     format: str
     file: str
@@ -71,12 +76,15 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DESCRIPTION = msgspec.json.Decoder(Description)
+_NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_description(folder: Path) -> Description:
     """Read `model.json`. Raises ModelError naming the field that is wrong, OSError when the file cannot be read."""
     try:
-        description: Description = parse_json(read_regular(folder / DESCRIPTION_FILE), _DESCRIPTION, "")
+        content = read_regular(folder / DESCRIPTION_FILE)
+        description: Description = parse_json(content, _DESCRIPTION, "")
+        _refuse_misspelt(_NAMES.decode(content))
     except BadRequest as error:
         raise ModelError(f"{DESCRIPTION_FILE}: {error}") from error
     # The file lies in the folder: a description must not be able to point at anything else.
@@ -87,6 +95,14 @@ def read_description(folder: Path) -> Description:
         if Path(name).name != name or name in {"", ".", ".."}:
             raise ModelError(f"{DESCRIPTION_FILE}: {field}: expected a plain file name, found {name!r}")
     return description
+
+
+def _refuse_misspelt(names: Iterable[str]) -> None:
+    known = Description.__struct_fields__
+    for name in names:
+        near = () if name in known else get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+        for meant in near:
+            raise BadRequest(f"{name}: unknown; expected {meant}?")
 
 
 def read_pipeline(folder: Path, described: PipelineFile) -> Pipeline | ImagePipeline:

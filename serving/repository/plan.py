@@ -46,11 +46,15 @@ class Failure:
 
 @attrs.frozen
 class Slot:
-    """What is known of one name: the versions that serve, and the failures, both by version."""
+    """What is known of one name: the versions that serve, and the failures, both by version.
+
+    `missing` are those that the settings name and that are not there.
+    """
 
     serving: Mapping[int, Found] = attrs.field(factory=dict)
     failures: Mapping[int, Failure] = attrs.field(factory=dict)
     versions: Versions = _LATEST
+    missing: tuple[int, ...] = ()
 
 
 @attrs.frozen

@@ -319,7 +319,8 @@ class ModelRepository:
             failures = {number: failure for number, failure in slot.failures.items() if number in numbers}
             chosen = mine.versions if mine is not None else self.options.versions
             if self._may_serve(name, versions):
-                self._catalogue.slots[name] = attrs.evolve(slot, failures=failures, versions=chosen)
+                missing = tuple(one for one in chosen if one not in numbers) if isinstance(chosen, tuple) else ()
+                self._catalogue.slots[name] = attrs.evolve(slot, failures=failures, versions=chosen, missing=missing)
             (self._changes.pinned.add if mine is not None and mine.pinned else self._changes.pinned.discard)(name)
 
     def _may_serve(self, name: str, versions: frozenset[Found]) -> bool:

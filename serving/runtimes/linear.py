@@ -50,8 +50,10 @@ class LinearModel:
     def predict(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """The prediction of each row."""
         x = inputs["x"]
-        product = x @ self._weight if isinstance(self._weight, np.ndarray) else x * self._weight
-        return {"prediction": product + self.bias}
+        # What is too large for a number is told to the client by the protocol, not to the server's log by numpy.
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = x @ self._weight if isinstance(self._weight, np.ndarray) else x * self._weight
+            return {"prediction": product + self.bias}
 
     def explain(self, inputs: Mapping[str, Array], /) -> Mapping[str, Array]:
         """What each number adds to the prediction; with the bias, that is all of it."""

@@ -163,11 +163,21 @@ class _File(logging.handlers.RotatingFileHandler):
     """The handler of the standard library, which knows how to turn files over; errors are raised, not printed."""
 
     def write(self, text: str) -> None:
-        """Write a line."""
+        """Write a line, into a new file if somebody has moved the old one away."""
         record = logging.makeLogRecord({"msg": text})
+        self._reopen_if_moved()
         if self.shouldRollover(record):
             self.doRollover()
         logging.FileHandler.emit(self, record)
+
+    def _reopen_if_moved(self) -> None:
+        try:
+            there = os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno()))
+        except FileNotFoundError:
+            there = False
+        if not there:
+            self.stream.close()
+            self.stream = self._open()
 
     def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802  (the name of the base class)
         """Called inside of an except block, whose error goes on from here."""

@@ -47,17 +47,21 @@ class TrafficParts:
         return TrafficApi(self.traffic, admission, source=self.source).table() if self._api else []
 
     async def lifetime(self, _: web.Application) -> AsyncIterator[None]:
-        """Watch the file and the experiments, for `Application.cleanup_ctx`."""
-        tasks = [asyncio.create_task(self.traffic.run(), name="windlass-serving-experiments")]
-        if self.source is not None:
-            await self.source.refresh()
-            tasks.append(asyncio.create_task(self.source.run(), name="windlass-serving-routes"))
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        """Watch the file and the experiments, for `Application.cleanup_ctx`.
+
+        Raises EndpointError when another endpoint writes the same journal.
+        """
+        with self.traffic.journal.held():
+            tasks = [asyncio.create_task(self.traffic.run(), name="windlass-serving-experiments")]
             if self.source is not None:
-                self.source.close()
-            self.traffic.close()
+                await self.source.refresh()
+                tasks.append(asyncio.create_task(self.source.run(), name="windlass-serving-routes"))
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                if self.source is not None:
+                    self.source.close()
+                self.traffic.close()

@@ -111,6 +111,9 @@ async def test_a_table_becomes_a_model_that_takes_its_columns(tmp_path):
     described = json.loads((version / "model.json").read_text())
     pipeline = Pipeline.from_json((version / "pipeline.json").read_bytes(), digest=described["pipeline"]["digest"])
     assert pipeline.names == ("age", "city=?", "city=Oslo", "city=Rome", "visits")
+    again = await run(str(HOW_TO / "data_pipeline.py"), "customers.csv", "models", cwd=tmp_path)
+    assert (again.code, again.err) == (0, "")
+    assert json.loads((version.parent / "2" / "model.json").read_text()) == described
     async with (
         running(*WINDLASS, "serve", "--port", "0", "--models", "models", cwd=tmp_path) as program,
         aiohttp.ClientSession() as session,

@@ -25,8 +25,8 @@ def ended(into, kind="rolled back"):
 
 
 def test_an_entry_is_a_line_with_all_that_is_known(tmp_path):
-    ended(journal(tmp_path / "deep" / "j.jsonl"))
-    assert json.loads((tmp_path / "deep" / "j.jsonl").read_text()) == {
+    ended(journal(tmp_path / "j.jsonl"))
+    assert json.loads((tmp_path / "j.jsonl").read_text()) == {
         "time": "2026-11-27T12:00:00.500+00:00",
         "route": "r",
         "experiment": "e",
@@ -82,3 +82,26 @@ def test_a_disk_that_refuses_later_leaves_the_entry_in_memory(tmp_path, caplog):
     ended(kept)
     assert kept.verdict("r", "e").why == "it failed"
     assert "cannot be written" in caplog.text
+
+
+def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path):
+    """A misspelt path would begin every experiment anew."""
+    with pytest.raises(EndpointError, match=r"/deap/j\.jsonl: No such file or directory$"):
+        journal(tmp_path / "deap" / "j.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_while_one_endpoint_holds_the_file_no_other_can(tmp_path):
+    first, second = journal(tmp_path / "j.jsonl"), journal(tmp_path / "j.jsonl")
+    with first.held():
+        with pytest.raises(EndpointError, match=r"j\.jsonl: another endpoint writes it$"), second.held():
+            pass
+        began(first)
+    with second.held():
+        began(second)
+    assert len(journal(tmp_path / "j.jsonl").entries("r")) == 2
+
+
+def test_what_is_in_memory_alone_is_held_by_everybody():
+    with journal().held(), journal().held():
+        pass

@@ -51,6 +51,8 @@ def test_what_may_wait_and_how_it_is_batched_is_read(tmp_path):
         pytest.param({"file": ""}, "plain file name", id="empty"),
         pytest.param({"batching": {"rows_max": 0}}, r"batching: rows_max: expected at least 1, found 0", id="no rows"),
         pytest.param({"batching": {"max_rows": 1}}, "batching: object contains unknown field max_rows", id="unknown"),
+        pytest.param({"isolaton": "process"}, "isolaton: unknown; expected isolation", id="misspelt"),
+        pytest.param({"Limits": {}}, "Limits: unknown; expected limits", id="capital"),
         pytest.param({"limits": {"bytes_max": "1M"}}, r"limits\.bytes_max: expected integer, got string", id="unit"),
     ],
 )

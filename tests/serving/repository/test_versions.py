@@ -378,3 +378,17 @@ async def test_loads_that_are_asked_for_at_the_same_time_follow_each_other_and_t
         await asyncio.sleep(0)
     await asyncio.gather(*loads)
     assert (repository.get("m").version, repository.get("n").version, runtime.most) == ("5", "5", 1)
+
+
+async def test_a_version_that_is_named_and_not_there_is_the_reason_why_nothing_serves(tmp_path, publish):
+    """Whoever reads that it is being loaded would wait for ever."""
+    publish(tmp_path, "m", 1)
+    say(tmp_path, "m", versions=[7])
+    repository = ModelRepository(tmp_path)
+    await repository.refresh()
+    with pytest.raises(NotReady, match=r"^model 'm' is not ready: version 7, which its settings name, is not there$"):
+        repository.get("m")
+    publish(tmp_path, "m", 7)
+    await repository.refresh()
+    assert repository.get("m").version == "7"
+    repository.close()

@@ -56,3 +56,11 @@ def test_an_explanation_adds_up_to_the_prediction(weight):
     explanation = checked(explaining(LoadedModel("linear", "1", model)), model.explain({"x": x}))
     added = explanation["contribution"].reshape(2, -1).sum(axis=1) + explanation["bias"]
     np.testing.assert_allclose(added, model.predict({"x": x})["prediction"], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_too_large_for_a_number_is_infinity_without_a_warning():
+    """The protocols tell the client; numpy would tell the server's log."""
+    assert LinearModel(weight=10.0).predict({"x": np.array([1e308])})["prediction"].tolist() == [np.inf]
+    huge = {"x": np.array([[1e308, 1e308]])}
+    assert np.isnan(LinearModel(0.0, (10.0, -10.0)).predict(huge)["prediction"]).all()

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -187,3 +188,19 @@ def test_a_file_that_cannot_be_written_ends_the_start(tmp_path):
 def test_options_that_cannot_be_meant_are_refused_by_their_names(tmp_path, options, says):
     with pytest.raises(EndpointError, match=says):
         PayloadOptions(tmp_path / "x", **options)
+
+
+@pytest.mark.parametrize("successor", [False, True], ids=["nothing", "a new file"])
+def test_a_file_that_was_moved_away_is_not_written_on(tmp_path, successor):
+    """As logrotate does it; the disk of one that was deleted would fill up unseen."""
+    with Log(tmp_path) as log:
+        log.put(call(row(1.0)))
+        while not log.count("written"):
+            time.sleep(0.001)
+        log.options.file.rename(tmp_path / "old")
+        if successor:
+            log.options.file.touch()
+        log.put(call(row(2.0)))
+    assert [one["inputs"]["x"]["data"] for one in log.lines()] == [[2.0]]
+    assert len((tmp_path / "old").read_text().splitlines()) == 1
+    assert log.count("failed") == 0

@@ -398,3 +398,14 @@ def test_routes_have_one_source(tmp_path):
         EndpointError, match=r"traffic: the routes come from .*routes.yaml or from routes, not from both"
     ):
         TrafficOptions(Routes.of(route()), file=tmp_path / "routes.yaml")
+
+
+async def test_a_journal_has_one_endpoint_at_a_time(tmp_path):
+    """Two would decide the same experiment without knowing of each other."""
+    journal = tmp_path / "journal.jsonl"
+    async with serving(journal=journal):
+        with pytest.raises(EndpointError, match=r"journal\.jsonl: another endpoint writes it$"):
+            async with serving(journal=journal):
+                pass
+    async with serving(journal=journal):
+        pass
