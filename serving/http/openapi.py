@@ -30,11 +30,14 @@ _HEADER_LENGTH: Schema = {
 }
 
 
-def document(*, page: bool = True, routes: bool = False) -> Schema:
-    """The document, as JSON-shaped values. `page` and `routes` are whether the page and the API of routes are there."""
+def document(*, page: bool = True, routes: bool = False, control: bool = False) -> Schema:
+    """The document, as JSON-shaped values.
+
+    `page`, `routes` and `control` are whether the page, the API of routes, and loading by request are there.
+    """
     about = v2.server_metadata()
     paths: dict[str, Schema] = {}
-    more = (*(_page() if page else ()), *(traffic.operations() if routes else ()))
+    more = [*(_page() if page else ()), *(traffic.operations() if routes else ()), *(_control() if control else ())]
     for method, path, operation in (*_operations(), *more):
         responses = {**_errors(_REFUSING), **_responses(operation)}
         paths.setdefault(path, {})[method] = {**operation, "responses": responses}
@@ -53,9 +56,9 @@ def document(*, page: bool = True, routes: bool = False) -> Schema:
 
 
 @cache
-def rendered(*, page: bool = True, routes: bool = False) -> bytes:
+def rendered(*, page: bool = True, routes: bool = False, control: bool = False) -> bytes:
     """The document, as JSON."""
-    return msgspec.json.encode(document(page=page, routes=routes))
+    return msgspec.json.encode(document(page=page, routes=routes, control=control))
 
 
 def _operations() -> Iterator[tuple[str, str, Schema]]:
@@ -89,6 +92,21 @@ def _page() -> Iterator[tuple[str, str, Schema]]:
     html: Schema = {"text/html": {"schema": {"type": "string"}}}
     yield "get", "/page", _operation("A page for people", {"200": {"description": "OK", "content": html}})
     yield _get("/page/state", "What the page shows", "PageState")
+
+
+def _control() -> Iterator[tuple[str, str, Schema]]:
+    dependents: Schema = {"unload_dependents": {"type": ["string", "number", "boolean"]}}
+    for verb, summary, known in (
+        ("load", "Load the model, or load it again", {}),
+        ("unload", "Take the model away, on demand with the ensembles that ask it", dependents),
+    ):
+        path = f"/v2/repository/models/{{model}}/{verb}"
+        parameters: Schema = {"type": ["object", "null"], "properties": known, "additionalProperties": False}
+        body: Schema = {"type": "object", "properties": {"parameters": parameters}}
+        content: Schema = {"application/json": {"schema": body}}
+        responses = {"200": _json({"type": "object"}), **_errors((*_READING, 404, 429))}
+        operation = _operation(summary, responses, _path_parameters(path))
+        yield "post", path, {**operation, "requestBody": {"required": False, "content": content}}
 
 
 def _get(path: str, summary: str, schema: str, errors: tuple[int, ...] = ()) -> tuple[str, str, Schema]:

@@ -132,15 +132,17 @@ class Routes:
 
     async def openapi(self, _: web.Request) -> web.Response:
         """The description of all of these paths, for tools."""
-        return web.Response(body=openapi.rendered(page=self.page, routes=self.traffic_api), headers=JSON)
+        body = openapi.rendered(page=self.page, routes=self.traffic_api, control=self.control)
+        return web.Response(body=body, headers=JSON)
 
     async def server_metadata(self, _: web.Request) -> web.Response:
         """`GET /v2` (R5)."""
         return answer(v2.server_metadata(control=self.control))
 
     async def list_models(self, _: web.Request) -> web.Response:
-        """The names of the models that serve (V1-1; under /v2 not part of the specification)."""
-        return answer({"models": list(dict.fromkeys(model.name for model in self.repository.models()))})
+        """The names that are answered for, of models and routes (V1-1; under /v2 not part of the specification)."""
+        names = {model.name for model in self.repository.models()} | self.traffic.routes.by_name.keys()
+        return answer({"models": sorted(names)})
 
     async def index(self, request: web.Request) -> web.Response:
         """Every version known, with its state and the reason; `{"ready": true}` keeps those that serve."""

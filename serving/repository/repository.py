@@ -117,19 +117,17 @@ class ModelRepository:
         try:
             return self.get(name, version)
         except Evicted:
-            found = self._catalogue.evicted(name, version)
-            assert found is not None
-        task = self._demands.get((name, found))
-        if task is None:
-            task = asyncio.create_task(self._demand(name, found), name=f"windlass-serving-demand-{name}")
-            self._demands[name, found] = task
-            task.add_done_callback(lambda _: self._demands.pop((name, found), None))
+            task = self._demanded(name, version)
         try:
             async with asyncio.timeout_at(None if deadline == math.inf else deadline):
                 await asyncio.shield(task)
         except TimeoutError as error:
             raise DeadlineExceeded(f"model {name!r}: it was not loaded again within the time given") from error
         return self.get(name, version)
+
+    def recall(self, name: str, version: str | None = None) -> None:
+        """Load what was evicted again, without being waited for."""
+        self._demanded(name, version)
 
     def can_serve(self, name: str, version: str | None = None) -> bool:
         """Whether a request for it would be answered now, if need be after loading what was evicted."""
@@ -332,6 +330,16 @@ class ModelRepository:
             return True
         self._catalogue.hold_back(name, [one.version for one in versions], why=why)
         return False
+
+    def _demanded(self, name: str, version: str | None) -> "asyncio.Task[None]":
+        found = self._catalogue.evicted(name, version)
+        assert found is not None
+        task = self._demands.get((name, found))
+        if task is None:
+            task = asyncio.create_task(self._demand(name, found), name=f"windlass-serving-demand-{name}")
+            self._demands[name, found] = task
+            task.add_done_callback(lambda _: self._demands.pop((name, found), None))
+        return task
 
     async def _demand(self, name: str, found: Found) -> None:
         async with self._one_at_a_time:

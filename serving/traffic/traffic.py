@@ -18,6 +18,7 @@ from windlass.serving.experiments.decision import Verdict
 from windlass.serving.experiments.journal import Entry, Journal
 from windlass.serving.experiments.plan import LARGE
 from windlass.serving.model import LoadedModel
+from windlass.serving.repository.catalogue import Evicted
 from windlass.serving.tensors import Array
 from windlass.serving.traffic.document import digest, route_to_dict
 from windlass.serving.traffic.metrics import TrafficMetrics
@@ -40,7 +41,10 @@ class Models(Protocol):
     """Where loaded models come from: a repository."""
 
     def get(self, name: str, version: str | None = None) -> LoadedModel:
-        """The model that serves. Raises NotFound or NotReady."""
+        """The model that serves. Raises NotFound or NotReady, Evicted for what can be recalled."""
+
+    def recall(self, name: str, version: str | None = None) -> None:
+        """Load what was evicted again, without being waited for."""
 
 
 @attrs.define(eq=False)
@@ -245,9 +249,14 @@ class Traffic:
 
     def _ready(self, arm: Arm) -> LoadedModel | None:
         try:
-            return self.models.get(arm.model, arm.version)
+            loaded = self.models.get(arm.model, arm.version)
+        except Evicted:
+            # Nobody asks for it by its own name, so that nothing else would ever bring it back.
+            self.models.recall(arm.model, arm.version)
+            return None
         except (NotFound, NotReady):
             return None
+        return loaded if loaded.not_ready_because() is None else None
 
     def _none_ready(self, route: Route) -> NotReady:
         reasons = "; ".join(f"{arm.name}: {why}" for arm, why in self._reasons(route))
@@ -256,7 +265,7 @@ class Traffic:
     def _reasons(self, route: Route) -> Iterator[tuple[Arm, str]]:
         for arm in route.arms:
             try:
-                self.models.get(arm.model, arm.version)
+                yield arm, self.models.get(arm.model, arm.version).not_ready_because() or "it is ready by now"
             except ServingError as error:
                 yield arm, str(error)
 

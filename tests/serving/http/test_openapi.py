@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from windlass.serving import Endpoint, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 from windlass.serving.http.openapi import document, rendered
 from windlass.serving.http.schemas import SCHEMAS, reference
 from windlass.serving.tensors import DATATYPES
@@ -126,3 +126,37 @@ def test_the_schema_of_a_request_refuses_what_the_endpoint_refuses(body):
     """R9, R14."""
     with pytest.raises(jsonschema.ValidationError):
         check(body, reference("InferRequest"))
+
+
+def controlled():
+    paths = document(control=True)["paths"].items()
+    return {path: item["post"] for path, item in paths if "/repository/models/" in path}
+
+
+def test_loading_by_request_is_described_where_it_is_routed():
+    validate(json.loads(rendered(control=True)))
+    assert "/repository/models/" not in rendered().decode()
+    routes = Endpoint(linear(), options=EndpointOptions(repository_control=True)).app.router.routes()
+    assert {one.resource.canonical for one in routes if "/repository/models/" in one.resource.canonical} == {
+        *controlled()
+    }
+
+
+@pytest.mark.realtime
+async def test_loading_by_request_answers_as_described(tmp_path, publish):
+    publish(tmp_path, "m", 1)
+    endpoint = Endpoint(ModelRepository(tmp_path), port=0, options=EndpointOptions(repository_control=True))
+    async with endpoint, aiohttp.ClientSession(endpoint.url) as session:
+        async with session.get("/openapi.json") as response:
+            assert (await response.json())["paths"].keys() >= controlled().keys()
+        for template, operation in controlled().items():
+            for name, body in (
+                ("m", None),
+                ("m", {"parameters": None}),
+                ("nobody", {}),
+                ("m", {"parameters": {"a": 1}}),
+            ):
+                async with session.post(template.format(model=name), json=body or {}) as response:
+                    described = operation["responses"][str(response.status)]["content"]["application/json"]["schema"]
+                    check(await response.json(), described)
+                    assert response.status == {"m": 200, "nobody": 404}[name] or body == {"parameters": {"a": 1}}

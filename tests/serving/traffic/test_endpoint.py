@@ -17,6 +17,7 @@ from windlass.serving import (
     LinearModel,
     ModelRepository,
     Policy,
+    RepositoryOptions,
     TensorSpec,
 )
 from windlass.serving.errors import EndpointError
@@ -409,3 +410,44 @@ async def test_a_journal_has_one_endpoint_at_a_time(tmp_path):
                 pass
     async with serving(journal=journal):
         pass
+
+
+async def test_a_route_is_among_the_names_that_are_answered_for():
+    async with serving(route()) as (_, session):
+        for path in ("/v1/models", "/v2/models"):
+            async with session.get(path) as response:
+                assert await response.json() == {"models": ["m", "one", "two"]}
+
+
+class Ailing(LinearModel):
+    """Cannot answer just now, as one whose process is started anew."""
+
+    def not_ready_because(self):
+        return "its process is started anew"
+
+
+async def test_an_arm_that_cannot_answer_just_now_is_passed_over_as_one_that_is_not_loaded():
+    async with serving(route(100), repository=models(two=Ailing())) as (endpoint, session):
+        async with session.post("/v2/models/m/infer", json=BODY) as response:
+            assert (response.status, response.headers[HEADER]) == (200, "a")
+        assert value(endpoint, "arm_fallback_total", route="m", arm="b") == 1
+    both = models(one=Ailing(), two=Ailing())
+    async with serving(route(), repository=both) as (_, session), session.post("/v2/models/m/infer", json=BODY) as one:
+        assert one.status == 503
+        assert "a: its process is started anew; b: its process is started anew" in (await one.json())["error"]
+
+
+async def test_an_arm_that_made_room_for_others_is_loaded_again(tmp_path, publish):
+    """Requests ask for it by the route's name alone."""
+    for name in ("one", "two"):
+        publish(tmp_path, name, 1, memory_bytes=40)
+    repository = ModelRepository(tmp_path, poll_seconds=3600, options=RepositoryOptions(memory_bytes_max=50))
+    await repository.refresh()
+    assert [loaded.name for loaded in repository.models()] == ["two"]
+    async with serving(route(0), repository=repository) as (_, session), asyncio.timeout(30):
+        variant = None
+        while variant != "a":
+            async with session.post("/v2/models/m/infer", json=BODY) as response:
+                assert response.status in (200, 503)
+                variant = response.headers.get(HEADER)
+    repository.close()
