@@ -9,6 +9,9 @@ validation, no metrics, no deadline, no admission, one path. KServe's server com
 request, which the kernel counts, needs one less. `load` is the machine's load average before a row was measured.
 With `--check` a ratio outside of `BANDS` is named, and the exit code is 1.
 
+What a shadow costs its route (T11) is measured at a tenth of the connections, with the same model as arm and as shadow:
+every request is copied as long as there is room for its copy, and room there is while the endpoint is not busy.
+
 What batching gains, and what happens under overload, is measured by `bench_batching.py`.
 """
 
@@ -33,7 +36,8 @@ import msgspec
 from aiohttp import web
 from processes import SERVER_CORE, Measured, load, start
 
-from windlass.serving import Endpoint, LinearModel, ModelRepository
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.serving.traffic import Arm, Route, Routes, Shadow, TrafficOptions
 
 TENSOR = {"name": "x", "datatype": "FP64", "shape": [4], "data": [1.0, 2.0, 3.0, 4.0]}
 # KServe's server answers 500 to a request without an id.
@@ -71,7 +75,10 @@ async def serve_bare(ready: Connection) -> None:
 async def serve_ours(ready: Connection) -> None:
     repository = ModelRepository(None)
     repository.add("linear", LinearModel())
-    async with Endpoint(repository, port=0) as endpoint:
+    arm, shadow = (Arm("a", "linear", weight=100),), (Shadow("s", "linear"),)
+    routes = Routes.of(Route("routed", arm), Route("shadowed", arm, shadows=shadow))
+    options = EndpointOptions(traffic=TrafficOptions(routes))
+    async with Endpoint(repository, port=0, options=options) as endpoint:
         ready.send(endpoint.url)
         await asyncio.Event().wait()
 
@@ -112,6 +119,30 @@ def row(name: str, found: dict[str, list[Measured]], load_average: float) -> dic
     if "kserve" in found:
         shown["rate_to_kserve"] = round(median("ours", "rate") / median("kserve", "rate"), 2)
         shown["cpu_to_kserve"] = round(median("ours", "cpu_us") / median("kserve", "cpu_us"), 2)
+    return shown
+
+
+def measure_shadow(server: tuple[int, str], options: argparse.Namespace) -> dict[str, object]:
+    """The same route with a shadow and without one, in turn."""
+    pid, url = server
+    average, found = os.getloadavg()[0], {"routed": [], "shadowed": []}
+    for number in range(options.rounds + 1):
+        for name, results in found.items():
+            result = load(
+                pid,
+                f"{url}/v2/models/{name}/infer",
+                json.dumps(PATHS["v2"][1]).encode(),
+                headers=["Content-Type: application/json"],
+                connections=max(1, options.connections // 10),
+                seconds=options.seconds,
+            )
+            if number:
+                results.append(result)
+    shown: dict[str, object] = {"scenario": "serving a shadow", "load": round(average, 1)}
+    for field in ("rate", "p50_ms", "p99_ms", "cpu_us"):
+        plain, shadowed = (statistics.median(getattr(one, field) for one in found[name]) for name in found)
+        shown |= {f"routed_{field}": round(plain, 2), f"shadowed_{field}": round(shadowed, 2)}
+        shown[f"{field.partition('_')[0]}_to_routed"] = round(shadowed / plain, 2)
     return shown
 
 
@@ -160,6 +191,7 @@ def main() -> None:
             shown = row(name, found, average)
             print(json.dumps(shown), flush=True)
             faults += outside(shown)
+        print(json.dumps(measure_shadow(servers["ours"], options)), flush=True)
     if options.check and faults:
         sys.exit("\n".join(faults))
 
