@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from windlass.serving.errors import EndpointError
+from windlass.serving.experiments.counts import Counts
 from windlass.serving.experiments.decision import Report, Verdict
 
 __all__ = ("Entry", "Journal")
@@ -48,11 +49,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """The entries of all experiments of an endpoint, in order.
 
+    `counts` keeps beside them what those that run have counted.
+
     Raises EndpointError when the file at `path` cannot be opened, or holds something else.
     """
 
     def __init__(self, path: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.path = path
+        self.counts = Counts(None if path is None else path.with_name(f"{path.name}.counts"))
         self._now = now
         self._entries: deque[Entry] = deque(maxlen=_KEPT)
         self._verdicts: dict[tuple[str, str], Entry] = {}

@@ -22,7 +22,7 @@ class _Seen(IntFlag):
 class Units:
     """The units of one experiment."""
 
-    _seen: dict[int, int] = attrs.field(factory=dict, init=False)
+    _seen: dict[int, int] = attrs.field(factory=dict)
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -47,6 +47,10 @@ class Units:
         treatment = bool(seen & _Seen.TREATMENT)
         self._first(unit, _Seen.REWARDED, treatment=treatment)
         return treatment
+
+    def copy(self) -> dict[int, int]:
+        """What is known, to make the same units of."""
+        return dict(self._seen)
 
     def clear(self) -> None:
         """Forget all of them."""

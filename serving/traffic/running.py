@@ -6,6 +6,7 @@ happens on the event loop, without an `await`.
 
 from collections.abc import Callable, Mapping
 
+from windlass.serving.experiments.counts import Kept
 from windlass.serving.experiments.decision import (
     Answered,
     Assigned,
@@ -14,6 +15,7 @@ from windlass.serving.experiments.decision import (
     Rewarded,
     Reweighted,
     SetWeights,
+    State,
     Ticked,
     Verdict,
     begin,
@@ -23,6 +25,7 @@ from windlass.serving.experiments.evidence import measure
 from windlass.serving.experiments.journal import Journal
 from windlass.serving.experiments.plan import Experiment
 from windlass.serving.experiments.units import Units
+from windlass.serving.traffic.document import digest, route_to_dict
 from windlass.serving.traffic.route import Route
 from windlass.serving.traffic.router import Choice, How
 
@@ -41,25 +44,48 @@ def ended_weights(route: Route, verdict: Verdict, plan: Experiment) -> Mapping[s
 
 
 class Running:
-    """The experiment of a route. `set_weights` gives arms other weights, for requests from now on."""
+    """The experiment of a route, to be made by `begun` or `resumed`.
 
-    def __init__(
-        self, route: Route, journal: Journal, *, set_weights: Callable[[Mapping[str, int]], None], now: float
-    ) -> None:
+    `set_weights`, of both, gives arms other weights, for requests from now on.
+    """
+
+    def __init__(self, route: Route, journal: Journal, *, state: State, units: Units) -> None:
         assert route.experiment is not None
         self.plan: Experiment = route.experiment
         self.route_name = route.name
-        self.units = Units()
+        self.state = state
+        self.units = units
         self._journal = journal
-        self._set_weights = set_weights
         self._counted = _EITHER[self.plan.units]
-        self.state, effects = begin(self.plan, weights=self._weights(route), now=now)
-        self._perform(effects)
+        self._set_weights: Callable[[Mapping[str, int]], None] = lambda _: None
+
+    @classmethod
+    def begun(
+        cls, route: Route, journal: Journal, *, set_weights: Callable[[Mapping[str, int]], None], now: float
+    ) -> "Running":
+        """A new one."""
+        assert route.experiment is not None
+        state, effects = begin(route.experiment, weights=_weights(route, route.experiment), now=now)
+        running = cls(route, journal, state=state, units=Units())
+        running._set_weights = set_weights
+        running._perform(effects)
+        return running
+
+    @classmethod
+    def resumed(cls, route: Route, journal: Journal, *, kept: Kept, now: float) -> "Running | None":
+        """The one that was kept, to be told its route by `replaced`; None when its plan was another."""
+        if kept.plan != _digest(route):
+            return None
+        return cls(route, journal, state=kept.state_at(now), units=Units(dict(kept.units)))
+
+    def kept(self, route: Route, now: float) -> Kept | None:
+        """What to keep, so that it can be resumed; None once it has ended."""
+        return None if self.state.verdict else Kept.of(_digest(route), self.state, self.units.copy(), now=now)
 
     def replaced(self, route: Route, now: float, *, set_weights: Callable[[Mapping[str, int]], None]) -> None:
         """The route has been replaced by one with the same plan."""
         self._set_weights = set_weights
-        control, treatment = self._weights(route)
+        control, treatment = _weights(route, self.plan)
         if self.state.verdict is not None:
             self._set_weights(ended_weights(route, self.state.verdict, self.plan))
             return
@@ -123,5 +149,10 @@ class Running:
         if self.state.verdict is not None:
             self.units.clear()
 
-    def _weights(self, route: Route) -> tuple[int, int]:
-        return route.arm(self.plan.control).weight, route.arm(self.plan.treatment).weight
+
+def _weights(route: Route, plan: Experiment) -> tuple[int, int]:
+    return route.arm(plan.control).weight, route.arm(plan.treatment).weight
+
+
+def _digest(route: Route) -> str:
+    return digest(route_to_dict(route)["experiment"])

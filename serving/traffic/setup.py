@@ -62,6 +62,7 @@ class TrafficParts:
                 for task in tasks:
                     task.cancel()
                 await asyncio.wait(tasks)
+                await self.traffic.save()
                 if self.source is not None:
                     self.source.close()
                 self.traffic.close()

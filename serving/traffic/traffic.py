@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import attrs
 
 from windlass.serving.errors import BadRequest, NotFound, NotInJson, NotReady, RouteError, ServingError
+from windlass.serving.experiments.counts import SAVE_SECONDS, Kept
 from windlass.serving.experiments.decision import Verdict
 from windlass.serving.experiments.journal import Entry, Journal
 from windlass.serving.experiments.plan import LARGE
@@ -92,6 +93,8 @@ class Traffic:
         self.journal = journal if journal is not None else Journal()
         self._clock = clock
         self._rng = rng if rng is not None else random.Random()  # noqa: S311  (it spreads requests; it guards nothing)
+        # By route, until the route is there again.
+        self._kept = self.journal.counts.read()
         # Replaced whole, on the event loop only.
         self._live: Mapping[str, Live] = {}
         metrics.watch(lambda: {name: live.weights for name, live in self._live.items()}, lambda: shadows.in_flight)
@@ -187,10 +190,19 @@ class Traffic:
         return running is not None and running.rewarded(unit, reward, self._clock())
 
     async def run(self) -> None:
-        """Look at the experiments each second, until cancelled."""
+        """Look at the experiments each second, and save their counts now and then, until cancelled."""
+        saved = self._clock()
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self.tick()
+            if self._clock() - saved >= SAVE_SECONDS:
+                await self.save()
+                saved = self._clock()
+
+    async def save(self) -> None:
+        """Write what the experiments have counted, where there is a journal."""
+        if self.journal.counts.path is not None:
+            await asyncio.to_thread(self.journal.counts.write, self._keep())
 
     def tick(self) -> None:
         """Look at the experiments."""
@@ -288,8 +300,22 @@ class Traffic:
         if ended is not None:
             live.set_weights(ended_weights(route, Verdict(ended.kind), plan))
             return live
-        live.running = Running(route, self.journal, set_weights=live.set_weights, now=self._clock())
+        now = self._clock()
+        kept = self._kept.pop(route.name, None)
+        live.running = None if kept is None else Running.resumed(route, self.journal, kept=kept, now=now)
+        if live.running is not None:
+            live.running.replaced(route, now, set_weights=live.set_weights)
+        else:
+            live.running = Running.begun(route, self.journal, set_weights=live.set_weights, now=now)
         return live
+
+    def _keep(self) -> dict[str, Kept]:
+        now, found = self._clock(), dict(self._kept)
+        for name, live in self._live.items():
+            kept = None if live.running is None else live.running.kept(live.declared, now)
+            if kept is not None:
+                found[name] = kept
+        return found
 
 
 def _names(routes: Routes) -> set[tuple[str, str]]:

@@ -451,3 +451,17 @@ async def test_an_arm_that_made_room_for_others_is_loaded_again(tmp_path, publis
                 assert response.status in (200, 503)
                 variant = response.headers.get(HEADER)
     repository.close()
+
+
+async def test_an_endpoint_that_stops_leaves_the_counts_of_its_experiments_to_the_next(tmp_path):
+    plan = Experiment("e", "a", "b")
+    for times in (1, 2):
+        async with serving(route(experiment=plan), journal=tmp_path / "journal.jsonl", api=True) as (_, session):
+            for number in range(20 * times):
+                headers = {"X-Experiment-Key": f"user-{number}"}
+                async with session.post("/v2/models/m/infer", json=BODY, headers=headers) as response:
+                    assert response.status == 200
+            async with session.get("/v2/traffic/m/experiment") as response:
+                assert sum((await response.json())["units"].values()) == 20 * times
+    kept = (tmp_path / "journal.jsonl.counts").read_bytes()
+    assert b"user" not in kept

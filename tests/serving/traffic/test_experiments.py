@@ -26,8 +26,8 @@ def route(plan=PLAN, weight=50, **changes):
 
 
 class World:
-    def __init__(self, *routes, journal=None):
-        self.now = 1000.0
+    def __init__(self, *routes, journal=None, began=1000.0):
+        self.now = began
         self.repository = ModelRepository()
         self.repository.add("one", LinearModel())
         self.repository.add("two", LinearModel(bias=2.5))
@@ -261,3 +261,67 @@ def test_a_route_without_an_experiment_has_none():
     assert world.seen is None
     with pytest.raises(NotFound):
         world.traffic.experiment("other")
+
+
+async def restarted(world, tmp_path, *routes):
+    """Another endpoint with the same journal; its clock begins elsewhere."""
+    await world.traffic.save()
+    return World(*routes, journal=Journal(tmp_path / "j"), began=5.0)
+
+
+@pytest.mark.realtime
+async def test_the_counts_of_one_that_runs_outlive_the_endpoint(tmp_path):
+    world = World(journal=Journal(tmp_path / "j"))
+    for number in range(60):
+        world.ask(f"user-{number}")
+    world.tick(100.0)
+    again = await restarted(world, tmp_path)
+    assert {**again.seen, "entries": 0} == {**world.seen, "entries": 0}
+    assert [entry["kind"] for entry in again.seen["entries"]] == ["began"]
+    for number in range(70):
+        again.ask(f"user-{number}")
+    assert sum(again.seen["units"].values()) == 70
+    assert again.traffic.reward("m", "user-3", 1.0)
+
+
+@pytest.mark.realtime
+async def test_a_step_that_was_taken_is_not_taken_back_by_a_restart(tmp_path):
+    """H1: the declared weights are those of the beginning."""
+    plan = attrs.evolve(PLAN, steps=(10, 30, 100), step_seconds=10.0, samples_min=50)
+    world = World(route(plan), journal=Journal(tmp_path / "j"))
+    assert world.weights == {"a": 90, "b": 10, "c": 0}
+    number = 0
+    while world.weights["b"] == 10:
+        number += 1
+        world.ask(f"user-{number}")
+        world.tick(0.5)
+    again = await restarted(world, tmp_path, route(plan))
+    assert again.weights == world.weights == {"a": 70, "b": 30, "c": 0}
+
+
+@pytest.mark.realtime
+async def test_another_plan_begins_anew_and_one_that_has_ended_stays_ended(tmp_path):
+    world = World(journal=Journal(tmp_path / "j"))
+    for number in range(60):
+        world.ask(f"user-{number}")
+    other = route(attrs.evolve(PLAN, slow_seconds=2.0))
+    assert (await restarted(world, tmp_path, other)).seen["units"] == {"a": 0, "b": 0}
+    asked = 0
+    await world.traffic.save()
+    while world.seen["state"] == "collecting":
+        world.ask(f"late-{asked}", error=ModelFailed("no"))
+        asked += 1
+    # A crash: the counts on disk are those before the verdict.
+    again = World(journal=Journal(tmp_path / "j"))
+    assert again.seen["state"] == "rolled back"
+    assert again.weights == {"a": 100, "b": 0, "c": 0}
+
+
+@pytest.mark.realtime
+async def test_counts_of_a_route_that_is_not_there_yet_are_kept_until_it_is(tmp_path):
+    world = World(journal=Journal(tmp_path / "j"))
+    for number in range(60):
+        world.ask(f"user-{number}")
+    between = await restarted(world, tmp_path, attrs.evolve(route(None), name="other"))
+    again = await restarted(between, tmp_path)
+    assert sum(again.seen["units"].values()) == 60
