@@ -172,12 +172,12 @@ class _File(logging.handlers.RotatingFileHandler):
 
     def _reopen_if_moved(self) -> None:
         try:
-            there = os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno()))
+            if self.stream is None or os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno())):
+                return
         except FileNotFoundError:
-            there = False
-        if not there:
-            self.stream.close()
-            self.stream = self._open()
+            pass
+        self.stream.close()
+        self.stream = self._open()
 
     def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802  (the name of the base class)
         """Called inside of an except block, whose error goes on from here."""
