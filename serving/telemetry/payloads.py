@@ -171,13 +171,16 @@ class _File(logging.handlers.RotatingFileHandler):
         logging.FileHandler.emit(self, record)
 
     def _reopen_if_moved(self) -> None:
+        stream = self.stream
+        if stream is None:
+            return
         try:
-            if self.stream is None or os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno())):
-                return
+            moved = not os.path.samestat(os.stat(self.baseFilename), os.fstat(stream.fileno()))
         except FileNotFoundError:
-            pass
-        self.stream.close()
-        self.stream = self._open()
+            moved = True
+        if moved:
+            stream.close()
+            self.stream = self._open()
 
     def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802  (the name of the base class)
         """Called inside of an except block, whose error goes on from here."""
