@@ -4,6 +4,7 @@ Every time that is recorded is one of the job's status or of its run's own files
 between records the same. This module does not know when a job is published.
 """
 
+import math
 from pathlib import Path
 
 import attrs
@@ -24,7 +25,7 @@ from windlass.operators.training.metadata.recording import (
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.publish import Published
 from windlass.operators.training.runfolder import Progress, RunFolder, TrainingResult
-from windlass.operators.training.types import TrainingJob
+from windlass.operators.training.types import TrainingJob, ValidationStatus
 
 __all__ = ("Archive", "Ended", "confusion_of", "curve_of", "facts_of")
 
@@ -89,8 +90,10 @@ def facts_of(job: TrainingJob, ended: Ended) -> TrainingFacts:
             sha256=published.sha256,
             uri=published.uri,
             classes=tuple(str(label) for label in ended.result.classes),
+            format=ended.result.format,
         ),
         accuracy=status.validation.accuracy,
+        figures=_figures(status.validation),
         holdout=job.spec.validation.holdout,
         rows=status.validation.rows,
         curve=curve_of(ended.folder),
@@ -98,6 +101,16 @@ def facts_of(job: TrainingJob, ended: Ended) -> TrainingFacts:
         gate=status.gate,
         told=job.spec.card,
     )
+
+
+def _figures(validation: ValidationStatus) -> dict[str, float]:
+    """What a language model is judged by beside the accuracy of its tokens."""
+    found: dict[str, float] = {}
+    if validation.loss is not None:
+        found |= {"loss": validation.loss, "perplexity": round(math.exp(min(validation.loss, 700.0)), 6)}
+    if validation.exact_match is not None:
+        found["exact match"] = validation.exact_match
+    return found
 
 
 def curve_of(folder: RunFolder) -> tuple[tuple[int, float, float], ...]:

@@ -10,6 +10,7 @@ from windlass.operators.training.executors.command import NAME as PROCESS
 from windlass.operators.training.executors.command import CommandExecutor
 from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.executors.kubernetes_job import KUBERNETES_JOB
+from windlass.operators.training.executors.llm import LLM_FINETUNE
 from windlass.operators.training.executors.mlp import MLP
 from windlass.operators.training.executors.pytorchjob import PYTORCHJOB
 from windlass.operators.training.executors.rayjob import RAYJOB
@@ -30,7 +31,7 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
     manager.register(TrainingJob)
     # The package offers them by entry points too, but a checkout that is not installed has none.
-    for executor in (SOFTMAX, MLP, KUBERNETES_JOB, TRAINJOB, PYTORCHJOB, RAYJOB):
+    for executor in (SOFTMAX, MLP, LLM_FINETUNE, KUBERNETES_JOB, TRAINJOB, PYTORCHJOB, RAYJOB):
         settings.executors.register(executor.name, executor)
     # Not an entry point: whether it may be used is for these settings to say, and for nothing that is installed.
     settings.executors.register(PROCESS, CommandExecutor(settings.allow_processes), replace=True)

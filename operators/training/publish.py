@@ -16,7 +16,9 @@ from typing import Final
 import attrs
 
 from windlass.operators.errors import PublishError
+from windlass.operators.training.bundle import LISTING
 from windlass.operators.training.files import canonical_json, read_json, rename_folder, sha256_of, write_durably
+from windlass.operators.training.runfolder import ONNX
 
 __all__ = ("Artefact", "Published", "publish")
 
@@ -26,12 +28,17 @@ _MODEL_FILE: Final = "model.onnx"
 
 @attrs.frozen
 class Artefact:
-    """What to publish: the ONNX bytes of one run, the labels of its outputs in order, and facts for later readers."""
+    """What to publish: the ONNX bytes of one run, the labels of its outputs in order, and facts for later readers.
+
+    Of a bundle, `content` is its listing and `files` are the files by the names that it has for them.
+    """
 
     run: str
     content: bytes = attrs.field(repr=False)
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str | int | float] = attrs.field(factory=dict)
+    format: str = ONNX
+    files: Mapping[str, Path] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -77,9 +84,10 @@ def _published(root: Path, name: str, version: int, digest: str) -> Published:
 
 
 def _write(folder: Path, version: int, artefact: Artefact, *, digest: str) -> None:
+    file = _MODEL_FILE if artefact.format == ONNX else LISTING
     description: dict[str, object] = {
-        "format": "onnx",
-        "file": _MODEL_FILE,
+        "format": artefact.format,
+        "file": file,
         "sha256": digest,
         "labels": list(artefact.labels),
         "metadata": {**artefact.metadata, _RUN: artefact.run},
@@ -88,9 +96,19 @@ def _write(folder: Path, version: int, artefact: Artefact, *, digest: str) -> No
         shutil.rmtree(leftover, ignore_errors=True)
     temporary = folder / f".writing-{artefact.run}"
     temporary.mkdir()
-    write_durably(temporary / _MODEL_FILE, artefact.content)
+    for name, source in artefact.files.items():
+        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+        _copy_durably(source, temporary / name)
+    write_durably(temporary / file, artefact.content)
     write_durably(temporary / "model.json", canonical_json(description))
     rename_folder(temporary, folder / str(version))
+
+
+def _copy_durably(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        os.fsync(written.fileno())
 
 
 def _versions(folder: Path) -> list[int]:

@@ -19,6 +19,7 @@ from windlass.operators.errors import EvaluationError, StillEnding, TrainingErro
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
 from windlass.operators.training.archive import Archive, Ended
+from windlass.operators.training.artefact import artefact_of
 from windlass.operators.training.children import Children
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
@@ -31,13 +32,13 @@ from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import NEEDS
-from windlass.operators.training.publish import Artefact, Published, publish
+from windlass.operators.training.publish import Published, publish
 from windlass.operators.training.queues.places import Admitted, Place, Places
-from windlass.operators.training.runfolder import TrainingResult
+from windlass.operators.training.runfolder import ONNX, TrainingResult
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.story import recent, tellings
 from windlass.operators.training.types import API_VERSION, RunStatus, TrainingJob
-from windlass.operators.training.validation import Evaluation, Subject, evaluate
+from windlass.operators.training.validation import Evaluation, Subject, evaluate, told_evaluation
 
 __all__ = ("TrainingReconciler",)
 
@@ -256,7 +257,8 @@ class TrainingReconciler:
         await executor.discard(run, bench)
 
     def _evaluate(self, job: TrainingJob) -> Evaluation:
-        return evaluate(self._trained(job)[0])
+        trained, result = self._trained(job)
+        return evaluate(trained) if result.format == ONNX else told_evaluation(trained, result.held_out)
 
     def _trained(self, job: TrainingJob) -> tuple[Subject, TrainingResult]:
         run = self._run(job)
@@ -277,6 +279,7 @@ class TrainingReconciler:
                 executor=_recorded(job).executor,
                 hyperparameters=job.spec.hyperparameters,
                 published=self._settings.models / job.spec.output.model,
+                format=result.format,
             )
         )
 
@@ -306,7 +309,7 @@ class TrainingReconciler:
         if job.status.validation is not None:
             metadata |= {"accuracy": job.status.validation.accuracy, "heldOutRows": job.status.validation.rows}
         labels = tuple(str(label) for label in result.classes)
-        artefact = Artefact(run.id, trained.folder.model.read_bytes(), labels=labels, metadata=metadata)
+        artefact = artefact_of(trained, result, labels=labels, metadata=metadata)
         subject = self._assembled(job)  # before, so that a model which cannot be described is not published
         published = publish(self._settings.models, job.spec.output.model, artefact)
         ended = Ended(trained.folder, result, published, subject)

@@ -9,7 +9,7 @@
         split.json          the ids of the rows held out
         checkpoints/<step>/ see `checkpoints`
         progress.jsonl      one line for each epoch
-        model.npz model.onnx
+        model.npz model.onnx, or the bundle model/ with what another trainer made
         failure.json        why the run cannot succeed; final
         result.json         written last: with it, the training is done
 
@@ -28,11 +28,13 @@ from typing import Final
 import attrs
 
 from windlass.operators.errors import RunFolderBusy
+from windlass.operators.training.bundle import bundle_sha256
 from windlass.operators.training.checkpoints import Checkpoint, Identity, newest
 from windlass.operators.training.files import decode_object, read_json, replace_file, sha256_of
 
-__all__ = ("Failure", "Progress", "RunFolder", "TrainingResult")
+__all__ = ("ONNX", "Failure", "HeldOut", "Progress", "RunFolder", "TrainingResult")
 
+ONNX: Final = "onnx"
 _POLL_SECONDS: Final = 0.02
 _TAIL_BYTES: Final = 16 * 1024
 
@@ -65,10 +67,44 @@ class Progress:
 
 
 @attrs.frozen
-class TrainingResult:
-    """What a finished training says of itself; `model_sha256` is of model.onnx, `classes` are its labels in order.
+class HeldOut:
+    """How the program that trained found its own product to do on the `rows` rows held out.
 
-    `attempt` is the token of the attempt that wrote it, if it said one.
+    `accuracy` is the share of `tokens` learnt tokens that it would have written, `loss` their mean cross-entropy in
+    nats, `exact_match` the share of completions that it would have written whole, None where there are no prompts.
+    """
+
+    rows: int
+    tokens: int
+    accuracy: float
+    loss: float
+    exact_match: float | None = None
+
+    @classmethod
+    def parse(cls, found: object) -> "HeldOut | None":
+        """From a decoded document; None for anything else."""
+        if not isinstance(found, dict):
+            return None
+        try:
+            exact = found.get("exactMatch")
+            return cls(
+                int(found["rows"]),
+                int(found["tokens"]),
+                float(found["accuracy"]),
+                float(found["loss"]),
+                None if exact is None else float(exact),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+@attrs.frozen
+class TrainingResult:
+    """What a finished training says of itself.
+
+    `model_sha256` is of what the format says: `onnx` is model.onnx, whose labels are `classes` in order; any other is
+    the bundle, which its trainer has judged itself, as `held_out` says. `attempt` is the token of the attempt that
+    wrote it, if it said one.
     """
 
     run: str
@@ -77,6 +113,8 @@ class TrainingResult:
     progress: Progress
     seconds: float
     attempt: str = ""
+    format: str = ONNX
+    held_out: HeldOut | None = None
 
 
 @attrs.frozen
@@ -108,6 +146,11 @@ class RunFolder:
     def model(self) -> Path:
         """The trained model as ONNX."""
         return self.path / "model.onnx"
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of a trained model that is more than one file; see `bundle`."""
+        return self.path / "model"
 
     @property
     def split(self) -> Path:
@@ -186,7 +229,8 @@ class RunFolder:
         if found is None or progress is None:
             return None
         digest = str(found.get("modelSha256"))
-        if not self.model.exists() or sha256_of(self.model.read_bytes()) != digest:
+        kind = str(found.get("format", ONNX))
+        if digest != (self._model_sha256() if kind == ONNX else bundle_sha256(self.bundle)):
             return None
         classes = found.get("classes")
         labels = tuple(int(label) for label in classes) if isinstance(classes, list) else ()
@@ -197,7 +241,15 @@ class RunFolder:
             progress,
             seconds=float(str(found.get("seconds", 0))),
             attempt=str(found.get("attempt", "")),
+            format=kind,
+            held_out=HeldOut.parse(found.get("heldOut")),
         )
+
+    def _model_sha256(self) -> str | None:
+        try:
+            return sha256_of(self.model.read_bytes())
+        except FileNotFoundError:
+            return None
 
     def failure(self) -> Failure | None:
         """The failure the trainer recorded, if any."""

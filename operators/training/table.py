@@ -5,7 +5,7 @@ column a number, which makes the features in the order of the schema. This modul
 what a model does with them.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -15,7 +15,7 @@ from windlass.operators.errors import DataError
 from windlass.operators.training.dataversion import DataRecord, is_panic, resolve
 from windlass.operators.training.storage import is_remote, masked, options_for
 
-__all__ = ("Rows", "read_rows")
+__all__ = ("Rows", "open_table", "read_rows", "unsuitable")
 
 _ID, _LABEL = "row", "label"
 
@@ -43,23 +43,29 @@ def read_rows(record: DataRecord) -> Rows:
 
     Raises DataError with the reasons of `resolve`, and DataUnsuitable when the table breaks the contract above.
     """
+    table = open_table(record)
+    columns = {name: _numbers(name, table.column(name), record) for name in table.schema.names}
+    return _checked(columns, record)
+
+
+def open_table(record: DataRecord) -> Any:
+    """The version that `record` pins as a table of arro3, after proving that it is still the same. Blocks.
+
+    Raises DataError with the reasons of `resolve`.
+    """
     found = resolve(record.uri, record.version, expected_table_id=record.table_id)
     if found.files_sha256 != record.files_sha256:
         raise DataError(
             f"{record.uri} version {record.version} no longer has the files it had when it was pinned",
             reason="DataFilesMissing",
         )
-    return _checked(_columns(record), record)
-
-
-def _columns(record: DataRecord) -> dict[str, npt.NDArray[np.generic]]:
     import deltalake  # noqa: PLC0415  (an extra; resolve() has said so by now if it is missing)
     from arro3.core import Table  # noqa: PLC0415  (comes with deltalake)
 
     try:
         options = options_for(record.uri)
         opened = deltalake.DeltaTable(record.uri, version=record.version, storage_options=options)
-        table = Table.from_arrow(deltalake.QueryBuilder().register("t", opened).execute("select * from t"))
+        return Table.from_arrow(deltalake.QueryBuilder().register("t", opened).execute("select * from t"))
     except FileNotFoundError as error:
         raise DataError(f"{record.uri} version {record.version}: {error}", reason="DataFilesMissing") from error
     except OSError as error:
@@ -72,10 +78,11 @@ def _columns(record: DataRecord) -> dict[str, npt.NDArray[np.generic]]:
             f"{record.uri} version {record.version} cannot be read: {masked(str(error))}",
             reason=_reason_of(str(error), remote=is_remote(record.uri)),
         ) from error
-    return {
-        field.name: _numbers(field.name, table.column(field.name), record)
-        for field in (table.schema.field(name) for name in table.schema.names)
-    }
+
+
+def unsuitable(record: DataRecord, what: str) -> DataError:
+    """The error for a table that breaks a contract."""
+    return DataError(f"{record.uri} version {record.version}: {what}", reason="DataUnsuitable")
 
 
 def _reason_of(text: str, *, remote: bool) -> str:
@@ -89,7 +96,7 @@ def _numbers(name: str, column: _Column, record: DataRecord) -> npt.NDArray[np.g
     try:
         return column.to_numpy()
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise _unsuitable(
+        raise unsuitable(
             record, f"column {name!r}: expected numbers without nulls, found what numpy cannot hold: {error}"
         ) from error
 
@@ -97,30 +104,26 @@ def _numbers(name: str, column: _Column, record: DataRecord) -> npt.NDArray[np.g
 def _checked(columns: dict[str, npt.NDArray[np.generic]], record: DataRecord) -> Rows:
     for name in (_ID, _LABEL):
         if name not in columns:
-            raise _unsuitable(
+            raise unsuitable(
                 record, f"expected an integer column {name!r}, found the columns {', '.join(columns) or 'none'}"
             )
         if columns[name].dtype.kind not in "iu":
-            raise _unsuitable(record, f"column {name!r}: expected integers without nulls, found {columns[name].dtype}")
+            raise unsuitable(record, f"column {name!r}: expected integers without nulls, found {columns[name].dtype}")
     names = tuple(name for name in columns if name not in (_ID, _LABEL))
     if not names:
-        raise _unsuitable(record, "expected at least one column of features")
+        raise unsuitable(record, "expected at least one column of features")
     for name in names:
         if columns[name].dtype.kind not in "iufb":
-            raise _unsuitable(record, f"column {name!r}: expected numbers, found {columns[name].dtype}")
+            raise unsuitable(record, f"column {name!r}: expected numbers, found {columns[name].dtype}")
     ids = columns[_ID].astype(np.int64)
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     if len(ids) and bool((ids[1:] == ids[:-1]).any()):
-        raise _unsuitable(
+        raise unsuitable(
             record, f"column {_ID!r}: expected unique ids, found {int(ids[1:][ids[1:] == ids[:-1]][0])} more than once"
         )
     features = np.stack([columns[name].astype(np.float64)[order] for name in names], axis=1)
     if not bool(np.isfinite(features).all()):
         bad = names[int(np.argmin(np.isfinite(features).all(axis=0)))]
-        raise _unsuitable(record, f"column {bad!r}: expected finite numbers, found a null, NaN or infinity")
+        raise unsuitable(record, f"column {bad!r}: expected finite numbers, found a null, NaN or infinity")
     return Rows(names, ids, features, columns[_LABEL].astype(np.int64)[order])
-
-
-def _unsuitable(record: DataRecord, what: str) -> DataError:
-    return DataError(f"{record.uri} version {record.version}: {what}", reason="DataUnsuitable")

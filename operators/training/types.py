@@ -72,10 +72,16 @@ class DataReference:
 
 @attrs.frozen
 class Validation:
-    """What the model must prove: `minAccuracy` on the share `holdout` of the rows, which training never sees."""
+    """What the model must prove: `minAccuracy` on the share `holdout` of the rows, which training never sees.
+
+    A language model's accuracy is that of its tokens. `maxLoss` bounds their mean cross-entropy in nats, whose
+    exponential is the perplexity, and `minExactMatch` is the share of completions that it must write whole.
+    """
 
     holdout: Annotated[float, ExclusiveMinimum(0), ExclusiveMaximum(1)] = 0.2
     min_accuracy: Annotated[float, Minimum(0), Maximum(1)] = 0.0
+    max_loss: Annotated[float | None, Minimum(0)] = None
+    min_exact_match: Annotated[float | None, Minimum(0), Maximum(1)] = None
 
 
 @attrs.frozen
@@ -234,11 +240,13 @@ class ProgressStatus:
 
 @attrs.frozen
 class ValidationStatus:
-    """How the exported model did on the held-out rows."""
+    """How the exported model did on the held-out rows; the last two are a language model's."""
 
     accuracy: float
     rows: int
     passed: bool
+    loss: float | None = None
+    exact_match: float | None = None
 
 
 @attrs.frozen

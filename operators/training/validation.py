@@ -1,17 +1,21 @@
-"""What is judged is the exported file itself, run as the endpoint will run it, on exactly the held-out rows.
+"""What is judged is the exported model itself, run as it will be run, on exactly the held-out rows.
 
 No verdict without numbers: no rows, a wrong digest, another split or an odd answer is an error, never a pass (B1).
-This module does not know what accuracy is good enough.
+A model that is more than one file was put to these rows by the program that trained it, which can load it; what it
+found is taken only for the split and the bundle that are there. This module does not know what is good enough.
 """
+
+import math
 
 import attrs
 import numpy as np
 
 from windlass.operators.errors import EvaluationError
 from windlass.operators.training.apart import read_rows_apart
+from windlass.operators.training.bundle import bundle_sha256, files_of
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.files import read_json, sha256_of
-from windlass.operators.training.runfolder import RunFolder
+from windlass.operators.training.runfolder import HeldOut, RunFolder
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows
 from windlass.serving.errors import ServingError
@@ -19,7 +23,7 @@ from windlass.serving.model import Model
 from windlass.serving.runtimes.base import Source
 from windlass.serving.runtimes.onnx import OnnxRuntime
 
-__all__ = ("Evaluation", "Subject", "evaluate", "model_content")
+__all__ = ("Evaluation", "Subject", "evaluate", "model_content", "told_evaluation")
 
 _ROWS_AT_ONCE = 4096
 
@@ -37,11 +41,16 @@ class Subject:
 
 @attrs.frozen
 class Evaluation:
-    """The share of `rows` held-out rows that the model labels as the table does."""
+    """The share of `rows` held-out rows that the model labels as the table does.
+
+    For a language model it is the share of tokens; `loss` and `exact_match` are as in `HeldOut`, None for a classifier.
+    """
 
     accuracy: float
     rows: int
     model_sha256: str
+    loss: float | None = None
+    exact_match: float | None = None
 
 
 def evaluate(subject: Subject) -> Evaluation:
@@ -58,6 +67,24 @@ def evaluate(subject: Subject) -> Evaluation:
     except ServingError as error:
         raise EvaluationError(f"the exported model does not load: {error}") from error
     return Evaluation(accuracy=right / len(rows.ids), rows=len(rows.ids), model_sha256=subject.model_sha256)
+
+
+def told_evaluation(subject: Subject, told: HeldOut | None) -> Evaluation:
+    """What the trainer found on the held-out rows. Blocks: every file of the bundle is read.
+
+    Raises EvaluationError when it found nothing that counts, or when bundle or split are no longer what they were.
+    """
+    if told is None or told.rows < 1:
+        raise EvaluationError("the trainer says nothing about the held-out rows")
+    if not all(one is None or math.isfinite(one) for one in (told.accuracy, told.loss, told.exact_match)):
+        raise EvaluationError("what the trainer says about the held-out rows is not a number")
+    bundle = subject.folder.bundle
+    if bundle_sha256(bundle) != subject.model_sha256 or files_of(bundle) is None:
+        raise EvaluationError(f"{bundle.name} is no longer the bundle that training wrote")
+    recorded = (read_json(subject.folder.split) or {}).get("heldOut")
+    if not isinstance(recorded, list) or len(recorded) != told.rows:
+        raise EvaluationError(f"{told.rows} rows were judged, and the split that was recorded is another one")
+    return Evaluation(told.accuracy, told.rows, subject.model_sha256, told.loss, told.exact_match)
 
 
 def _held_out_rows(subject: Subject) -> Rows:

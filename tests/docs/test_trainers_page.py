@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from windlass.operators.training.executors import mlp, softmax
+from windlass.operators.training.executors import llm, mlp, softmax
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "trainers.md"
 SECTION = re.compile(r"^## `([a-z-]+)`.*?\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| `(\w+)` \| (\S+) \| (.+) \|$", re.MULTILINE)
-TRAINERS = {"softmax": softmax.PARAMETERS, "mlp": mlp.PARAMETERS}
+TRAINERS = {"softmax": softmax.PARAMETERS, "mlp": mlp.PARAMETERS, "llm-finetune": llm.PARAMETERS}
 
 
 def sections():

@@ -22,7 +22,7 @@ from windlass.operators.training.executors.contract import Fault
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import GateStatus
 from windlass.operators.training.gate.verdict import admits
-from windlass.operators.training.types import ModelStatus, TrainingJob, ValidationStatus
+from windlass.operators.training.types import ModelStatus, TrainingJob, Validation, ValidationStatus
 from windlass.operators.training.validation import Evaluation
 from windlass.statemachine.conditions import Condition
 
@@ -36,17 +36,43 @@ def validate(job: TrainingJob, facts: Facts) -> Decision:
         return Evaluate()
     if isinstance(found, Fault):
         return fail_or_retry(job, facts, phases.VALIDATED, found)
-    if not math.isfinite(found.accuracy):
+    if not all(one is None or math.isfinite(one) for one in (found.accuracy, found.loss, found.exact_match)):
         return fail(job, facts, phases.VALIDATED, Fault("EvaluationFailed", "the accuracy is not a number"))  # (B1)
-    least = job.spec.validation.min_accuracy
-    # Compared as measured, so that a number which only rounds up to the minimum does not pass.
-    passed = found.accuracy >= least
-    verdict = ValidationStatus(accuracy=round(found.accuracy, 6), rows=found.rows, passed=passed)
+    message, passed = _compared(job.spec.validation, found)
+    verdict = ValidationStatus(
+        accuracy=round(found.accuracy, 6),
+        rows=found.rows,
+        passed=passed,
+        loss=None if found.loss is None else round(found.loss, 6),
+        exact_match=None if found.exact_match is None else round(found.exact_match, 6),
+    )
     judged = attrs.evolve(job, status=attrs.evolve(job.status, validation=verdict))
-    message = f"accuracy {found.accuracy:.4f} on {found.rows} held-out rows, at least {least:g} was asked for"
     if not passed:
         return fail(judged, facts, phases.VALIDATED, Fault("ValidationFailed", message))
     return _pass_the_gate(judged, facts, found, message=message)
+
+
+def _compared(asked: Validation, found: Evaluation) -> tuple[str, bool]:
+    """What was found and asked for, in words, and whether it is enough. What was asked for and not measured is not.
+
+    Compared as measured, so that a number which only rounds up to the minimum does not pass.
+    """
+    said = [
+        f"accuracy {found.accuracy:.4f} on {found.rows} held-out rows, at least {asked.min_accuracy:g} was asked for"
+    ]
+    passed = found.accuracy >= asked.min_accuracy
+    if found.loss is not None:
+        said.append(f"loss {found.loss:.4f}")
+    if asked.max_loss is not None:
+        said.append(f"{'no loss measured and ' if found.loss is None else ''}at most {asked.max_loss:g} was asked for")
+        passed = passed and found.loss is not None and found.loss <= asked.max_loss
+    if found.exact_match is not None:
+        said.append(f"exact matches {found.exact_match:.4f}")
+    if asked.min_exact_match is not None:
+        missing = "no exact matches measured and " if found.exact_match is None else ""
+        said.append(f"{missing}at least {asked.min_exact_match:g} was asked for")
+        passed = passed and found.exact_match is not None and found.exact_match >= asked.min_exact_match
+    return ", ".join(said), passed
 
 
 def _pass_the_gate(job: TrainingJob, facts: Facts, found: Evaluation, *, message: str) -> Decision:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 
 from windlass.operators.errors import CheckError, TrainingError
 from windlass.operators.training.apart import read_rows_apart
@@ -19,6 +20,8 @@ from windlass.operators.training.gate.subject import NO_INCUMBENT, Classifier, N
 from windlass.operators.training.gate.trials import TrialRunner
 from windlass.operators.training.learner import Learner, hyperparameters_of
 from windlass.operators.training.learners import LEARNERS
+from windlass.operators.training.network import Matrix
+from windlass.operators.training.runfolder import ONNX
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows
 from windlass.operators.training.validation import Subject as Trained
@@ -38,6 +41,7 @@ class Judged:
     executor: str
     hyperparameters: Mapping[str, Any]
     published: Path
+    format: str = ONNX
 
 
 def subject_of(judged: Judged) -> Subject:
@@ -46,6 +50,8 @@ def subject_of(judged: Judged) -> Subject:
     Raises DataError and EvaluationError as the evaluation does, and CheckError for a model that does not load.
     """
     trained = judged.trained
+    if judged.format != ONNX:
+        return _unseen(judged)
     rows = read_rows_apart(trained.data)
     mask = held_out(rows.ids, seed=trained.seed, share=trained.holdout)
     evaluation, training = _sample(rows.take(mask)), _sample(rows.take(~mask))
@@ -61,6 +67,22 @@ def subject_of(judged: Judged) -> Subject:
         hyperparameters=_numbers(judged.hyperparameters) if learner is None else hyperparameters_of(learner),
         trials=trials,
         seed=trained.seed,
+    )
+
+
+def _unseen(judged: Judged) -> Subject:
+    """A model that only its own trainer can load: there is its digest, and nothing that a check could put to it."""
+
+    def refuse(_: Matrix) -> Matrix:
+        raise CheckError(f"a model of the format {judged.format} gives no probabilities", reason="NotApplicable")
+
+    model = Classifier(judged.trained.model_sha256, np.zeros(0, dtype=np.int64), refuse)
+    return Subject(
+        model=model,
+        evaluation=None,
+        hyperparameters=_numbers(judged.hyperparameters),
+        seed=judged.trained.seed,
+        kind=judged.format,
     )
 
 

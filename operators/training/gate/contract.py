@@ -36,7 +36,11 @@ class Measurement:
 
 
 class Check(Protocol):
-    """What stands behind a name in `checks[].check`."""
+    """What stands behind a name in `checks[].check`.
+
+    A check may say `kinds`, the kinds of subjects that it judges, `("classifier",)` unless it does. A subject of
+    another kind it skips, which blocks where it is required.
+    """
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.contract import Deadline, Measurement
 from windlass.operators.training.gate.evidence import document, keep
 from windlass.operators.training.gate.registry import CheckRegistry
-from windlass.operators.training.gate.subject import Subject
+from windlass.operators.training.gate.subject import CLASSIFIER, Subject
 from windlass.operators.training.gate.types import CheckSpec, CheckStatus, GateSpec, GateStatus
 from windlass.operators.training.gate.verdict import blocks, fault_of, judge
 
@@ -88,7 +88,12 @@ async def _measure(spec: CheckSpec, subject: Subject, registry: CheckRegistry) -
 
     def work() -> object:
         try:
-            return registry.get(spec.check).measure(subject, spec.parameters, deadline)
+            check = registry.get(spec.check)
+            kinds = getattr(check, "kinds", (CLASSIFIER,))
+            if subject.kind not in kinds:
+                told = f"{spec.check} judges models of the kind {', '.join(kinds)}, and this one is {subject.kind}"
+                return Measurement("Skipped", "NotApplicable", told)
+            return check.measure(subject, spec.parameters, deadline)
         except CheckError as error:
             return _error(error.reason, str(error))
         except ExecutorError as error:

@@ -16,7 +16,17 @@ from windlass.operators.errors import CheckError
 from windlass.operators.training.gate.trials import ClusterTrials, TrialRunner
 from windlass.operators.training.network import Matrix
 
-__all__ = ("NO_INCUMBENT", "Classifier", "InputGradient", "Labels", "NoIncumbent", "Sample", "Subject", "present")
+__all__ = (
+    "CLASSIFIER",
+    "NO_INCUMBENT",
+    "Classifier",
+    "InputGradient",
+    "Labels",
+    "NoIncumbent",
+    "Sample",
+    "Subject",
+    "present",
+)
 
 Labels = npt.NDArray[np.int64]
 
@@ -86,6 +96,7 @@ class NoIncumbent:
 
 
 NO_INCUMBENT: Final = NoIncumbent()
+CLASSIFIER: Final = "classifier"
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -93,6 +104,7 @@ class Subject:
     """The model and what there is to judge it by.
 
     `evaluation` are the held-out rows, `training` those that it was trained on, `recent` those that production sees.
+    `kind` is what is judged: `classifier`, or the format of a model that gives no probabilities for rows of numbers.
     `hyperparameters` are those it was trained with, `trials` trains again with others on this machine, `cluster` in the
     job's.
     """
@@ -106,6 +118,7 @@ class Subject:
     trials: TrialRunner | None = None
     cluster: ClusterTrials | None = None
     seed: int = 0
+    kind: str = CLASSIFIER
 
     def inputs(self) -> dict[str, str]:
         """The digest of everything that is there, by name."""

@@ -90,7 +90,10 @@ class Descriptions:
 
 @attrs.frozen(kw_only=True)
 class TrainingFacts:
-    """Everything about one training that ended with a model. `curve` has (epoch, loss, accuracy) of the epochs."""
+    """Everything about one training that ended with a model.
+
+    `curve` has (epoch, loss, accuracy) of the epochs, `figures` what was measured on held-out rows beside the accuracy.
+    """
 
     namespace: str
     job: str
@@ -105,6 +108,7 @@ class TrainingFacts:
     confusion: Confusion | None = None
     gate: GateStatus | None = None
     told: Descriptions = Descriptions()
+    figures: Mapping[str, float] = attrs.field(factory=dict)
 
 
 def dataset_id(data: DataRecord) -> str:
@@ -201,7 +205,7 @@ def _evaluation(facts: TrainingFacts) -> Batch:
         "Metrics",
         "held out",
         properties=_known(
-            values={"accuracy": facts.accuracy},
+            values={"accuracy": facts.accuracy, **facts.figures},
             rows=facts.rows,
             split="held out",
             curve=[list(point) for point in _thinned(facts.curve)] or None,

@@ -120,3 +120,25 @@ def test_a_repository_that_cannot_be_written_is_one_clear_error(tmp_path):
         publish(tmp_path / "models", "digits", artefact())
 
     assert caught.value.retryable, "training is not done again because a disk was full"
+
+
+def test_a_bundle_is_published_with_all_its_files_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / "made" / "inner").mkdir(parents=True)
+    (tmp_path / "made" / "inner" / "b").write_bytes(b"bytes")
+    content = b'{"files":{}}'
+    files = {"inner/b": tmp_path / "made" / "inner" / "b"}
+    given = Artefact("run1", content, format="peft", files=files)
+    with monkeypatch.context() as broken:
+        broken.setattr(module.shutil, "copyfileobj", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(PublishError):
+            publish(tmp_path, "answers", given)
+    assert not (tmp_path / "answers" / "1").exists()
+
+    published = publish(tmp_path, "answers", given)
+
+    folder = tmp_path / "answers" / "1"
+    assert (folder / "inner" / "b").read_bytes() == b"bytes"
+    description = read_description(folder)
+    assert (description.format, description.file, description.sha256) == ("peft", "files.json", sha256_of(content))
+    assert published.sha256 == sha256_of(content)
+    assert read_verified(folder, description) == content

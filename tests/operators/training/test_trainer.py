@@ -89,7 +89,7 @@ def test_resuming_after_an_epoch_changes_no_bit_of_the_model(lab, stop, monkeypa
         if progress.epoch == stop:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "_report", report)
+    monkeypatch.setattr(trainer, "report", report)
     with pytest.raises(KeyboardInterrupt):
         train(disturbed, config)
     monkeypatch.undo()
@@ -158,9 +158,9 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(lab):
 @pytest.mark.realtime
 def test_a_second_trainer_writes_nothing_while_the_first_holds_the_lock(lab, monkeypatch):
     folder = lab.folder(lab.config())
-    from windlass.operators.training import trainer
+    from windlass.operators.training import program
 
-    monkeypatch.setattr(trainer, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(program, "_LOCK_SECONDS", 0.1)
     with folder.lock(timeout_seconds=1):
         before = sorted(os.listdir(folder.path))
 

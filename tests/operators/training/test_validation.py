@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from windlass.operators.errors import DataError, EvaluationError
+from windlass.operators.training.bundle import close_bundle
+from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.export import Trained, as_onnx
 from windlass.operators.training.files import sha256_of
+from windlass.operators.training.runfolder import HeldOut, RunFolder
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import read_rows
 from windlass.operators.training.trainer import train
-from windlass.operators.training.validation import Subject, evaluate
+from windlass.operators.training.validation import Evaluation, Subject, evaluate, told_evaluation
 
 
 def trained(lab):
@@ -115,3 +118,43 @@ def test_data_that_is_no_longer_what_was_pinned_keeps_its_own_reason(lab):
         evaluate(attrs.evolve(subject, data=attrs.evolve(subject.data, files_sha256="0")))
 
     assert caught.value.reason == "DataFilesMissing"
+
+
+TOLD = HeldOut(2, 9, 0.5, 1.25, 0.5)
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    (tmp_path / "run" / ".made").mkdir(parents=True)
+    (tmp_path / "run" / ".made" / "adapter").write_bytes(b"weights")
+    digest = close_bundle(tmp_path / "run" / ".made", folder.bundle)
+    folder.split.write_text(json.dumps({"heldOut": [3, 5]}))
+    return Subject(folder, digest, DataRecord("/t", "id", 0, "d", 1, 10), seed=1, holdout=0.2)
+
+
+def test_what_a_trainer_found_itself_is_taken_for_the_bundle_and_split_that_are_there(tuned):
+    assert told_evaluation(tuned, TOLD) == Evaluation(0.5, 2, tuned.model_sha256, 1.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("told", "spoil", "why"),
+    [
+        (None, None, "says nothing about the held-out rows"),
+        (attrs.evolve(TOLD, rows=0), None, "says nothing about the held-out rows"),
+        (attrs.evolve(TOLD, loss=float("nan")), None, "is not a number"),
+        (attrs.evolve(TOLD, exact_match=float("inf")), None, "is not a number"),
+        (attrs.evolve(TOLD, rows=3), None, "3 rows were judged, and the split that was recorded is another one"),
+        (TOLD, "split.json", "the split that was recorded is another one"),
+        (TOLD, "model/adapter", "no longer the bundle that training wrote"),
+        (TOLD, "model/files.json", "no longer the bundle that training wrote"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_trainer_s_word_is_no_verdict_where_it_does_not_fit(tuned, told, spoil, why):
+    """B1."""
+    if spoil is not None:
+        (tuned.folder.path / spoil).write_bytes(b"other")
+
+    with pytest.raises(EvaluationError, match=why):
+        told_evaluation(tuned, told)

@@ -282,3 +282,21 @@ def test_a_deadline_is_over_once_and_for_all():
     with pytest.raises(CheckError, match="no answer within 5 s") as caught:
         deadline.check()
     assert caught.value.reason == "TimedOut"
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_check_is_not_put_to_a_model_that_it_cannot_judge(tmp_path, required):
+    """B4: it says so, and where it is required that blocks; a check that names the kind is asked."""
+    registry = check_registry(discover=lambda: ())
+    knows, does_not = Check("knows", answers()), Check("does-not", answers())
+    knows.kinds = ("peft", "classifier")
+    for check in (knows, does_not):
+        registry.register(check.name, check)
+    gate = GateSpec((CheckSpec("knows", "knows"), CheckSpec("odd", "does-not", required=required)))
+
+    found = await run_gate(gate, attrs.evolve(subject(), kind="peft"), registry=registry, evidence=tmp_path)
+
+    assert (knows.calls, does_not.calls, found.passed) == (1, 0, not required)
+    odd = found.checks[1]
+    assert (odd.outcome, odd.reason) == (("Error", "RequiredButSkipped") if required else ("Skipped", "NotApplicable"))
+    assert "does-not judges models of the kind classifier, and this one is peft" in odd.message

@@ -1,0 +1,3 @@
+"""Fine-tuning of language models by low-rank adapters: texts, families, the tuning itself, and what it leaves."""
+
+__all__ = ()
