@@ -14,6 +14,7 @@ import attrs
 
 from windlass.operators.errors import DataError, ExtraMissing
 from windlass.operators.training.files import canonical_json, sha256_of
+from windlass.operators.training.lines import LINES_ID, is_lines, read_lines
 from windlass.operators.training.storage import is_remote, masked, options_for, scheme_of
 
 if TYPE_CHECKING:
@@ -69,10 +70,20 @@ def resolve(uri: str, version: int | str, *, expected_table_id: str | None = Non
             f"data.version: expected an integer from 0 up or 'latest', found {version!r}", reason="DataVersionNotFound"
         )
     wanted = version if isinstance(version, int) else None
+    if is_lines(uri):
+        return _lines(uri, wanted, expected_table_id)
     asked = _open(uri, wanted)
     # The newest version is only needed to say why the one asked for cannot be opened.
     newest = _open(uri, None) if isinstance(asked, Refused) and wanted is not None else asked
     return judge(uri, asked, version=wanted, newest=newest, expected_table_id=expected_table_id)
+
+
+def _lines(uri: str, version: int | None, expected_table_id: str | None) -> DataRecord:
+    if version not in (None, 0):
+        raise DataError(f"{uri} is a file of JSON lines, whose only version is 0", reason="DataVersionNotFound")
+    digest, _, rows = read_lines(uri)
+    seen = Opened(DataRecord(uri, LINES_ID, 0, digest, 1, rows))
+    return judge(uri, seen, version=0, newest=seen, expected_table_id=expected_table_id)
 
 
 def judge(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from windlass.operators.errors import DataError
 from windlass.operators.training.dataversion import DataRecord, is_panic, resolve
+from windlass.operators.training.lines import is_lines
 from windlass.operators.training.storage import is_remote, masked, options_for
 
 __all__ = ("Rows", "open_table", "read_rows", "unsuitable")
@@ -59,6 +60,8 @@ def open_table(record: DataRecord) -> Any:
             f"{record.uri} version {record.version} no longer has the files it had when it was pinned",
             reason="DataFilesMissing",
         )
+    if is_lines(record.uri):
+        raise unsuitable(record, "expected a Delta table, found a file of JSON lines")
     import deltalake  # noqa: PLC0415  (an extra; resolve() has said so by now if it is missing)
     from arro3.core import Table  # noqa: PLC0415  (comes with deltalake)
 

@@ -57,7 +57,10 @@ _DNS_LABEL: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 @attrs.frozen
 class DataReference:
-    """A version of a Delta table, by absolute path or URI. `tableId`, if given, must be the table's own."""
+    """A version of a Delta table, by absolute path or URI. `tableId`, if given, must be the table's own.
+
+    A local file whose name ends in `.jsonl` is a table of texts with the one version 0.
+    """
 
     uri: Annotated[str, MinLength(1), MaxLength(2048), Pattern("^(/|[a-zA-Z][a-zA-Z0-9+.-]*://).")]
     version: Annotated[

@@ -1,8 +1,8 @@
 """Examples read here are those of one pinned version, in the order of their ids, each with something to be learnt.
 
-The contract for tables of text: an integer column `row` (a unique, stable id), and either a column `text` or the two
-columns `prompt` and `completion`, with a text in every row. Other columns are ignored. This module does not know
-tokens.
+The contract for tables of text, Delta tables or files of JSON lines: an integer column `row` (a unique, stable id), and
+either a column `text` or the two columns `prompt` and `completion`, with a text in every row. Other columns are
+ignored. This module does not know tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from windlass.operators.errors import DataError
 from windlass.operators.training.dataversion import DataRecord
+from windlass.operators.training.lines import is_lines, read_lines
 from windlass.operators.training.table import open_table, unsuitable
 
 __all__ = ("Example", "Examples", "read_examples")
@@ -47,6 +49,13 @@ def read_examples(record: DataRecord) -> Examples:
 
     Raises DataError with the reasons of `resolve`, and DataUnsuitable when the table breaks the contract above.
     """
+    if is_lines(record.uri):
+        digest, lines, _ = read_lines(record.uri)
+        if digest != record.files_sha256:
+            raise DataError(
+                f"{record.uri} is no longer the file that it was when it was pinned", reason="DataFilesMissing"
+            )
+        return _checked(lines, record, names=tuple(lines))
     table = open_table(record)
     columns = {name: table.column(name).to_pylist() for name in (_ROW, _TEXT, *_PAIR) if name in table.schema.names}
     return _checked(columns, record, names=tuple(table.schema.names))
