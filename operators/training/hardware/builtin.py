@@ -7,7 +7,7 @@ device plugin: the resource's name is a convention, which an operator's owner ca
 from typing import Final
 
 from windlass.operators.training.hardware.profile import Profile
-from windlass.operators.training.hardware.types import Toleration
+from windlass.operators.training.hardware.tolerations import Toleration
 
 __all__ = ("AMD", "BUILT_IN", "CPU", "CS2", "GAUDI", "NVIDIA")
 

@@ -3,18 +3,18 @@
 This module does not know other nodes, nor which of those that can will be taken.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from windlass.manifests.quantities import Quantity
-from windlass.operators.training.hardware.machines import Machine, Taint
+from windlass.operators.training.hardware.answer import Placement
+from windlass.operators.training.hardware.machines import Machine, taken_by
 from windlass.operators.training.hardware.registry import HardwareClass
-from windlass.operators.training.hardware.types import HardwareSpec, Toleration
+from windlass.operators.training.hardware.tolerations import Toleration, tolerates, toleration_of
 
-__all__ = ("Candidate", "Demand", "asked", "demand_of", "judge", "tolerates")
+__all__ = ("Candidate", "Demand", "demand_of", "judge")
 
 _KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
 
@@ -44,20 +44,15 @@ class Candidate:
     idle: Decimal
 
 
-def demand_of(wanted: HardwareSpec, of: HardwareClass, *, foreign: Iterable[str] = ()) -> Demand:
-    """What a Pod asks. `foreign` are the companions of other profiles, which are left out."""
-    profile = of.profile
-    device = profile.device_class if wanted.form == "DRA" else profile.resource
-    device = None if profile.resource is None else device
-    amounts = {"pods": Decimal(1), **{name: one.value for name, one in asked(wanted, foreign).items()}}
+def demand_of(template: Mapping[str, Any], placement: Placement) -> Demand:
+    """What a Pod of this template asks, which has been dressed for the placement's class."""
+    profile, spec = placement.of.profile, template["spec"]
+    amounts = dict(taken_by(spec))
+    device = profile.device_class if placement.form == "DRA" else profile.resource
     if device is not None:
-        amounts[device] = Decimal(wanted.devices)
-    return Demand(of, device, amounts, (*profile.tolerations, *wanted.tolerations), wanted.node_selector)
-
-
-def asked(wanted: HardwareSpec, foreign: Iterable[str]) -> dict[str, Quantity]:
-    """The resources of the spec without those that only other classes want."""
-    return {name: wanted.resources[name] for name in sorted(set(wanted.resources) - set(foreign))}
+        amounts[device] = Decimal(placement.spec.devices)
+    tolerations = tuple(toleration_of(one) for one in spec.get("tolerations") or ())
+    return Demand(placement.of, device, amounts, tolerations, spec.get("nodeSelector") or {})
 
 
 def judge(
@@ -96,18 +91,6 @@ def _obstacles(machine: Machine, demand: Demand, *, free: Mapping[str, Decimal])
     for name, amount in sorted(demand.amounts.items()):
         if amount > free.get(name, Decimal(0)):
             yield f"with too little {name} free"
-
-
-def tolerates(tolerations: Iterable[Toleration], taint: Taint) -> bool:
-    """Whether one of the tolerations is for the taint."""
-    return any(
-        one.effect in ("", taint.effect)
-        and (
-            (one.operator == "Exists" and one.key in ("", taint.key))
-            or (one.operator == "Equal" and (one.key, one.value) == (taint.key, taint.value))
-        )
-        for one in tolerations
-    )
 
 
 def _is_model(machine: Machine, label: str | None, model: str) -> bool:

@@ -7,17 +7,18 @@ not know profiles, nor what any of it is for.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 import msgspec
 
 from windlass.manifests.quantities import Quantity
+from windlass.operators.errors import HardwareInvalid
+from windlass.operators.training.hardware.tolerations import Taint
 
-__all__ = ("COST_LABEL", "Cost", "Machine", "Taint", "Usage", "machine_of", "usage_of")
+__all__ = ("COST_LABEL", "Load", "Machine", "Usage", "load_of", "machine_of", "taken_by", "usage_of")
 
 COST_LABEL: Final = "ai.windlass.dev/cost"
-Cost: TypeAlias = Decimal
 Usage: TypeAlias = Mapping[str, Mapping[str, Decimal]]
 """What is taken, by node and resource."""
 
@@ -45,15 +46,16 @@ class _PodStatus(msgspec.Struct):
     phase: str | None = None
 
 
-class _Pod(msgspec.Struct):
-    spec: _PodSpec
-    status: _PodStatus | None = None
-
-
 class _Meta(msgspec.Struct, rename="camel"):
     name: str
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
+
+
+class _Pod(msgspec.Struct):
+    metadata: _Meta
+    spec: _PodSpec
+    status: _PodStatus | None = None
 
 
 class _Taint(msgspec.Struct):
@@ -88,15 +90,6 @@ _NODE = msgspec.json.Decoder(_Node)
 
 
 @attrs.frozen
-class Taint:
-    """Keeps off whoever does not tolerate it."""
-
-    key: str
-    value: str = ""
-    effect: str = "NoSchedule"
-
-
-@attrs.frozen
 class Machine:
     """A node. `obstacle` says why nothing new may go there, empty if it may; `faults` are its conditions that are True.
 
@@ -111,10 +104,19 @@ class Machine:
     faults: frozenset[str] = frozenset()
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> Decimal:
         """What its owner says that it costs, in units of his own."""
         said = self.labels.get(COST_LABEL, "1")
         return Decimal(said) if said.replace(".", "", 1).isdecimal() else Decimal(1)
+
+
+@attrs.frozen
+class Load:
+    """What one Pod takes of its node."""
+
+    node: str
+    amounts: Mapping[str, Decimal]
+    labels: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def machine_of(raw: bytes) -> Machine:
@@ -140,15 +142,28 @@ def _obstacle(node: _Node, *, ready: bool) -> str:
     return "" if ready else "not ready"
 
 
-def usage_of(pods: Iterable[bytes]) -> Usage:
-    """What these Pods take of their nodes."""
+def load_of(raw: bytes) -> Load | None:
+    """What a Pod takes; None for one that is not bound, or has ended."""
+    pod = _POD.decode(raw)
+    if not pod.spec.node_name or (pod.status is not None and pod.status.phase in ("Succeeded", "Failed")):
+        return None
+    return Load(pod.spec.node_name, _taken(pod.spec), pod.metadata.labels or {})
+
+
+def usage_of(loads: Iterable[Load]) -> Usage:
+    """What these take of their nodes."""
     usage: dict[str, dict[str, Decimal]] = {}
-    for raw in pods:
-        pod = _POD.decode(raw)
-        if not pod.spec.node_name or (pod.status is not None and pod.status.phase in ("Succeeded", "Failed")):
-            continue
-        _add(usage.setdefault(pod.spec.node_name, {}), _taken(pod.spec))
+    for load in loads:
+        _add(usage.setdefault(load.node, {}), load.amounts)
     return usage
+
+
+def taken_by(spec: Mapping[str, Any]) -> Mapping[str, Decimal]:
+    """What a Pod of this spec would take. Raises HardwareInvalid for amounts that no API server takes either."""
+    try:
+        return _taken(msgspec.convert(spec, _PodSpec))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise HardwareInvalid(f"the resources of the Pod: {error}") from error
 
 
 def _taken(spec: _PodSpec) -> dict[str, Decimal]:

@@ -3,88 +3,48 @@
 Classes are tried in the order of the spec, and the first that can hold all Pods is taken. Within a class nodes are
 filtered, then gangs of like nodes are formed in the narrowest domain that is allowed, and the best of them is the one
 with the fewest nodes that ask to be left alone, then that leaves the fewest devices of other kinds idle, spreads over
-the fewest nodes, leaves the smallest remainder, and costs least. This module does not know Pods or statuses.
+the fewest nodes, leaves the smallest remainder, and costs least. What is judged is the very Pod that would
+be made. This module does not know statuses.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 
+from windlass.operators.training.hardware.answer import Placement, Rejection, Unplaceable
 from windlass.operators.training.hardware.eligibility import Candidate, Demand, demand_of, judge
 from windlass.operators.training.hardware.machines import Machine, Usage
+from windlass.operators.training.hardware.profile import Profile
 from windlass.operators.training.hardware.registry import HardwareClass
+from windlass.operators.training.hardware.rendering import dress
 from windlass.operators.training.hardware.topology import LEVELS, Level, Levels, domains
 from windlass.operators.training.hardware.types import DomainStatus, HardwareSpec
 
-__all__ = ("Placement", "Rejection", "Unplaceable", "Wish", "place")
+__all__ = ("Wish", "place")
 
 _NAMES_MAX: Final = 3  # nodes that a line of the explanation names for one obstacle
 
 
 @attrs.frozen(kw_only=True)
 class Wish:
-    """What is wanted. `claim_version` is the version in which the server lets devices be claimed, if it does.
+    """What is wanted: `pods` Pods of one template, in one of the classes.
 
-    `all_classes` are the classes that others could want, so that their devices are not wasted on this job.
+    `template` is theirs before it is dressed. `profiles` are all that there are, so that a job does not take devices
+    which it has no use for. `claim_version` is the version in which the server lets devices be claimed, if it does, and
+    `claim` the name of the ResourceClaimTemplate.
     """
 
     spec: HardwareSpec
     classes: tuple[HardwareClass, ...]
-    all_classes: tuple[HardwareClass, ...] = ()
+    template: Mapping[str, Any]
+    pods: int = 1
+    profiles: tuple[Profile, ...] = ()
     claim_version: str = ""
+    claim: str = "devices"
     levels: Levels = LEVELS
-
-    def foreign(self, of: HardwareClass) -> frozenset[str]:
-        """The companions of other profiles."""
-        others = (one.profile for one in (*self.classes, *self.all_classes) if one.profile.name != of.profile.name)
-        return frozenset(name for one in others for name in one.companions) - set(of.profile.companions)
-
-
-@attrs.frozen
-class Rejection:
-    """Why a class was not taken: a reason in one word, and a sentence."""
-
-    name: str
-    reason: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.reason}: {self.message}"
-
-
-@attrs.frozen(kw_only=True)
-class Placement:
-    """A class, the nodes that have room for its Pods (the name once for each Pod), and the domain they are to stay in.
-
-    `models` are the values of the profile's label that the Pods may meet; empty if any will do.
-    """
-
-    of: HardwareClass
-    spec: HardwareSpec
-    nodes: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    domain: DomainStatus | None = None
-    claim_version: str = ""
-    foreign: frozenset[str] = frozenset()
-    message: str = ""
-    rejected: tuple[Rejection, ...] = ()
-
-    @property
-    def form(self) -> str:
-        """How devices are asked for: DevicePlugin, DRA, or None for a class without any."""
-        return "None" if self.of.profile.resource is None else self.spec.form
-
-
-@attrs.frozen
-class Unplaceable:
-    """No class can run the job now. `rejected` has each of them, with its reason."""
-
-    reason: str
-    message: str
-    rejected: tuple[Rejection, ...]
 
 
 @attrs.frozen
@@ -133,8 +93,9 @@ def _try(wish: Wish, of: HardwareClass, machines: Sequence[Machine], *, usage: U
             return Rejection(of.name, "ClaimsNotServed", "the API server does not serve resource.k8s.io")
         if profile.device_class is None:
             return Rejection(of.name, "ClaimsNotServed", f"the profile {profile.name} knows no DeviceClass")
-    foreign = wish.foreign(of)
-    demand = demand_of(spec, of, foreign=foreign)
+    claimed = wish.claim_version if spec.form == "DRA" and profile.resource is not None else ""
+    bare = Placement(of=of, spec=spec, claim_version=claimed, claim=wish.claim, profiles=wish.profiles)
+    demand = demand_of(dress(wish.template, bare), bare)
     devices = _devices(wish)
     obstacles: dict[str, list[str]] = {}
     candidates: list[Candidate] = []
@@ -148,20 +109,17 @@ def _try(wish: Wish, of: HardwareClass, machines: Sequence[Machine], *, usage: U
     if gang is None:
         return _rejection(wish, demand, candidates, obstacles=obstacles)
     nodes = tuple(one.machine.name for one, count in gang.chosen for _ in range(count))
-    return Placement(
-        of=of,
-        spec=spec,
+    return attrs.evolve(
+        bare,
         nodes=nodes,
-        models=_models(gang, of) if of.model is not None or (spec.nodes > 1 and not spec.allow_mixed) else (),
+        models=_models(gang, of) if of.model is not None or (wish.pods > 1 and not spec.allow_mixed) else (),
         domain=_domain(gang, spec),
-        claim_version=wish.claim_version if spec.form == "DRA" and profile.resource is not None else "",
-        foreign=foreign,
         message=_sentence(gang, nodes, demand),
     )
 
 
 def _devices(wish: Wish) -> frozenset[str]:
-    profiles = [one.profile for one in (*wish.classes, *wish.all_classes)]
+    profiles = [*(one.profile for one in wish.classes), *wish.profiles]
     return frozenset(name for one in profiles for name in (one.resource, one.device_class) if name is not None)
 
 
@@ -175,7 +133,7 @@ def _best(wish: Wish, candidates: Sequence[Candidate], *, demand: Demand) -> _Ga
 
 def _alike(wish: Wish, candidates: Sequence[Candidate], *, demand: Demand) -> list[list[Candidate]]:
     """The candidates in groups of one kind of node each; one group of all if a mixture is allowed (C4)."""
-    if wish.spec.allow_mixed or wish.spec.nodes == 1:
+    if wish.spec.allow_mixed or wish.pods == 1:
         return [list(candidates)]
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for one in candidates:
@@ -190,9 +148,7 @@ def _gangs(wish: Wish, candidates: Sequence[Candidate], *, level: Level | None) 
     for value, machines in domains((one.machine for one in candidates), level).items():
         within = [by_name[machine.name] for machine in machines]
         # Nodes that had better be left alone are taken only if there is no other way.
-        chosen = _fill([one for one in within if not one.soft and not one.idle], wish.spec.nodes) or _fill(
-            within, wish.spec.nodes
-        )
+        chosen = _fill([one for one in within if not one.soft and not one.idle], wish.pods) or _fill(within, wish.pods)
         if chosen:
             found.append(_Gang(chosen, level, value))
     return found
@@ -239,7 +195,7 @@ def _rejection(
     wish: Wish, demand: Demand, candidates: Sequence[Candidate], *, obstacles: dict[str, list[str]]
 ) -> Rejection:
     """Why no gang was found: the first of the causes that alone would be enough."""
-    name, spec = demand.of.name, wish.spec
+    name, spec, pods = demand.of.name, wish.spec, wish.pods
     total = len(candidates) + sum(map(len, obstacles.values()))
     lacking = len(obstacles.get(f"without {demand.device}", ())) if demand.device is not None else 0
     if not total or lacking == total:
@@ -247,22 +203,20 @@ def _rejection(
         return Rejection(name, "NoCapacity", f"none of {total} nodes has {what}" if total else "there are no nodes")
     told = "; ".join(f"{_named(nodes)} {obstacle}" for obstacle, nodes in sorted(obstacles.items()))
     slots = sum(one.slots for one in candidates)
-    if slots < spec.nodes:
-        room = f"room for {slots} of {spec.nodes} Pods; " if slots or spec.nodes > 1 else ""
+    if slots < pods:
+        room = f"room for {slots} of {pods} Pods; " if slots or pods > 1 else ""
         occupied = any(obstacle.startswith("with too little") for obstacle in obstacles) or slots
         return Rejection(name, "InsufficientCapacity" if occupied else "NoSuitableNode", f"{room}{told}".rstrip("; "))
     alike = _alike(wish, candidates, demand=demand)
-    if all(sum(one.slots for one in each) < spec.nodes for each in alike):
+    if all(sum(one.slots for one in each) < pods for each in alike):
         kinds = ", ".join(demand.of.profile.alike)
-        return Rejection(
-            name, "MixedHardware", f"{spec.nodes} Pods fit only on nodes that differ in {kinds}; see allowMixed"
-        )
+        return Rejection(name, "MixedHardware", f"{pods} Pods fit only on nodes that differ in {kinds}; see allowMixed")
     level = wish.levels.tried(spec.topology)[0]
     label = "" if level is None else level.label
     return Rejection(
         name,
         "TopologyUnmet",
-        f"no domain of {label} holds {spec.nodes} Pods, though {len(candidates)} nodes have room for {slots}",
+        f"no domain of {label} holds {pods} Pods, though {len(candidates)} nodes have room for {slots}",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from windlass.operators.training.hardware.types import Toleration
+from windlass.operators.training.hardware.tolerations import Toleration
 
 __all__ = ("Profile",)
 

@@ -6,20 +6,17 @@ Pod are refused (C1). This module does not know nodes, nor who makes a Pod of th
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from windlass.manifests.quantities import Quantity
 from windlass.operators.errors import HardwareInvalid
-from windlass.operators.training.hardware.eligibility import asked
-from windlass.operators.training.hardware.placement import Placement
-from windlass.operators.training.hardware.profile import Profile
-from windlass.operators.training.hardware.types import Toleration
+from windlass.operators.training.hardware.answer import Placement
 from windlass.operators.training.hardware.undressing import CLAIM, Json, containers_of, undress
 
-__all__ = ("BATCH_SIZE", "check_template", "claim_template", "dress", "hyperparameters")
+__all__ = ("BATCH_SIZE", "check_template", "claim_template", "dress")
 
 BATCH_SIZE: Final = "WINDLASS_BATCH_SIZE"
+"""The variable with the batch size that is meant for a CPU; it counts before the hyperparameter `batchSize`."""
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _DOMAIN_WEIGHT: Final = 100
 _NODES_WEIGHT: Final = 10
@@ -27,48 +24,37 @@ _FLAT: Final = "resource.k8s.io/v1beta1"  # the version in which a request has n
 _REQUEST: Final = "devices"
 
 
-def dress(
-    template: Mapping[str, Any],
-    placement: Placement,
-    *,
-    others: Iterable[Profile] = (),
-    claim: str = "",
-) -> Json:
+def dress(template: Mapping[str, Any], placement: Placement) -> Json:
     """The template of a Pod (`metadata` and `spec`) for a placement; its first container gets the devices.
 
-    What the template says of other classes is removed: of `others`, the profiles that there are. `claim` is the name
-    of the ResourceClaimTemplate, for the form DRA (`claim_template`). Raises HardwareInvalid for a template which
-    cannot be brought to one form, that is for fractional devices, or claims of its own beside an extended resource.
+    What the template says of other classes is removed. Raises HardwareInvalid for a template which cannot be brought to
+    one form, that is for fractional devices, or claims of its own beside an extended resource.
     """
     profile = placement.of.profile
-    made = undress(template, [one for one in others if one.name != profile.name], kept=profile)
+    made = undress(template, [one for one in placement.profiles if one.name != profile.name], kept=profile)
     spec = made["spec"]
     containers = spec.get("containers") or []
     if not containers:
         raise HardwareInvalid("spec.containers: expected a container that gets the devices, found none")
     _give(containers[0], placement)
     if placement.claim_version:
-        if not claim:
-            raise HardwareInvalid(f"the class {placement.of.name} needs the name of a ResourceClaimTemplate")
         spec["resourceClaims"] = [
             *spec.get("resourceClaims", ()),
-            {"name": CLAIM, "resourceClaimTemplateName": claim},
+            {"name": CLAIM, "resourceClaimTemplateName": placement.claim},
         ]
-    variables = {**profile.env, **_cpu_variables(placement)}
+    variables = {**profile.env, **_cpu_variables(containers[0], placement)}
     for container in containers_of(spec):
         _set_env(container, variables)
-    tolerations = [_toleration(one) for one in (*profile.tolerations, *placement.spec.tolerations)]
-    found = spec.get("tolerations", [])
-    if tolerations:
-        spec["tolerations"] = [*found, *(one for one in tolerations if one not in found)]
-    if placement.spec.node_selector:
-        spec["nodeSelector"] = {**spec.get("nodeSelector", {}), **placement.spec.node_selector}
+    found = spec.get("tolerations") or []
+    more = [body for one in profile.tolerations if (body := one.body()) not in found]
+    if more:
+        spec["tolerations"] = [*found, *more]
     _attract(spec, placement)
     check_template(made)
     return made
 
 
-def claim_template(placement: Placement, name: str, *, namespace: str) -> Json | None:
+def claim_template(placement: Placement, namespace: str) -> Json | None:
     """The ResourceClaimTemplate of a placement; None if its devices are not claimed."""
     if not placement.claim_version:
         return None
@@ -88,15 +74,9 @@ def claim_template(placement: Placement, name: str, *, namespace: str) -> Json |
     return {
         "apiVersion": placement.claim_version,
         "kind": "ResourceClaimTemplate",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": placement.claim, "namespace": namespace},
         "spec": {"spec": {"devices": devices}},
     }
-
-
-def hyperparameters(given: Mapping[str, Any], placement: Placement) -> Mapping[str, Any]:
-    """The hyperparameters of a job on this placement: on a CPU with the batch size that is meant for it (C5)."""
-    size = placement.spec.cpu.batch_size
-    return given if size is None or placement.of.profile.resource is not None else {**given, "batchSize": size}
 
 
 def check_template(template: Mapping[str, Any]) -> None:
@@ -139,12 +119,14 @@ def _is_whole(amount: str) -> bool:
 
 def _give(container: Json, placement: Placement) -> None:
     spec, profile = placement.spec, placement.of.profile
-    amounts: Json = {name: str(amount) for name, amount in asked(spec, placement.foreign).items()}
-    if placement.form == "DevicePlugin" and profile.resource is not None:
-        amounts[profile.resource] = str(spec.devices)
+    amounts: Json = {}
+    if profile.resource is None:
+        amounts = {name: str(amount) for name, amount in sorted(spec.cpu.resources.items())}
+    elif placement.form == "DevicePlugin":
+        amounts = {profile.resource: str(spec.devices)}
     resources: Json = dict(container.get("resources") or {})
     for kind in ("requests", "limits"):
-        if amounts or resources.get(kind):
+        if amounts:
             resources[kind] = {**(resources.get(kind) or {}), **amounts}
     if placement.claim_version:
         resources["claims"] = [*resources.get("claims", ()), {"name": CLAIM}]
@@ -152,11 +134,12 @@ def _give(container: Json, placement: Placement) -> None:
         container["resources"] = resources
 
 
-def _cpu_variables(placement: Placement) -> Mapping[str, str]:
+def _cpu_variables(container: Json, placement: Placement) -> Mapping[str, str]:
     if placement.of.profile.resource is not None:
         return {}
-    fallback, cpus = placement.spec.cpu, placement.spec.resources.get("cpu")
-    threads = fallback.threads or (None if cpus is None else max(1, int(cpus.value // Decimal(1))))
+    fallback, resources = placement.spec.cpu, container.get("resources") or {}
+    cpus = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}.get("cpu")
+    threads = fallback.threads or (None if cpus is None else max(1, int(Quantity(str(cpus)).value)))
     told = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     return told if fallback.batch_size is None else {**told, BATCH_SIZE: str(fallback.batch_size)}
 
@@ -165,11 +148,6 @@ def _set_env(container: Json, variables: Mapping[str, str]) -> None:
     if variables:
         kept = [one for one in container.get("env") or () if one.get("name") not in variables]
         container["env"] = [*kept, *({"name": name, "value": value} for name, value in sorted(variables.items()))]
-
-
-def _toleration(one: Toleration) -> Json:
-    said = {"key": one.key, "operator": one.operator, "value": one.value, "effect": one.effect}
-    return {name: value for name, value in said.items() if value}
 
 
 def _attract(spec: Json, placement: Placement) -> None:

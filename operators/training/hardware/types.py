@@ -31,7 +31,6 @@ __all__ = (
     "Form",
     "HardwareSpec",
     "HardwareStatus",
-    "Toleration",
     "TopologySpec",
 )
 
@@ -42,16 +41,6 @@ Form = Literal["DevicePlugin", "DRA"]
 
 _CLASS: Final = "^[a-z0-9]([-a-z0-9./]*[a-z0-9])?$"
 _LEVEL: Final = "^[a-zA-Z0-9]([-a-zA-Z0-9_./]*[a-zA-Z0-9])?$"
-
-
-@attrs.frozen
-class Toleration:
-    """A taint that the job's Pods put up with, as in a Pod. Without `key` it is for every taint."""
-
-    key: Annotated[str, MaxLength(317)] = ""
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: Annotated[str, MaxLength(63)] = ""
-    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
 
 @marked(Rule("has(self.required) != has(self.preferred)", message="expected either required or preferred"))
@@ -69,11 +58,14 @@ class TopologySpec:
 
 @attrs.frozen
 class CpuFallback:
-    """What changes when the class is `cpu`: the hyperparameter `batchSize`, and the threads of numeric libraries.
+    """What changes when the class is `cpu`: resources, batch size, and threads of numeric libraries.
 
-    Without `threads` it is the whole number of `resources.cpu`, and the libraries' own choice without that, too.
+    `resources` are both request and limit, and replace those of the same name. `batchSize` reaches the trainer as
+    `WINDLASS_BATCH_SIZE`. Without `threads` there are as many as whole CPUs are asked for, and as many as the libraries
+    choose if none are.
     """
 
+    resources: Annotated[Mapping[str, Quantity], MaxProperties(16)] = attrs.field(factory=dict)
     batch_size: Annotated[int | None, Minimum(1), Maximum(1_000_000)] = None
     threads: Annotated[int | None, Minimum(1), Maximum(4096)] = None
 
@@ -88,23 +80,19 @@ class HardwareSpec:
     """The machines that a job wants. `classes` are tried in this order; the first that can run the job is taken.
 
     A class is a profile's name (`nvidia`, `amd`, `gaudi`, `cs2`, `cpu`), one with a model (`nvidia-h100`), or the name
-    of an extended resource (`google.com/tpu`). Each of `nodes` Pods gets `devices` of them, and `resources` as both
-    request and limit. `alignment` wants the devices of a Pod at one NUMA node or PCIe root. `allowMixed` lets a gang
-    have devices of several models. With `moveWhilePending` a job whose Pods wait in vain is given another of its
-    classes.
+    of an extended resource (`google.com/tpu`). Each of the job's Pods gets `devices` of them, beside what `workload`
+    asks for. `alignment` wants the devices of a Pod at one NUMA node or PCIe root. `allowMixed` lets Pods that train
+    together have devices of several models. With `moveWhilePending` a job whose Pods wait in vain is given another of
+    its classes.
     """
 
     classes: Annotated[
         tuple[Annotated[str, MinLength(1), MaxLength(253), Pattern(_CLASS)], ...], MinItems(1), MaxItems(8), ListSet()
     ]
     devices: Annotated[int, Minimum(1), Maximum(1024)] = 1
-    nodes: Annotated[int, Minimum(1), Maximum(4096)] = 1
-    resources: Annotated[Mapping[str, Quantity], MaxProperties(16)] = attrs.field(factory=dict)
     form: Form = "DevicePlugin"
     topology: TopologySpec | None = None
     alignment: Literal["numaNode", "pcieRoot"] | None = None
-    node_selector: Annotated[Mapping[str, str], MaxProperties(16)] = attrs.field(factory=dict)
-    tolerations: Annotated[tuple[Toleration, ...], MaxItems(16)] = ()
     allow_mixed: bool = False
     move_while_pending: bool = True
     cpu: CpuFallback = CpuFallback()

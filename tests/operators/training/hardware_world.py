@@ -2,16 +2,15 @@
 
 import json
 
-from windlass.controller.executors import ExecutorRegistry
 from windlass.informers.typed import structure
+from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.hardware.builtin import BUILT_IN
-from windlass.operators.training.hardware.machines import machine_of, usage_of
-from windlass.operators.training.hardware.placement import Placement, Unplaceable, Wish, place
+from windlass.operators.training.hardware.machines import load_of, machine_of, usage_of
+from windlass.operators.training.hardware.placement import Wish, place
 from windlass.operators.training.hardware.registry import class_of, hardware_registry
 from windlass.operators.training.hardware.types import HardwareSpec
 
 REGISTRY = hardware_registry(discover=lambda: ())
-ALL = tuple(class_of(one.name, REGISTRY) for one in BUILT_IN)
 RACK, BLOCK, ZONE = (
     "cloud.provider.com/topology-rack",
     "cloud.provider.com/topology-block",
@@ -41,10 +40,25 @@ def pod(where, requests, *, phase="Running", init=(), **spec):
     return {"metadata": {"name": "x"}, "spec": spec, "status": {"phase": phase}}
 
 
-def wish(*classes, claim_version="", **spec):
+def template(*, resources=None, selector=None, tolerations=()):
+    container = {"name": "trainer", "image": "example.com/t:1"}
+    if resources:
+        container["resources"] = {"requests": resources}
+    spec = {"containers": [container]} | ({"nodeSelector": selector} if selector else {})
+    return {"spec": spec | ({"tolerations": list(tolerations)} if tolerations else {})}
+
+
+def wish(*classes, claim_version="", pods=1, of=None, **spec):
     made = structure({"classes": list(classes), **spec}, HardwareSpec)
     understood = tuple(class_of(one, REGISTRY) for one in made.classes)
-    return Wish(spec=made, classes=understood, all_classes=ALL, claim_version=claim_version)
+    return Wish(
+        spec=made,
+        classes=understood,
+        template=of or template(),
+        pods=pods,
+        profiles=BUILT_IN,
+        claim_version=claim_version,
+    )
 
 
 def machines(*nodes):
@@ -52,7 +66,8 @@ def machines(*nodes):
 
 
 def taken(*pods):
-    return usage_of(json.dumps(one).encode() for one in pods)
+    loads = [load_of(json.dumps(one).encode()) for one in pods]
+    return usage_of(one for one in loads if one is not None)
 
 
 def placed(wanted, nodes, pods=()) -> Placement:
@@ -65,6 +80,3 @@ def unplaced(wanted, nodes, pods=()) -> Unplaceable:
     found = place(wanted, machines(*nodes), taken(*pods))
     assert isinstance(found, Unplaceable), found
     return found
-
-
-__all__ = ("ALL", "ExecutorRegistry")

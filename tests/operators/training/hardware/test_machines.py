@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from hardware_world import machines, node, pod, taken
 
-from windlass.operators.training.hardware.machines import Taint, machine_of
+from windlass.operators.training.hardware.machines import machine_of
+from windlass.operators.training.hardware.tolerations import Taint
 
 
 def test_a_pod_takes_the_sum_of_its_containers_or_the_most_of_an_init_container():

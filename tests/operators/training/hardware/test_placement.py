@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from hardware_world import A100, BLOCK, H100, RACK, ZONE, machines, node, placed, pod, taken, unplaced, wish
+from hardware_world import A100, BLOCK, H100, RACK, ZONE, machines, node, placed, pod, taken, template, unplaced, wish
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windlass.operators.training.hardware.placement import Placement, place
+from windlass.operators.training.hardware.answer import Placement
+from windlass.operators.training.hardware.placement import place
 from windlass.operators.training.hardware.types import DomainStatus
 
 
@@ -45,7 +46,7 @@ def test_a_pod_that_has_ended_takes_nothing(phase):
 
 
 def test_cpu_and_memory_count_as_devices_do():
-    wanted = wish("cpu", resources={"cpu": "3", "memory": "2Gi"})
+    wanted = wish("cpu", of=template(resources={"cpu": "3", "memory": "2Gi"}))
     nodes = [node("a"), node("b", room={"memory": "1Gi"})]
 
     assert placed(wanted, nodes, [pod("a", {"cpu": "5"})]).nodes == ("a",)
@@ -68,7 +69,7 @@ TAINT = {"key": "team", "value": "x", "effect": "NoSchedule"}
 )
 def test_a_node_that_may_not_be_used_is_left_out_and_told(found, why):
     labels = {"pool": "a"} | found.pop("labels", {})
-    wanted = wish("nvidia", nodeSelector={"pool": "a"})
+    wanted = wish("nvidia", of=template(selector={"pool": "a"}))
     nodes = [node("n", gpus=1, labels=labels, **found)]
 
     rejected = unplaced(wanted, nodes)
@@ -92,7 +93,7 @@ def test_a_fault_of_the_gpu_driver_does_not_keep_a_cpu_job_away():
     ids=["equal", "exists", "everything", "of-the-effect"],
 )
 def test_a_taint_that_the_job_tolerates_keeps_nothing_away(toleration):
-    assert placed(wish("cpu", tolerations=[toleration]), [node("n", taints=[TAINT])]).nodes == ("n",)
+    assert placed(wish("cpu", of=template(tolerations=[toleration])), [node("n", taints=[TAINT])]).nodes == ("n",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,10 @@ def test_a_taint_that_the_job_tolerates_keeps_nothing_away(toleration):
     ids=["of-another-value", "of-another-key", "of-another-effect"],
 )
 def test_a_toleration_of_another_taint_does_not_help(toleration):
-    assert unplaced(wish("cpu", tolerations=[toleration]), [node("n", taints=[TAINT])]).reason == "NoSuitableNode"
+    assert (
+        unplaced(wish("cpu", of=template(tolerations=[toleration])), [node("n", taints=[TAINT])]).reason
+        == "NoSuitableNode"
+    )
 
 
 def test_the_taint_that_keeps_gpu_nodes_for_gpu_jobs_is_tolerated_by_these_alone():
@@ -170,7 +174,7 @@ def test_a_cpu_job_leaves_nodes_with_devices_to_those_who_need_them():
     nodes = [node("a", gpus=8), node("b")]
 
     assert placed(wish("cpu"), nodes).nodes == ("b",)
-    assert placed(wish("cpu", resources={"cpu": "6"}, nodes=1), nodes, [pod("b", {"cpu": "3"})]).nodes == ("a",)
+    assert placed(wish("cpu", of=template(resources={"cpu": "6"})), nodes, [pod("b", {"cpu": "3"})]).nodes == ("a",)
     assert placed(wish("cpu"), nodes, [pod("a", {"nvidia.com/gpu": "8"})]).nodes == ("a",)  # nothing is idle there
 
 
@@ -190,8 +194,8 @@ def test_of_equal_nodes_the_cheaper_is_taken_and_then_the_first_by_name():
 def test_a_gang_uses_as_few_nodes_as_it_can():
     nodes = [node("a", gpus=2), node("b", gpus=4), node("c", gpus=2)]
 
-    assert placed(wish("nvidia", nodes=4), nodes).nodes == ("b", "b", "b", "b")
-    assert placed(wish("nvidia", nodes=5), nodes).nodes == ("a", "b", "b", "b", "b")
+    assert placed(wish("nvidia", pods=4), nodes).nodes == ("b", "b", "b", "b")
+    assert placed(wish("nvidia", pods=5), nodes).nodes == ("a", "b", "b", "b", "b")
 
 
 NODES = st.lists(
@@ -203,7 +207,7 @@ NODES = st.lists(
     max_size=8, unique_by=lambda one: one[0],
 )  # fmt: skip
 SPECS = st.fixed_dictionaries(
-    {"devices": st.integers(1, 3), "nodes": st.integers(1, 4), "allowMixed": st.booleans()},
+    {"devices": st.integers(1, 3), "pods": st.integers(1, 4), "allowMixed": st.booleans()},
     optional={"topology": st.sampled_from([{"required": "rack"}, {"preferred": "rack"}])},
 )
 
@@ -224,7 +228,7 @@ def test_equal_facts_in_any_order_give_the_same_answer_and_never_more_than_there
         return
     free = {name: gpus - min(busy, gpus) for name, gpus, _, _, busy in found}
     facts = {name: (model, rack) for name, _, model, rack, _ in found}
-    assert len(answer.nodes) == spec["nodes"]
+    assert len(answer.nodes) == spec["pods"]
     assert all(answer.nodes.count(name) * spec["devices"] <= free[name] for name in answer.nodes)
     models, racks = zip(*(facts[name] for name in answer.nodes), strict=True)
     assert spec["allowMixed"] or len(set(models)) == 1
@@ -241,13 +245,13 @@ def tree(gpus=1):
 
 
 def test_a_required_domain_holds_all_pods():
-    found = placed(wish("nvidia", nodes=2, topology={"required": "rack"}), tree())
+    found = placed(wish("nvidia", pods=2, topology={"required": "rack"}), tree())
 
     assert (found.nodes, found.domain) == (("a", "b"), DomainStatus(RACK, "r1", required=True))
 
 
 def test_a_required_topology_that_is_not_met_waits_with_its_reason_and_is_never_relaxed():
-    found = unplaced(wish("nvidia", nodes=3, topology={"required": "rack"}), tree())
+    found = unplaced(wish("nvidia", pods=3, topology={"required": "rack"}), tree())
 
     assert found.reason == "TopologyUnmet"
     assert f"no domain of {RACK} holds 3 Pods, though 4 nodes have room for 4" in found.message
@@ -262,13 +266,13 @@ def test_a_required_topology_that_is_not_met_waits_with_its_reason_and_is_never_
     ],
 )
 def test_a_preferred_topology_walks_up_the_levels(pods, domain, nodes):
-    found = placed(wish("nvidia", nodes=pods, topology={"preferred": "rack"}), tree())
+    found = placed(wish("nvidia", pods=pods, topology={"preferred": "rack"}), tree())
 
     assert (found.domain, found.nodes) == (domain, nodes)
 
 
 def test_a_preferred_topology_ends_with_the_whole_cluster():
-    found = placed(wish("nvidia", nodes=2, topology={"preferred": "rack"}), [node("a", gpus=1), node("b", gpus=1)])
+    found = placed(wish("nvidia", pods=2, topology={"preferred": "rack"}), [node("a", gpus=1), node("b", gpus=1)])
 
     assert (found.domain, found.nodes) == (None, ("a", "b"))
 
@@ -277,7 +281,7 @@ def test_a_level_may_be_the_label_itself_known_or_not():
     pods = {"a": "x", "b": "x", "c": "y"}
     nodes = [node(name, gpus=1, labels={"example.com/pod": value, RACK: "r"}) for name, value in pods.items()]
 
-    found = placed(wish("nvidia", nodes=2, topology={"required": "example.com/pod"}), nodes)
+    found = placed(wish("nvidia", pods=2, topology={"required": "example.com/pod"}), nodes)
     assert found.domain == DomainStatus("example.com/pod", "x", required=True)
     assert placed(wish("nvidia", topology={"required": RACK}), nodes).domain.value == "r"
 
@@ -285,7 +289,7 @@ def test_a_level_may_be_the_label_itself_known_or_not():
 def test_a_required_topology_turns_a_job_to_its_next_class():
     nodes = [*tree(), node("e", labels={RACK: "r9"})]
 
-    found = placed(wish("nvidia", "cpu", nodes=3, topology={"required": "rack"}), nodes)
+    found = placed(wish("nvidia", "cpu", pods=3, topology={"required": "rack"}), nodes)
 
     assert (found.of.name, found.nodes) == ("cpu", ("e", "e", "e"))
     assert said(found) == {"nvidia": "TopologyUnmet"}
@@ -297,16 +301,16 @@ def test_a_required_topology_turns_a_job_to_its_next_class():
 def test_a_gang_is_of_one_model_unless_a_mixture_is_allowed():
     nodes = [node("a", gpus=1, model=A100), node("h", gpus=1, model=H100)]
 
-    found = unplaced(wish("nvidia", nodes=2), nodes)
+    found = unplaced(wish("nvidia", pods=2), nodes)
     assert found.reason == "MixedHardware"
     assert "allowMixed" in found.message
-    assert placed(wish("nvidia", nodes=2, allowMixed=True), nodes).nodes == ("a", "h")
-    assert placed(wish("nvidia", nodes=2), [*nodes, node("i", gpus=1, model=H100)]).models == (H100,)
+    assert placed(wish("nvidia", pods=2, allowMixed=True), nodes).nodes == ("a", "h")
+    assert placed(wish("nvidia", pods=2), [*nodes, node("i", gpus=1, model=H100)]).models == (H100,)
 
 
 def test_a_gang_for_which_there_is_not_enough_says_how_much_there_is():
     found = unplaced(
-        wish("nvidia", nodes=3), [node("a", gpus=2), node("b", gpus=1)], [pod("b", {"nvidia.com/gpu": "1"})]
+        wish("nvidia", pods=3), [node("a", gpus=2), node("b", gpus=1)], [pod("b", {"nvidia.com/gpu": "1"})]
     )
 
     assert found.reason == "InsufficientCapacity"

@@ -5,15 +5,16 @@ import json
 
 import attrs
 import pytest
-from hardware_world import A100, ALL, H100, RACK, REGISTRY, node, placed, wish
+from hardware_world import A100, H100, RACK, node, placed, wish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pod_templates import device_templates
 
 from windlass.operators.errors import HardwareInvalid
-from windlass.operators.training.hardware.rendering import check_template, claim_template, dress, hyperparameters
+from windlass.operators.training.hardware.builtin import BUILT_IN
+from windlass.operators.training.hardware.rendering import check_template, claim_template, dress
 
-PROFILES = tuple(one.profile for one in ALL)
+PROFILES = BUILT_IN
 NODES = [
     node("g", gpus=8, model=H100, labels={RACK: "r1"}),
     node("a", room={"amd.com/gpu": "8"}),
@@ -25,8 +26,15 @@ NODES = [
 PLAIN = {"spec": {"containers": [{"name": "trainer", "image": "example.com/t:1"}, {"name": "proxy"}]}}
 
 
-def dressed(*classes, template=PLAIN, claim="claim", **spec):
-    return dress(template, placed(wish(*classes, **spec), NODES), others=PROFILES, claim=claim)
+def dressed(*classes, template=PLAIN, **spec):
+    return dress(template, placed(wish(*classes, of=template, **spec), NODES))
+
+
+def asking(requests, **limits):
+    """PLAIN, whose first container asks for something."""
+    made = copy.deepcopy(PLAIN)
+    first(made)["resources"] = {"requests": requests} | limits
+    return made
 
 
 def first(template):
@@ -56,24 +64,24 @@ def test_each_device_is_asked_for_by_its_resource_request_and_limit_alike(name, 
     assert {"key": resource, "operator": "Exists", "effect": "NoSchedule"} in made["spec"]["tolerations"]
 
 
-def test_other_resources_of_the_spec_are_asked_for_too_request_and_limit_alike():
-    template = copy.deepcopy(PLAIN)
-    first(template)["resources"] = {"requests": {"cpu": "100m", "ephemeral-storage": "1Gi"}}
+def test_what_else_the_template_asks_for_stays():
+    made = dressed("nvidia", template=asking({"cpu": "4"}, limits={"memory": "8Gi"}), devices=4)
 
-    made = dressed("nvidia", template=template, devices=4, resources={"cpu": "4", "memory": "8Gi"})
-
-    wanted = {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "4"}
-    assert first(made)["resources"] == {"requests": {**wanted, "ephemeral-storage": "1Gi"}, "limits": wanted}
+    assert first(made)["resources"] == {
+        "requests": {"cpu": "4", "nvidia.com/gpu": "4"},
+        "limits": {"memory": "8Gi", "nvidia.com/gpu": "4"},
+    }
 
 
 @pytest.mark.parametrize("form", ["DevicePlugin", "DRA"])
 def test_what_only_one_device_wants_is_left_out_for_the_others(form):
-    spec = {"resources": {"hugepages-2Mi": "1Gi", "cpu": "1"}}
+    template = asking({"hugepages-2Mi": "1Gi", "cpu": "1"}, limits={"hugepages-2Mi": "1Gi"})
 
-    assert first(dressed("gaudi", **spec))["resources"]["limits"] == {
-        "cpu": "1", "hugepages-2Mi": "1Gi", "habana.ai/gaudi": "1",
-    }  # fmt: skip
-    other = dressed("nvidia", form=form, claim_version="resource.k8s.io/v1", **spec)
+    assert first(dressed("gaudi", template=template))["resources"]["limits"] == {
+        "hugepages-2Mi": "1Gi",
+        "habana.ai/gaudi": "1",
+    }
+    other = dressed("nvidia", template=template, form=form, claim_version="resource.k8s.io/v1")
     assert "hugepages-2Mi" not in json.dumps(other)
 
 
@@ -83,12 +91,11 @@ def test_a_fraction_of_a_device_is_an_error(amount):
         check_template({"spec": {"containers": [{"name": "a", "resources": {"limits": {"x.io/gpu": amount}}}]}})
 
 
-def test_a_fraction_in_the_spec_of_the_job_is_an_error_too():
-    nodes = [node("n", gpus=1, room={"rdma/hca": "4"})]
-    placement = placed(wish("nvidia", resources={"rdma/hca": "500m"}), nodes)
+def test_a_fraction_in_the_template_of_the_job_is_an_error_before_anything_is_placed():
+    half = {"rdma/hca": "500m"}
 
     with pytest.raises(HardwareInvalid, match=r"container trainer: rdma/hca: expected a whole number .* found 500m"):
-        dress(PLAIN, placement)
+        dressed("nvidia", template=asking(half, limits=half))
 
 
 @pytest.mark.parametrize("limits", [{"x.io/gpu": "2"}, {}], ids=["another", "none"])
@@ -107,7 +114,7 @@ def test_a_claimed_device_is_a_claim_and_no_extended_resource(version):
     made = dressed("nvidia", form="DRA", claim_version=version, devices=2)
 
     assert first(made)["resources"] == {"claims": [{"name": "windlass-devices"}]}
-    assert made["spec"]["resourceClaims"] == [{"name": "windlass-devices", "resourceClaimTemplateName": "claim"}]
+    assert made["spec"]["resourceClaims"] == [{"name": "windlass-devices", "resourceClaimTemplateName": "devices"}]
     assert "nvidia.com/gpu" not in json.dumps(made["spec"]["containers"])
 
 
@@ -119,7 +126,7 @@ def test_the_claim_template_has_the_shape_of_the_version_that_is_served(version,
     nodes = [node("g", model=H100, room={"gpu.nvidia.com": "8"})]
     wanted = wish("nvidia-h100", form="DRA", claim_version=version, devices=2, alignment="numaNode")
 
-    made = claim_template(placed(wanted, nodes), "job-1", namespace="team")
+    made = claim_template(attrs.evolve(placed(wanted, nodes), claim="job-1"), "team")
 
     expression = 'device.attributes["gpu.nvidia.com"].productName.lowerAscii().contains("h100")'
     exactly = {
@@ -140,13 +147,8 @@ def test_the_claim_template_has_the_shape_of_the_version_that_is_served(version,
 
 
 def test_without_a_claim_there_is_no_claim_template():
-    assert claim_template(placed(wish("nvidia"), NODES), "x", namespace="n") is None
-    assert claim_template(placed(wish("cpu", form="DRA", claim_version="v"), NODES), "x", namespace="n") is None
-
-
-def test_a_claimed_device_without_the_name_of_its_template_is_an_error():
-    with pytest.raises(HardwareInvalid, match="needs the name of a ResourceClaimTemplate"):
-        dressed("nvidia", form="DRA", claim_version="resource.k8s.io/v1", claim="")
+    assert claim_template(placed(wish("nvidia"), NODES), "n") is None
+    assert claim_template(placed(wish("cpu", form="DRA", claim_version="v"), NODES), "n") is None
 
 
 def test_both_forms_in_one_pod_are_an_error():
@@ -203,24 +205,23 @@ def test_what_the_template_requires_of_nodes_itself_stays_required_in_each_alter
     assert made["spec"]["affinity"]["podAffinity"] == {"x": 1}
 
 
-def test_selector_and_tolerations_of_the_job_are_added_to_those_of_the_template():
-    nodes = [node("g", gpus=1, labels={"pool": "a"})]
-    spec = {"nodeSelector": {"pool": "a"}, "tolerations": [{"key": "t", "operator": "Exists"}]}
-    template = {**PLAIN, "spec": {**PLAIN["spec"], "nodeSelector": {"os": "linux"}, "tolerations": [{"key": "u"}]}}
+def test_tolerations_of_the_device_are_added_to_those_of_the_template():
+    template = {**PLAIN, "spec": {**PLAIN["spec"], "tolerations": [{"key": "u"}]}}
 
-    made = dress(template, placed(wish("nvidia", **spec), nodes))
+    once = dressed("nvidia", template=template)
 
-    assert made["spec"]["nodeSelector"] == {"os": "linux", "pool": "a"}
-    assert [one["key"] for one in made["spec"]["tolerations"]] == ["u", "nvidia.com/gpu", "t"]
+    assert [one["key"] for one in once["spec"]["tolerations"]] == ["u", "nvidia.com/gpu"]
+    assert dressed("nvidia", template=once)["spec"]["tolerations"] == once["spec"]["tolerations"]
 
 
 def test_what_the_user_says_of_the_chosen_device_stays():
     template = copy.deepcopy(PLAIN)
     template["spec"] |= {"nodeSelector": {"nvidia.com/gpu.family": "hopper"}, "runtimeClassName": "nvidia"}
+    nodes = [node("g", gpus=1, labels={"nvidia.com/gpu.family": "hopper"})]
     first(template)["env"] = [{"name": "NCCL_DEBUG", "value": "INFO"}]
     template["spec"]["containers"][1]["resources"] = {"limits": {"nvidia.com/mig-1g.5gb": "1"}}
 
-    made = dressed("nvidia", template=template)
+    made = dress(template, placed(wish("nvidia", of=template), nodes))
 
     assert made["spec"]["nodeSelector"] == {"nvidia.com/gpu.family": "hopper"}
     assert made["spec"]["runtimeClassName"] == "nvidia"
@@ -242,45 +243,52 @@ def test_on_a_cpu_libraries_see_no_device_in_any_container():
 
 
 @pytest.mark.parametrize(
-    ("spec", "threads"),
+    ("cpus", "fallback", "threads"),
     [
-        ({"resources": {"cpu": "6500m"}}, "6"),
-        ({"resources": {"cpu": "500m"}}, "1"),
-        ({"resources": {"cpu": "4"}, "cpu": {"threads": 2}}, "2"),
-        ({}, None),
+        ("6500m", {}, "6"),
+        ("500m", {}, "1"),
+        ("4", {"threads": 2}, "2"),
+        ("2", {"resources": {"cpu": "8"}}, "8"),
+        (None, {}, None),
     ],
 )
-def test_on_a_cpu_there_are_as_many_threads_as_processors(spec, threads):
-    found = variables(first(dressed("cpu", **spec)))
+def test_on_a_cpu_there_are_as_many_threads_as_processors(cpus, fallback, threads):
+    template = PLAIN if cpus is None else asking({"cpu": cpus})
+
+    found = variables(first(dressed("cpu", template=template, cpu=fallback)))
 
     assert {found.get(f"{one}_NUM_THREADS") for one in ("OMP", "MKL", "OPENBLAS")} == {threads}
-    assert "OMP_NUM_THREADS" not in variables(first(dressed("nvidia", **spec)))
+    assert "OMP_NUM_THREADS" not in variables(first(dressed("nvidia", template=template, cpu=fallback)))
+
+
+def test_on_a_cpu_other_resources_can_be_asked_for_request_and_limit_alike():
+    made = dressed("cpu", template=asking({"cpu": "1", "memory": "1Gi"}), cpu={"resources": {"cpu": "6"}})
+
+    assert first(made)["resources"] == {"requests": {"cpu": "6", "memory": "1Gi"}, "limits": {"cpu": "6"}}
 
 
 def test_on_a_cpu_the_batch_size_is_the_one_that_is_meant_for_it():
     spec = {"cpu": {"batchSize": 4}}
-    given = {"batchSize": 512, "epochs": 3}
 
-    assert hyperparameters(given, placed(wish("cpu", **spec), NODES)) == {"batchSize": 4, "epochs": 3}
-    assert hyperparameters(given, placed(wish("nvidia", **spec), NODES)) == given
-    assert hyperparameters(given, placed(wish("cpu"), NODES)) == given
     assert variables(first(dressed("cpu", **spec)))["WINDLASS_BATCH_SIZE"] == "4"
+    assert "WINDLASS_BATCH_SIZE" not in variables(first(dressed("nvidia", **spec)))
+    assert "WINDLASS_BATCH_SIZE" not in variables(first(dressed("cpu")))
 
 
 @settings(max_examples=60)
 @given(device_templates())
 def test_on_a_cpu_nothing_of_any_device_is_left_anywhere(template):
     before = json.dumps(template)
-    placement = placed(wish("cpu", resources={"cpu": "2"}), NODES)
+    placement = placed(wish("cpu", cpu={"resources": {"cpu": "2"}}), NODES)
 
-    made = dress(template, placement, others=PROFILES)
+    made = dress(template, placement)
 
     told = json.dumps(made)
     assert json.dumps(template) == before, "the template that was given has been changed"
     for device in ("nvidia.com", "amd.com", "habana.ai", "cerebras.net"):
         assert device not in told
     assert "windlass-devices" not in told
-    assert dress(made, placement, others=PROFILES)["spec"]["containers"] == made["spec"]["containers"]
+    assert dress(made, placement)["spec"]["containers"] == made["spec"]["containers"]
     # What has nothing to do with devices is still there.
     for kind in ("containers", "initContainers"):
         assert [one["name"] for one in made["spec"].get(kind, ())] == [
@@ -293,10 +301,10 @@ def test_on_a_cpu_nothing_of_any_device_is_left_anywhere(template):
     device_templates(), st.sampled_from(["nvidia", "amd", "gaudi", "cs2", "cpu"]), st.sampled_from(["nvidia", "cpu"])
 )
 def test_a_pod_is_moved_to_another_class_and_back_as_if_it_had_never_been_there(template, away, home):
-    there = dress(template, placed(wish(away), NODES), others=PROFILES)
+    there = dress(template, placed(wish(away), NODES))
     placement = placed(wish(home), NODES)
 
-    back = dress(there, placement, others=PROFILES)
+    back = dress(there, placement)
 
     assert first(back).get("resources", {}).get("limits", {}).keys() & {"nvidia.com/gpu", "amd.com/gpu"} == (
         {"nvidia.com/gpu"} if home == "nvidia" else set()
@@ -307,7 +315,7 @@ def test_a_pod_is_moved_to_another_class_and_back_as_if_it_had_never_been_there(
 
 
 def test_equal_placements_give_equal_bytes_in_every_call():
-    placement = placed(wish("nvidia-h100", nodes=2, topology={"required": "rack"}), NODES)
+    placement = placed(wish("nvidia-h100", pods=2, topology={"required": "rack"}), NODES)
 
     assert json.dumps(dress(PLAIN, placement)) == json.dumps(dress(PLAIN, attrs.evolve(placement)))
 
@@ -319,8 +327,8 @@ def test_a_template_without_a_container_is_an_error():
 
 def test_gangs_of_several_models_are_kept_to_these():
     nodes = [node("a", gpus=1, model=A100), node("h", gpus=1, model=H100)]
-    placement = placed(wish("nvidia", nodes=2, allowMixed=True), nodes)
+    placement = placed(wish("nvidia", pods=2, allowMixed=True), nodes)
 
-    made = dress(PLAIN, placement, others=[REGISTRY.get("cpu")])
+    made = dress(PLAIN, placement)
 
     assert "requiredDuringSchedulingIgnoredDuringExecution" not in node_affinity(made)
