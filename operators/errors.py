@@ -6,6 +6,7 @@ WindlassError
     └── TrainingError              reason: one CamelCase word (C-27); retryable: whether trying again may help
         ├── DataError              the table or its version cannot be used (A2)
         ├── HardwareInvalid        no machine can ever be what the job asks for, or its Pod would be refused (C1)
+        ├── HardwareUnreadable     nodes, or what is taken of them, cannot be read; trying again may help
         ├── HyperparametersInvalid the executor refuses the hyperparameters; one line for each fault
         ├── ExtraMissing           a library of an extra is not installed
         ├── TrainingDiverged       the loss is no longer a finite number
@@ -33,6 +34,7 @@ __all__ = (
     "ExecutorUnavailable",
     "ExtraMissing",
     "HardwareInvalid",
+    "HardwareUnreadable",
     "HyperparametersInvalid",
     "ManifestRefused",
     "MetadataError",
@@ -80,6 +82,13 @@ class HardwareInvalid(TrainingError):  # the house names what happened
     """What a job asks of hardware contradicts itself, or names what nobody knows."""
 
     default_reason = "InvalidHardware"
+
+
+class HardwareUnreadable(TrainingError):  # the house names what happened
+    """The cluster does not let us see its nodes and Pods, or not yet."""
+
+    default_reason = "HardwareUnreadable"
+    retryable = True
 
 
 class HyperparametersInvalid(TrainingError):  # the house names what happened

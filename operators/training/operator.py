@@ -17,6 +17,8 @@ from windlass.operators.training.executors.rayjob import RAYJOB
 from windlass.operators.training.executors.softmax import SOFTMAX
 from windlass.operators.training.executors.trainjob import TRAINJOB
 from windlass.operators.training.gate.judging import Judging
+from windlass.operators.training.hardware.inventory import Inventory
+from windlass.operators.training.hardware.placer import Placer
 from windlass.operators.training.metrics.collector import Meter
 from windlass.operators.training.reconciler import TrainingReconciler
 from windlass.operators.training.settings import TrainingSettings
@@ -47,7 +49,8 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     watch = ChildWatch(channel.put, lambda: manager.client, namespace=manager.namespace)
     manager.add(watch)
     workbench = Workbench(supervisor, settings.runs, settings.runs_uri or "", watch)
-    reconciler = TrainingReconciler(settings, workbench, judging)
+    placer = Placer(settings.hardware, Inventory(channel.put), levels=settings.levels, namespace=manager.namespace)
+    reconciler = TrainingReconciler(settings, workbench, judging=judging, placer=placer)
 
     def freed(change: Change) -> list[Key]:
         return reconciler.places.freed(change, lambda: manager.cache.list(TrainingJob))

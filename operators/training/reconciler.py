@@ -30,6 +30,10 @@ from windlass.operators.training.gate.judging import Deliberating, Judging
 from windlass.operators.training.gate.runner import run_gate
 from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.hardware.answer import Placement, Unplaceable
+from windlass.operators.training.hardware.inventory import Inventory
+from windlass.operators.training.hardware.placer import Outline, Placer
+from windlass.operators.training.identity import run_id
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import NEEDS
 from windlass.operators.training.publish import Published, publish
@@ -53,8 +57,16 @@ class TrainingReconciler:
 
     __windlass_needs__ = NEEDS
 
-    def __init__(self, settings: TrainingSettings, workbench: Workbench, judging: Judging | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        workbench: Workbench,
+        *,
+        judging: Judging | None = None,
+        placer: Placer | None = None,
+    ) -> None:
         self._settings = settings
+        self._placer = placer or Placer(settings.hardware, Inventory(lambda *_: None))
         self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
         self.places = Places(settings.queues)
@@ -64,6 +76,7 @@ class TrainingReconciler:
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
         """Take one job one step further."""
         job = await ctx.get(TrainingJob, request.key)
+        self._placer.inventory.forget(request.key)
         if job is None:
             return Result.done()
         now = self._settings.clock()
@@ -134,6 +147,8 @@ class TrainingReconciler:
                 learnt["place"] = await self._enter(ctx, job)
             case decisions.Observe():
                 learnt["observation"] = await self._observe(job, self._bench(ctx, job))
+            case decisions.Place():
+                learnt["placement"] = await self._place(ctx, job)
             case decisions.Evaluate():
                 learnt["evaluation"] = await _in_thread(lambda: self._evaluate(job))
             case decisions.Judge():
@@ -187,6 +202,8 @@ class TrainingReconciler:
         try:
             executor = self._executor(job.spec.executor)
             executor.check(job.spec)
+            if job.spec.hardware is not None:
+                self._placer.check(job.spec.hardware, self._outline(job))
         except (ExecutorError, TrainingError) as error:
             return _fault(error)
         # What can change without the spec is asked right before a run is begun.
@@ -208,6 +225,22 @@ class TrainingReconciler:
             output_uri=self._workbench.output_uri(recorded.id),
             child=job.status.attempts[-1].child if job.status.attempts else None,
         )
+
+    def _outline(self, job: TrainingJob) -> Outline | None:
+        outline = getattr(self._executor(job.spec.executor), "outline", None)
+        return None if outline is None else outline(job.spec)
+
+    async def _place(self, ctx: Context, job: TrainingJob) -> Placement | Unplaceable | Fault:
+        """Where the job's Pods may run. Whatever comes of it, the job is woken when nodes change."""
+        self._placer.inventory.wait(job.key)
+        run = run_id(job.metadata.uid, job.status.life_generation)
+        try:
+            outline = self._outline(job)
+            if job.spec.hardware is None or outline is None:
+                raise RuntimeError(f"{job.key} has no Pods to place")
+            return await self._placer.place(ctx, job.spec.hardware, outline, run=run)
+        except (ExecutorError, TrainingError) as error:
+            return _fault(error)
 
     def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:
         return resolve_apart(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)

@@ -9,6 +9,8 @@ import attrs
 
 from windlass.controller.executors import ExecutorRegistry, executors
 from windlass.operators.training.gate.registry import CheckRegistry, check_registry
+from windlass.operators.training.hardware.registry import HardwareRegistry, hardware_registry
+from windlass.operators.training.hardware.topology import LEVELS, Levels
 
 __all__ = ("TrainingSettings",)
 
@@ -27,6 +29,7 @@ class TrainingSettings:
     with this machine; None is its path here.
     `allow_processes` lets whoever may create jobs run any command on this machine, as the user that runs the operator.
     `queues` says how many jobs of a queue may train at once; the queue `default` has no limit unless it is here.
+    `hardware` is the registry of what `spec.hardware` names, `levels` the topology of the cluster.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
     """
 
@@ -40,6 +43,8 @@ class TrainingSettings:
     queues: Mapping[str, int] = attrs.field(factory=dict)
     katib: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
+    hardware: HardwareRegistry = attrs.field(factory=hardware_registry)
+    levels: Levels = LEVELS
     clock: Callable[[], datetime] = _now
 
     @property

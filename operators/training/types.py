@@ -26,6 +26,7 @@ from windlass.manifests.markers import (
 )
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.hardware.types import HardwareSpec, HardwareStatus
 from windlass.operators.training.metadata.recording import Descriptions
 from windlass.statemachine.conditions import Condition
 
@@ -153,6 +154,7 @@ class TrainingJobSpec:
     In its `queue` the job waits for a place behind those of greater `priority` and behind older ones of the same.
     Training that takes longer than `activeDeadlineSeconds`, counted anew each time it goes on, fails the job; and
     `ttlSecondsAfterFinished` after its end the job is deleted, of which its model, its card and its records stay.
+    `hardware` chooses the nodes, for executors whose work is done by Pods.
     """
 
     data: DataReference
@@ -161,6 +163,7 @@ class TrainingJobSpec:
     hyperparameters: Mapping[str, Any] = attrs.field(factory=dict)
     workload: Workload | None = None
     executor_config: Mapping[str, Any] = attrs.field(factory=dict)
+    hardware: HardwareSpec | None = None
     seed: Annotated[int, Minimum(0), Maximum(2**53)] = 0
     validation: Validation = Validation()
     gate: GateSpec | None = None
@@ -295,6 +298,7 @@ class TrainingJobStatus:
     data: DataRecord | None = None
     run: RunStatus | None = None
     attempts: Annotated[tuple[AttemptStatus, ...], MaxItems(ATTEMPTS_LENGTH_MAX)] = ()
+    hardware: HardwareStatus | None = None
     progress: ProgressStatus | None = None
     validation: ValidationStatus | None = None
     gate: GateStatus | None = None

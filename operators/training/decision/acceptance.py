@@ -31,6 +31,7 @@ def accept(job: TrainingJob, facts: Facts) -> Decision:
         conditions=(),
         run=None,
         attempts=(),
+        hardware=None,
         progress=None,
         validation=None,
         gate=None,

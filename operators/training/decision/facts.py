@@ -12,6 +12,7 @@ from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.contract import Fault, Observation
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import GateStatus
+from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.publish import Published
 from windlass.operators.training.queues.places import Place
 from windlass.operators.training.types import TrainingJobStatus
@@ -32,6 +33,7 @@ __all__ = (
     "Halt",
     "Judge",
     "Observe",
+    "Place",
     "Publish",
     "Question",
     "Release",
@@ -68,6 +70,7 @@ class Facts:
     data: DataRecord | Fault | None = None
     place: Place | None = None
     observation: Observation | None = None
+    placement: Placement | Unplaceable | Fault | None = None
     evaluation: Evaluation | Fault | None = None
     gate: GateStatus | Deliberating | Fault | None = None
     published: Published | Fault | None = None
@@ -125,6 +128,11 @@ class Observe:
 
 
 @attrs.frozen
+class Place:
+    """Find out where the attempt may run, then decide again."""
+
+
+@attrs.frozen
 class Start:
     """Start the attempt on record."""
 
@@ -166,5 +174,5 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Enter | Halt | Release | Verify | Observe | Evaluate | Judge | Publish
+Question = Discard | Enter | Halt | Release | Verify | Observe | Place | Evaluate | Judge | Publish
 Decision = AddFinalizer | ReleaseFinalizer | Expire | Start | Write | Retry | Wait | Question

@@ -38,6 +38,7 @@ from windlass.operators.training.decision.moves import (
     say,
     whole_second,
 )
+from windlass.operators.training.decision.placing import place_first
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
 from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.queues.places import Admitted, Standing, Unknown
@@ -76,6 +77,9 @@ def _start(job: TrainingJob, facts: Facts) -> Decision:
     if before is not None and before.id == run:
         goes_on = attrs.evolve(before, active_since=since, queue=job.spec.queue)
         return move(job, facts, "start", running, run=goes_on)
+    unplaced = place_first(job, facts, attempt=1)
+    if unplaced is not None:
+        return unplaced
     intent = RunStatus(
         id=run,
         generation=job.status.life_generation,
@@ -124,7 +128,7 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
     match seen:
         case NotStarted():
             early = (attempt.started_at - facts.now).total_seconds()
-            return Start() if early <= 0 else Wait(early)
+            return Wait(early) if early > 0 else place_first(job, facts, run.attempt) or Start()
         case Active() as active:
             return _show(job, run, active)
         case Lost() as lost:

@@ -29,7 +29,7 @@ class Placement:
     """A class, the nodes that have room for its Pods (the name once for each Pod), and the domain they are to stay in.
 
     `models` are the values of the profile's label that the Pods may meet; empty if any will do. `profiles` are all that
-    there are, for what has to be removed from a Pod. `claim` is the name of the ResourceClaimTemplate, for the form DRA.
+    there are, for what has to be removed from a Pod. `claim` is the name of the ResourceClaimTemplate, if there is one.
     """
 
     of: HardwareClass

@@ -16,7 +16,15 @@ from windlass.operators.errors import HardwareInvalid
 from windlass.operators.training.hardware.builtin import BUILT_IN
 from windlass.operators.training.hardware.profile import Profile
 
-__all__ = ("CONTRACT", "ENTRY_POINT_GROUP", "HardwareClass", "HardwareRegistry", "class_of", "hardware_registry")
+__all__ = (
+    "CONTRACT",
+    "ENTRY_POINT_GROUP",
+    "HardwareClass",
+    "HardwareRegistry",
+    "class_of",
+    "hardware_registry",
+    "profiles_of",
+)
 
 ENTRY_POINT_GROUP: Final = "windlass.hardware"
 CONTRACT: Final = tuple(field.name for field in attrs.fields(Profile))
@@ -74,3 +82,8 @@ def _of_resource(resource: str, registry: HardwareRegistry) -> Profile:
         if domain in profile.domains:
             return attrs.evolve(profile, resource=resource, device_class=None)
     return Profile(name=resource, resource=resource, domains=(domain,))
+
+
+def profiles_of(registry: HardwareRegistry) -> tuple[Profile, ...]:
+    """Every profile there is, by name. Raises as the registry does for a broken one."""
+    return tuple(registry.get(name) for name in registry.names())

@@ -1,0 +1,104 @@
+"""A job's place is found from its spec and from the watches, and nothing is written: that is its status's affair.
+
+This module does not know phases, nor what is done with a place.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from windlass.controller.context import Context
+from windlass.informers import requests
+from windlass.informers.errors import ApiError, ConnectionFailed, NotFound, NotSynced
+from windlass.operators.errors import HardwareInvalid, HardwareUnreadable
+from windlass.operators.training.hardware.answer import Placement, Unplaceable
+from windlass.operators.training.hardware.claims import GROUP, VERSIONS
+from windlass.operators.training.hardware.inventory import Inventory
+from windlass.operators.training.hardware.machines import usage_of
+from windlass.operators.training.hardware.placement import Wish, place
+from windlass.operators.training.hardware.record import recorded
+from windlass.operators.training.hardware.registry import HardwareRegistry, class_of, profiles_of
+from windlass.operators.training.hardware.rendering import check_template
+from windlass.operators.training.hardware.topology import LEVELS, Levels
+from windlass.operators.training.hardware.types import HardwareSpec, HardwareStatus
+
+__all__ = ("Outline", "Placer")
+
+_RUN_LABEL: Final = "ai.windlass.dev/run"
+
+
+@attrs.frozen
+class Outline:
+    """The Pods that a job makes: so many of this template, which no hardware has been written into yet."""
+
+    template: Mapping[str, Any]
+    pods: int = 1
+
+
+class Placer:
+    """Finds places. `namespace` is the only one that the controller sees, None for all."""
+
+    def __init__(
+        self,
+        registry: HardwareRegistry,
+        inventory: Inventory,
+        *,
+        levels: Levels = LEVELS,
+        namespace: str | None = None,
+    ) -> None:
+        self._registry = registry
+        self._levels = levels
+        self._namespace = namespace
+        self.inventory = inventory
+
+    def check(self, wanted: HardwareSpec, outline: Outline | None) -> None:
+        """Raise HardwareInvalid for what no cluster could give. `outline` is None if the job makes no Pods."""
+        if outline is None:
+            raise HardwareInvalid("spec.hardware: the executor makes no Pods, so there is nothing to place")
+        if self._namespace is not None:
+            raise HardwareInvalid(
+                f"spec.hardware: this controller sees the namespace {self._namespace} alone, and cannot tell what is "
+                "taken of a node"
+            )
+        for name in wanted.classes:
+            class_of(name, self._registry)
+        check_template(outline.template)
+
+    async def place(self, ctx: Context, wanted: HardwareSpec, outline: Outline, *, run: str) -> Placement | Unplaceable:
+        """Where the Pods may run now; those that `run` has already count as gone.
+
+        Raises HardwareInvalid, and HardwareUnreadable while nodes or Pods cannot be read.
+        """
+        version = await _served(ctx) if wanted.form == "DRA" else ""
+        try:
+            stock = await self.inventory.stock(ctx.services.cache, version)
+        except NotSynced as error:
+            raise HardwareUnreadable(f"the nodes and what is taken of them cannot be read: {error}") from error
+        wish = Wish(
+            spec=wanted,
+            classes=tuple(class_of(name, self._registry) for name in wanted.classes),
+            template=outline.template,
+            pods=outline.pods,
+            profiles=profiles_of(self._registry),
+            claim_version=f"{GROUP}/{version}" if version else "",
+            levels=self._levels,
+        )
+        return place(wish, stock.machines, usage_of(one for one in stock.loads if one.labels.get(_RUN_LABEL) != run))
+
+    def recorded(self, wanted: HardwareSpec, record: HardwareStatus, *, claim: str) -> Placement:
+        """The placement on record. Raises HardwareInvalid for a class that nobody knows any more."""
+        return recorded(wanted, record, self._registry, claim=claim)
+
+
+async def _served(ctx: Context) -> str:
+    """The newest version of resource.k8s.io that the server and this module know; empty if there is none."""
+    try:
+        answer = await ctx.api.client.send(requests.raw_get(f"/apis/{GROUP}"))
+    except NotFound:
+        return ""
+    except (ApiError, ConnectionFailed) as error:
+        raise HardwareUnreadable(f"what the API server serves of {GROUP} cannot be read: {error}") from error
+    offered = {one.get("version") for one in msgspec.json.decode(answer.body).get("versions") or ()}
+    return next((one for one in VERSIONS if one in offered), "")
