@@ -41,7 +41,9 @@ class Levels:
             return (None,)
         if wanted.required is not None:
             return (self._level(wanted.required),)
-        level = self._level(wanted.preferred or "")
+        if wanted.preferred is None:  # a server without CEL takes that, too
+            return (None,)
+        level = self._level(wanted.preferred)
         broader = self.known[: self.known.index(level)] if level in self.known else ()
         return (level, *reversed(broader), None)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import attrs
 
 from windlass.manifests.markers import (
-    ListSet,
+    Atomic,
     Maximum,
     MaxItems,
     MaxLength,
@@ -87,7 +87,7 @@ class HardwareSpec:
     """
 
     classes: Annotated[
-        tuple[Annotated[str, MinLength(1), MaxLength(253), Pattern(_CLASS)], ...], MinItems(1), MaxItems(8), ListSet()
+        tuple[Annotated[str, MinLength(1), MaxLength(253), Pattern(_CLASS)], ...], MinItems(1), MaxItems(8), Atomic()
     ]
     devices: Annotated[int, Minimum(1), Maximum(1024)] = 1
     form: Form = "DevicePlugin"
