@@ -21,7 +21,7 @@ from windlass.informers.store import Change, Updated
 from windlass.operators.training.hardware.claims import claim_kind, devices_of, loads_of, slice_kind
 from windlass.operators.training.hardware.machines import Load, Machine, load_of, machine_of
 
-__all__ = ("Inventory", "Stock", "take_stock")
+__all__ = ("Inventory", "Stock", "matters", "take_stock")
 
 _READY_SECONDS: Final = 10.0
 _GATHER_SECONDS: Final = 1.0
