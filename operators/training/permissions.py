@@ -5,12 +5,13 @@ An executor of a plugin that makes another kind brings a role of its own.
 
 from typing import Final
 
-from windlass.informers.builtins import Job, Pod
+from windlass.informers.builtins import Job, Node, Pod
 from windlass.informers.resources import Resource
 from windlass.manifests.rbac import READ, Need
 from windlass.operators.training.executors.pytorchjob import PYTORCH_JOB
 from windlass.operators.training.executors.rayjob import RAY_JOB
 from windlass.operators.training.executors.trainjob import TRAIN_JOB
+from windlass.operators.training.hardware.claims import VERSIONS, claim_kind, slice_kind, template_kind
 from windlass.operators.training.types import TrainingJob
 
 __all__ = ("CHILDREN", "NEEDS")
@@ -24,5 +25,10 @@ NEEDS: Final = (
     # Some clusters ask this of whoever says that an owner must not go before what it owns.
     Need.on(TrainingJob, "update", subresource="finalizers"),
     Need.on(Pod, *READ),
+    # For jobs that ask for hardware.
+    Need.on(Node, *READ),
+    Need.on(slice_kind(VERSIONS[0]), *READ),
+    Need.on(claim_kind(VERSIONS[0]), *READ),
+    Need.on(template_kind(VERSIONS[0]), "get", "create"),
     *(Need.on(kind, *READ, "create", "patch", "delete") for kind in CHILDREN),
 )

@@ -15,6 +15,7 @@ from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
 from windlass.informers.resources import resource_of
+from windlass.controller.subject import subject_of as address_of
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
@@ -32,8 +33,9 @@ from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.hardware.inventory import Inventory
-from windlass.operators.training.hardware.placer import Outline, Placer
-from windlass.operators.training.identity import run_id
+from windlass.operators.training.hardware.outline import Outline
+from windlass.operators.training.hardware.placer import Placer
+from windlass.operators.training.identity import child_name, run_id
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import NEEDS
 from windlass.operators.training.publish import Published, publish
@@ -116,7 +118,7 @@ class TrainingReconciler:
                     ctx.log.info("%s → %s", job.status.phase, status.phase)
                 self._tell(ctx, attrs.evolve(job, status=status))
             case decisions.Start():
-                refused = await self._start(job, self._bench(ctx, job))
+                refused = await self._start(ctx, job)
                 if refused is not None:
                     return attrs.evolve(facts, observation=Broken(refused))
                 return Result.after(decisions.LOOK_AGAIN_SECONDS)
@@ -230,6 +232,13 @@ class TrainingReconciler:
         outline = getattr(self._executor(job.spec.executor), "outline", None)
         return None if outline is None else outline(job.spec)
 
+    def _placement(self, job: TrainingJob) -> Placement | None:
+        """The hardware on record for the attempt."""
+        wanted, record, run = job.spec.hardware, job.status.hardware, _recorded(job)
+        if wanted is None or record is None or not record.class_:
+            return None
+        return self._placer.recorded(wanted, record, claim=child_name(job.metadata.name, run.id, run.attempt))
+
     async def _place(self, ctx: Context, job: TrainingJob) -> Placement | Unplaceable | Fault:
         """Where the job's Pods may run. Whatever comes of it, the job is woken when nodes change."""
         self._placer.inventory.wait(job.key)
@@ -252,11 +261,16 @@ class TrainingReconciler:
         except ExecutorError as error:
             return Broken(_fault(error))
 
-    async def _start(self, job: TrainingJob, bench: Workbench) -> Fault | None:
+    async def _start(self, ctx: Context, job: TrainingJob) -> Fault | None:
         """Start the attempt on record; why that cannot be, if it cannot."""
         try:
-            executor = self._executor(_recorded(job).executor)
-            await executor.start(executor.render(job.spec, self._run(job)), bench)
+            executor, bench = self._executor(_recorded(job).executor), self._bench(ctx, job)
+            run = self._run(job)
+            placement = self._placement(job)
+            if placement is not None:
+                await self._placer.claim(ctx, address_of(job), placement)
+                run = attrs.evolve(run, placement=placement)
+            await executor.start(executor.render(job.spec, run), bench)
         except StillEnding:
             raise
         except TrainingError as error:

@@ -14,9 +14,9 @@ from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.hardware.record import differs, placed, unplaced
 from windlass.operators.training.hardware.types import HardwareStatus
 from windlass.operators.training.types import TrainingJob
-from windlass.statemachine.conditions import Condition
+from windlass.statemachine.conditions import Condition, Conditions
 
-__all__ = ("LOOK_AGAIN_FOR_ROOM_SECONDS", "PLACED", "elsewhere", "place_first")
+__all__ = ("LOOK_AGAIN_FOR_ROOM_SECONDS", "PLACED", "elsewhere", "place_first", "relocated")
 
 PLACED: Final = "Placed"
 LOOK_AGAIN_FOR_ROOM_SECONDS: Final = 30.0  # a change of the nodes wakes the job; this is for a wake-up that was lost
@@ -54,6 +54,15 @@ def elsewhere(job: TrainingJob, facts: Facts) -> Decision | HardwareStatus | Non
     if isinstance(facts.placement, Placement) and differs(record, facts.placement):
         return placed(facts.placement, record.attempt + 1)
     return None
+
+
+def relocated(job: TrainingJob, facts: Facts, told: HardwareStatus) -> TrainingJob:
+    """The job with this record of its place, and the condition that says so."""
+    condition = Condition(
+        PLACED, "True", "Placed", f"{told.class_}: {told.message}", observed_generation=job.metadata.generation
+    )
+    conditions = Conditions.of(job.status.conditions).set(condition, now=facts.now)
+    return attrs.evolve(job, status=attrs.evolve(job.status, hardware=told, conditions=tuple(conditions)))
 
 
 def _written(job: TrainingJob, facts: Facts, told: HardwareStatus, condition: Condition) -> Write | None:

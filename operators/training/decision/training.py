@@ -39,7 +39,11 @@ from windlass.operators.training.decision.moves import (
     whole_second,
 )
 from windlass.operators.training.decision.placing import place_first
+from windlass.operators.training.decision.moves import fail, fail_or_retry, move, next_second, whole_second
+from windlass.operators.training.decision.placing import elsewhere, place_first, relocated
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
+from windlass.operators.training.executors.pods import UNSCHEDULABLE
+from windlass.operators.training.hardware.types import HardwareStatus
 from windlass.operators.training.identity import operation_id, run_id
 from windlass.operators.training.queues.places import Admitted, Standing, Unknown
 from windlass.operators.training.runfolder import Progress
@@ -130,7 +134,7 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
             early = (attempt.started_at - facts.now).total_seconds()
             return Wait(early) if early > 0 else place_first(job, facts, run.attempt) or Start()
         case Active() as active:
-            return _show(job, run, active)
+            return _leave(job, facts, run, seen=active) or _show(job, run, active)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
         case Broken() as broken:
@@ -146,6 +150,18 @@ def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, broken: Broken) -
         return said if isinstance(said, Write) else Retry(fault.message)
     ended = close_attempt(job.status, "Failed", fault.message, at=facts.now, exit_code=code_of(broken))
     return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
+def _leave(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Active) -> Decision | None:
+    """Move an attempt that no node has room for to hardware that is there now; None if that cannot or need not be.
+
+    The next attempt is on record with its place before the objects of this one, which has not begun, are deleted.
+    """
+    if not seen.waiting.startswith(UNSCHEDULABLE):
+        return None
+    away = elsewhere(job, facts)
+    if not isinstance(away, HardwareStatus):
+        return away
+    why = f"moved to {away.class_}: {seen.waiting}"
+    return _resume(relocated(job, facts, away), facts, run, Lost(why, counted=False, resume_step=run.resumed_from_step))
 
 
 def _show(job: TrainingJob, run: RunStatus, seen: Active) -> Decision:

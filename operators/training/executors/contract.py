@@ -15,6 +15,7 @@ import attrs
 from windlass.informers.keys import Key
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.exits import Exit
+from windlass.operators.training.hardware.answer import Placement
 from windlass.operators.training.runfolder import Progress, RunFolder, TrainingResult
 from windlass.operators.training.supervisor import Supervisor
 from windlass.operators.training.types import ChildReference, TrainingJobSpec
@@ -44,7 +45,7 @@ class Run:
 
     `op_id` is the attempt's token: whoever writes into the run's folder for it shows it. `uid` is the job's,
     `output_uri` the folder as the trainer sees it, `child` the object in the cluster that does the work, once it is
-    known.
+    known. `placement` is the hardware that its Pods get, if the job asks for any.
     """
 
     key: Key
@@ -57,6 +58,7 @@ class Run:
     resume_step: int = 0
     output_uri: str = ""
     child: ChildReference | None = None
+    placement: Placement | None = None
 
 
 @attrs.frozen
@@ -155,7 +157,11 @@ Observation = NotStarted | Active | Lost | Done | Broken
 
 
 class TrainingExecutor(Protocol):
-    """What stands behind a name in `spec.executor`."""
+    """What stands behind a name in `spec.executor`.
+
+    One whose Pods can be given hardware also has `outline(spec)`, which tells of them before they have any (`Outline`),
+    and writes `run.placement` into their template with `dress`.
+    """
 
     @property
     def name(self) -> str:

@@ -14,7 +14,8 @@ from windlass.operators.errors import HyperparametersInvalid
 from windlass.operators.training.executors.contract import Run, TrainingExecutor
 from windlass.operators.training.executors.exits import DEADLINE_EXCEEDED, EVICTED, Exit
 from windlass.operators.training.executors.objects import AtWork, Ended, Finished, ObjectExecutor, Reading, Waiting
-from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
+from windlass.operators.training.executors.pods import exit_of, outline_of, pod_template, waiting_for
+from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
 __all__ = ("KUBERNETES_JOB", "KubernetesJobExecutor")
@@ -45,6 +46,10 @@ class KubernetesJobExecutor(ObjectExecutor):
         faults += [f"executorConfig.{name}: unknown; {self.name} has no options" for name in spec.executor_config]
         if faults:
             raise HyperparametersInvalid(tuple(faults))
+
+    def outline(self, spec: TrainingJobSpec) -> Outline:
+        """See Outline."""
+        return outline_of(spec.workload or Workload())
 
     def body(self, spec: TrainingJobSpec, run: Run, environment: Mapping[str, str]) -> dict[str, Any]:
         """See ObjectExecutor.body."""

@@ -11,11 +11,26 @@ from typing import Any, Final
 from windlass.operators.training.executors.contract import Run
 from windlass.operators.training.executors.dressing import annotations_of, labels_of
 from windlass.operators.training.executors.exits import DISRUPTIONS, EVICTED, NODE_LOST, PREEMPTED, Exit
+from windlass.operators.training.hardware.outline import Outline
+from windlass.operators.training.hardware.rendering import dress
 from windlass.operators.training.types import Workload
 
-__all__ = ("CONTAINER", "ORPHANED_AFTER", "environment_list", "exit_of", "may_write", "pod_template", "waiting_for")
+__all__ = (
+    "CONTAINER",
+    "ORPHANED_AFTER",
+    "UNSCHEDULABLE",
+    "environment_list",
+    "exit_of",
+    "may_write",
+    "outline_of",
+    "pod_template",
+    "waiting_for",
+)
 
 CONTAINER: Final = "trainer"
+
+UNSCHEDULABLE: Final = "Unschedulable"
+"""The first word of what `waiting_for` says of a Pod that no node has room for."""
 
 ORPHANED_AFTER: Final = timedelta(seconds=60)
 """How long after its grace a deleted Pod may still be there before its node is taken to be lost (A10)."""
@@ -70,7 +85,19 @@ def pod_template(workload: Workload, run: Run, environment: Mapping[str, str]) -
         "labels": {**workload.labels, **labels_of(run)},
         "annotations": {**workload.annotations, **annotations_of(run)},
     }
-    return {"metadata": metadata, "spec": _without_empty(spec)}
+    template = {"metadata": metadata, "spec": _without_empty(spec)}
+    return template if run.placement is None else dress(template, run.placement)
+
+
+def outline_of(workload: Workload) -> Outline:
+    """The Pods of a workload, as far as hardware is concerned."""
+    container = {"name": CONTAINER, "resources": dict(workload.resources)}
+    spec = {
+        "containers": [container],
+        "nodeSelector": dict(workload.node_selector),
+        "tolerations": [dict(one) for one in workload.tolerations],
+    }
+    return Outline({"spec": spec}, workload.nodes)
 
 
 def environment_list(environment: Mapping[str, str]) -> list[dict[str, str]]:
@@ -102,7 +129,7 @@ def waiting_for(pods: Sequence[Json]) -> str:
         status = pod.get("status") or {}
         for one in status.get("conditions") or ():
             if one.get("type") == "PodScheduled" and one.get("status") == "False":
-                return f"{one.get('reason', 'Unschedulable')}: {one.get('message', '')}".rstrip(": ")
+                return f"{one.get('reason', UNSCHEDULABLE)}: {one.get('message', '')}".rstrip(": ")
         for container in _containers(status):
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):

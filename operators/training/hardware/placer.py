@@ -3,38 +3,32 @@
 This module does not know phases, nor what is done with a place.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-import attrs
 import msgspec
 
 from windlass.controller.context import Context
+from windlass.controller.owners import set_controller
+from windlass.controller.subject import Subject
 from windlass.informers import requests
-from windlass.informers.errors import ApiError, ConnectionFailed, NotFound, NotSynced
-from windlass.operators.errors import HardwareInvalid, HardwareUnreadable
+from windlass.informers.errors import AlreadyExists, ApiError, ConnectionFailed, Forbidden, NotFound, NotSynced
+from windlass.informers.keys import Key
+from windlass.operators.errors import HardwareInvalid, HardwareUnreadable, NameConflict
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
-from windlass.operators.training.hardware.claims import GROUP, VERSIONS
+from windlass.operators.training.hardware.claims import GROUP, VERSIONS, template_kind
 from windlass.operators.training.hardware.inventory import Inventory
 from windlass.operators.training.hardware.machines import usage_of
+from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placement import Wish, place
 from windlass.operators.training.hardware.record import recorded
 from windlass.operators.training.hardware.registry import HardwareRegistry, class_of, profiles_of
-from windlass.operators.training.hardware.rendering import check_template
+from windlass.operators.training.hardware.rendering import claim_template, dress
 from windlass.operators.training.hardware.topology import LEVELS, Levels
 from windlass.operators.training.hardware.types import HardwareSpec, HardwareStatus
 
-__all__ = ("Outline", "Placer")
+__all__ = ("Placer",)
 
 _RUN_LABEL: Final = "ai.windlass.dev/run"
-
-
-@attrs.frozen
-class Outline:
-    """The Pods that a job makes: so many of this template, which no hardware has been written into yet."""
-
-    template: Mapping[str, Any]
-    pods: int = 1
 
 
 class Placer:
@@ -63,8 +57,8 @@ class Placer:
                 "taken of a node"
             )
         for name in wanted.classes:
-            class_of(name, self._registry)
-        check_template(outline.template)
+            # What a class makes of the template may contradict itself in that class alone.
+            dress(outline.template, Placement(of=class_of(name, self._registry), spec=wanted))
 
     async def place(self, ctx: Context, wanted: HardwareSpec, outline: Outline, *, run: str) -> Placement | Unplaceable:
         """Where the Pods may run now; those that `run` has already count as gone.
@@ -86,6 +80,27 @@ class Placer:
             levels=self._levels,
         )
         return place(wish, stock.machines, usage_of(one for one in stock.loads if one.labels.get(_RUN_LABEL) != run))
+
+    async def claim(self, ctx: Context, job: Subject, placement: Placement) -> None:
+        """Create the ResourceClaimTemplate that the Pods will name, unless it is there or none is needed.
+
+        It belongs to the job. Raises NameConflict, HardwareUnreadable if the server refuses us, and as `Api` does.
+        """
+        body = claim_template(placement, job.key.namespace)
+        if body is None:
+            return
+        kind = template_kind(placement.claim_version.partition("/")[2])
+        try:
+            await ctx.api.create(kind, set_controller(body, job))
+        except AlreadyExists:
+            key = Key(job.key.namespace, placement.claim)
+            found = await ctx.api.get(kind, key)
+            if job.uid not in {owner.uid for owner in found.owner_references}:
+                raise NameConflict(
+                    f"ResourceClaimTemplate {key} is somebody else's: it does not carry the job's uid"
+                ) from None
+        except (NotFound, Forbidden) as error:
+            raise HardwareUnreadable(f"a ResourceClaimTemplate cannot be made: {error}") from error
 
     def recorded(self, wanted: HardwareSpec, record: HardwareStatus, *, claim: str) -> Placement:
         """The placement on record. Raises HardwareInvalid for a class that nobody knows any more."""
