@@ -10,6 +10,7 @@ from windlass.operators.training.hardware.registry import HardwareRegistry, clas
 from windlass.operators.training.hardware.types import (
     EXPLANATION_LENGTH_MAX,
     NODES_TOLD_MAX,
+    DomainStatus,
     HardwareSpec,
     HardwareStatus,
 )
@@ -30,7 +31,7 @@ def placed(found: Placement, attempt: int) -> HardwareStatus:
         claim_version=found.claim_version,
         models=found.models,
         nodes=tuple(sorted(set(found.nodes)))[:NODES_TOLD_MAX],
-        domain=found.domain,
+        domain=found.domain or DomainStatus(),
         explanation=tuple(_cut(line, EXPLANATION_LENGTH_MAX) for line in (*map(str, found.rejected), chosen)),
     )
 
@@ -51,7 +52,7 @@ def recorded(spec: HardwareSpec, record: HardwareStatus, registry: HardwareRegis
         spec=spec,
         nodes=record.nodes,
         models=record.models,
-        domain=record.domain,
+        domain=record.domain if record.domain.label else None,
         claim_version=record.claim_version,
         claim=claim,
         profiles=profiles_of(registry),
@@ -62,8 +63,8 @@ def recorded(spec: HardwareSpec, record: HardwareStatus, registry: HardwareRegis
 def differs(record: HardwareStatus, found: Placement) -> bool:
     """Whether a Pod that waits in vain where the record has it could go where the placement is."""
     fresh = placed(found, record.attempt)
-    was = record.domain if record.domain is not None and record.domain.required else None
-    will = fresh.domain if fresh.domain is not None and fresh.domain.required else None
+    was = record.domain if record.domain.required else None
+    will = fresh.domain if fresh.domain.required else None
     return (record.class_, record.models, was) != (fresh.class_, fresh.models, will)
 
 

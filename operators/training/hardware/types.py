@@ -100,10 +100,10 @@ class HardwareSpec:
 
 @attrs.frozen
 class DomainStatus:
-    """The part of the cluster that the Pods are to stay in: the nodes whose label has this value."""
+    """The part of the cluster that the Pods are to stay in: the nodes whose label has this value; all without one."""
 
-    label: str
-    value: str
+    label: str = ""
+    value: str = ""
     required: bool = False
 
 
@@ -113,7 +113,7 @@ class HardwareStatus:
 
     While no class fits, `class` is empty and `message` says what is missing. `nodes` are those that had room when the
     class was chosen, at most 16 of them; the scheduler has the last word. `models` are the devices that fit, by the
-    label of the profile. `claimVersion` is the version of the API in which devices are claimed, if they are.
+    label of the profile. No field is ever absent, so that no older one is left behind. `claimVersion` is the version of the API in which devices are claimed, if they are.
     """
 
     attempt: int
@@ -123,5 +123,5 @@ class HardwareStatus:
     claim_version: str = ""
     models: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
-    domain: DomainStatus | None = None
+    domain: DomainStatus = DomainStatus()
     explanation: tuple[str, ...] = ()

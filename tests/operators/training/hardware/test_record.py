@@ -93,3 +93,16 @@ def test_a_pod_that_waits_is_moved_only_where_it_could_not_go_before(other, diff
     before = record.placed(placed(wish("nvidia-h100"), NODES[:1]), 1)
 
     assert record.differs(before, placed(other, NODES[1:])) == differs
+
+
+def test_each_record_replaces_the_one_before_whole():
+    """A merge patch cannot remove what a newer record does not mention, so each has every field."""
+    records = [
+        record.placed(placed(WISHES["gang"], NODES), 1),
+        record.placed(placed(WISHES["cpu"], NODES), 2),
+        record.unplaced(unplaced(wish("amd"), NODES), 3),
+    ]
+
+    fields = {json.dumps(sorted(unstructure(one))) for one in records}
+    assert len(fields) == 1
+    assert "null" not in json.dumps([unstructure(one) for one in records])
