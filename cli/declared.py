@@ -31,14 +31,21 @@ def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def declared_manager(
-    references: tuple[str, ...], *, training: bool, promotion: bool | None, leader_election: bool
+    references: tuple[str, ...],
+    *,
+    training: bool,
+    promotion: bool | None,
+    leader_election: bool,
+    namespace: str | None = None,
 ) -> Manager:
     """A manager with these operators and the installed ones; it is never started. `promotion` None is as `training`.
+
+    With a `namespace` it watches that one alone, and its operators do without what is of the whole cluster.
 
     Raises click.BadParameter for a reference that names no operator, click.UsageError if there is none at all.
     """
     election = LeaderElection("windlass") if leader_election else None
-    manager = Manager(settings=Settings(leader_election=election))
+    manager = Manager(namespace=namespace, settings=Settings(leader_election=election))
     settings = TrainingSettings(state=Path("state"), models=Path("models"))
     built_in = [Operator("training", lambda manager: setup_training(manager, settings))] if training else []
     if training if promotion is None else promotion:

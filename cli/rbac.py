@@ -34,7 +34,13 @@ def command(
     leader_election: bool,
 ) -> None:
     """Print an account, and the roles that permit what the operators need and nothing else."""
-    manager = declared_manager(references, training=training, promotion=promotion, leader_election=leader_election)
+    manager = declared_manager(
+        references,
+        training=training,
+        promotion=promotion,
+        leader_election=leader_election,
+        namespace=watch_namespace,
+    )
     found = permissions_of(manager)
     program = Program(name, namespace, image="", version="", everywhere=found.everywhere, at_home=found.at_home)
     documents: list[dict[str, Any]] = [account(program)]

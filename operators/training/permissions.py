@@ -14,7 +14,7 @@ from windlass.operators.training.executors.trainjob import TRAIN_JOB
 from windlass.operators.training.hardware.claims import VERSIONS, claim_kind, slice_kind, template_kind
 from windlass.operators.training.types import TrainingJob
 
-__all__ = ("CHILDREN", "NEEDS")
+__all__ = ("CHILDREN", "HARDWARE_NEEDS", "NEEDS")
 
 CHILDREN: Final[tuple[Resource, ...]] = (Job, TRAIN_JOB, PYTORCH_JOB, RAY_JOB)
 """The kinds of objects that do the work of an attempt."""
@@ -25,10 +25,13 @@ NEEDS: Final = (
     # Some clusters ask this of whoever says that an owner must not go before what it owns.
     Need.on(TrainingJob, "update", subresource="finalizers"),
     Need.on(Pod, *READ),
-    # For jobs that ask for hardware.
+    *(Need.on(kind, *READ, "create", "patch", "delete") for kind in CHILDREN),
+)
+
+HARDWARE_NEEDS: Final = (
     Need.on(Node, *READ),
     Need.on(slice_kind(VERSIONS[0]), *READ),
     Need.on(claim_kind(VERSIONS[0]), *READ),
     Need.on(template_kind(VERSIONS[0]), "get", "create"),
-    *(Need.on(kind, *READ, "create", "patch", "delete") for kind in CHILDREN),
 )
+"""What jobs that ask for hardware need beside that; only where the whole cluster is watched are there any."""

@@ -37,7 +37,7 @@ from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placer import Placer
 from windlass.operators.training.identity import child_name, run_id
 from windlass.operators.training.metadata.store import MetadataStore
-from windlass.operators.training.permissions import NEEDS
+from windlass.operators.training.permissions import HARDWARE_NEEDS, NEEDS
 from windlass.operators.training.publish import Published, publish
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import ONNX, TrainingResult
@@ -57,8 +57,6 @@ T = TypeVar("T")
 class TrainingReconciler:
     """The reconciler of TrainingJob: `manager.controller(reconciler, for_=TrainingJob)`."""
 
-    __windlass_needs__ = NEEDS
-
     def __init__(
         self,
         settings: TrainingSettings,
@@ -69,6 +67,8 @@ class TrainingReconciler:
     ) -> None:
         self._settings = settings
         self._placer = placer or Placer(settings.hardware, Inventory(lambda *_: None))
+        # Read by `manifests.rbac.needs_of`.
+        self.__windlass_needs__ = (*NEEDS, *HARDWARE_NEEDS) if self._placer.sees_everything else NEEDS
         self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
         self.places = Places(settings.queues)

@@ -87,6 +87,15 @@ def test_one_namespace_is_watched_under_a_role_there_and_bound_from_here(operato
     assert leases_binding["roleRef"]["name"] == leases["metadata"]["name"] != role["metadata"]["name"]
 
 
+def test_the_training_operator_does_without_nodes_where_it_sees_one_namespace():
+    everywhere = documents()[1]
+    watched = documents("--watch-namespace", "team")[1]
+
+    wide = {"nodes", "resourceslices", "resourceclaims", "resourceclaimtemplates"}
+    assert wide <= {resource for rule in everywhere["rules"] for resource in rule["resources"]}
+    assert not wide & {resource for rule in watched["rules"] for resource in rule["resources"]}
+
+
 def test_kinds_of_the_whole_cluster_need_a_role_of_the_cluster(operators):
     done = invoke("--no-training", "--operator", "hut_operators:wide", "--watch-namespace", "team")
 

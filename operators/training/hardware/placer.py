@@ -47,6 +47,11 @@ class Placer:
         self._namespace = namespace
         self.inventory = inventory
 
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the controller sees all that is taken of a node, so that it can place anything."""
+        return self._namespace is None
+
     def check(self, wanted: HardwareSpec, outline: Outline | None) -> None:
         """Raise HardwareInvalid for what no cluster could give. `outline` is None if the job makes no Pods."""
         if outline is None:

@@ -113,7 +113,8 @@ class HardwareStatus:
 
     While no class fits, `class` is empty and `message` says what is missing. `nodes` are those that had room when the
     class was chosen, at most 16 of them; the scheduler has the last word. `models` are the devices that fit, by the
-    label of the profile. No field is ever absent, so that no older one is left behind. `claimVersion` is the version of the API in which devices are claimed, if they are.
+    label of the profile. `claimVersion` is the version of the API in which devices are claimed, if they are. No field
+    is ever absent, so that no older one is left behind.
     """
 
     attempt: int

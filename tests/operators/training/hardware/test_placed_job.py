@@ -20,6 +20,7 @@ from windlass.envtest.workloads.reconcilers import JobReconciler, Scheduler
 from windlass.informers import Api, Client, Cluster, Job, Key, Node, Pod
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.operators.training.executors.dressing import JOB_ANNOTATION
 
 pytestmark = pytest.mark.realtime(limit=180)
 RACK = "cloud.provider.com/topology-rack"
@@ -85,7 +86,11 @@ class Ground:
         async with asyncio.timeout(60):
             while True:
                 found = [one.to_dict() for one in (await self.api.list(Pod, namespace="default")).items]
-                mine = [pod for pod in found if pod["metadata"].get("annotations", {}).get(JOB) == self.key(name).name]
+                mine = [
+                    pod
+                    for pod in found
+                    if pod["metadata"].get("annotations", {}).get(JOB_ANNOTATION) == self.key(name).name
+                ]
                 ready = [pod for pod in mine if pod["spec"].get("nodeName") and pod["status"].get("phase") == "Running"]
                 if len(ready) == count == len(mine):
                     return ready
@@ -103,9 +108,6 @@ class Ground:
         return (await process.communicate())[0].decode()
 
 
-JOB = "ai.windlass.dev/training-job"
-
-
 @contextlib.asynccontextmanager
 async def ground(path, server):
     await asyncio.to_thread(write_sample_table, path / "digits")
@@ -113,6 +115,15 @@ async def ground(path, server):
         api = Api(client)
         await install(api, [TrainingJob])
         yield Ground(path, api, running)
+
+
+@contextlib.asynccontextmanager
+async def running(place, reconciler, **declared):
+    """A part of a control plane, which a test starts when it likes."""
+    manager = Manager(cluster=place.cluster)
+    manager.controller(reconciler, **declared)
+    async with manager:
+        yield
 
 
 def reason(status):
@@ -128,25 +139,28 @@ async def test_jobs_are_given_the_first_class_with_room_and_say_why_it_was_not_a
     """C1, C2, C3, C5: onto the GPU, onto a CPU as it is taken, waiting for a rack, and placed when there is one."""
     real = kind == "kubernetes"
     server = ControlPlane(control_plane_binaries(), scheduler=True) if real else open_server(kind)
-    async with ground(tmp_path, server) as place:
-        async with Workloads(place.cluster, nodes=NODES, stages=STAGES, controllers=not real), place.controller():
-            classes = {"classes": ["nvidia-h100", "cpu"], "cpu": {"resources": {"cpu": "2"}}}
-            await place.apply("first", hardware=classes)
-            on_gpu = await place.until("first", is_placed)
-            (gpu_pod,) = await place.pods("first")
+    async with contextlib.AsyncExitStack() as stack:
+        place = await stack.enter_async_context(ground(tmp_path, server))
+        cluster = Workloads(place.cluster, nodes=NODES, stages=STAGES, controllers=not real)
+        await stack.enter_async_context(cluster)
+        await stack.enter_async_context(place.controller())
+        classes = {"classes": ["nvidia-h100", "cpu"], "cpu": {"resources": {"cpu": "2"}}}
+        await place.apply("first", hardware=classes)
+        on_gpu = await place.until("first", is_placed)
+        (gpu_pod,) = await place.pods("first")
 
-            await place.apply("second", hardware=classes)
-            on_cpu = await place.until("second", is_placed)
-            (cpu_pod,) = await place.pods("second")
+        await place.apply("second", hardware=classes)
+        on_cpu = await place.until("second", is_placed)
+        (cpu_pod,) = await place.pods("second")
 
-            beside = {"classes": ["cpu"], "topology": {"required": "rack"}}
-            await place.apply("third", hardware=beside, nodes=2, resources={"requests": {"cpu": "5"}})
-            waiting = await place.until("third", lambda status: reason(status) == "TopologyUnmet")
-            told = await place.described("third")
-            moved = {"metadata": {"labels": {RACK: "r1"}}}
-            await place.api.patch(Node, Key("", "right"), moved)
-            together = await place.until("third", is_placed)
-            gang = await place.pods("third", count=2)
+        beside = {"classes": ["cpu"], "topology": {"required": "rack"}}
+        await place.apply("third", hardware=beside, nodes=2, resources={"requests": {"cpu": "5"}})
+        waiting = await place.until("third", lambda status: reason(status) == "TopologyUnmet")
+        told = await place.described("third")
+        moved = {"metadata": {"labels": {RACK: "r1"}}}
+        await place.api.patch(Node, Key("", "right"), moved)
+        together = await place.until("third", is_placed)
+        gang = await place.pods("third", count=2)
 
     assert (on_gpu.hardware.class_, on_gpu.hardware.models) == ("nvidia-h100", (H100,))
     assert gpu_pod["spec"]["nodeName"] == "gpu"
@@ -175,14 +189,13 @@ async def test_a_job_whose_node_goes_away_before_it_has_begun_is_moved_to_its_ne
     async with ground(tmp_path, open_server(kind)) as place, contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(Workloads(place.cluster, nodes=nodes, stages=STAGES, controllers=False))
         if kind == "embedded":
-            await stack.enter_async_context(running(place, lambda made: made.controller(JobReconciler(1.0), for_=Job, owns=[Pod])))
+            await stack.enter_async_context(running(place, JobReconciler(0.1), for_=Job, owns=[Pod]))
         await stack.enter_async_context(place.controller())
         await place.apply("job", hardware={"classes": [chip, "cpu"]})
-        before = await place.until("job", lambda status: is_placed(status) and status.run.child is not None)
+        before = await place.until("job", lambda status: is_placed(status) and status.attempts[-1].child is not None)
 
         await place.api.delete(Node, Key("", nodes[0].name))
-        late = running(place, lambda made: made.controller(Scheduler(), for_=Pod, reads=[Node], name="scheduler", workers=1))
-        await stack.enter_async_context(late)
+        await stack.enter_async_context(running(place, Scheduler(), for_=Pod, reads=[Node], workers=1))
         after = await place.until("job", lambda status: is_placed(status) and status.run.attempt == 2)
         (pod,) = await place.pods("job")
         jobs = [one.name for one in (await place.api.list(Job, namespace="default")).items if place.mark in one.name]
@@ -193,11 +206,3 @@ async def test_a_job_whose_node_goes_away_before_it_has_begun_is_moved_to_its_ne
     assert chip not in json.dumps(pod)
     assert len(jobs) == 1
     assert "moved to cpu" in str(after.attempts)
-
-
-@contextlib.asynccontextmanager
-async def running(place, add):
-    manager = Manager(cluster=place.cluster)
-    add(manager)
-    async with manager:
-        yield
