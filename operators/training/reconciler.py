@@ -78,7 +78,7 @@ class TrainingReconciler:
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
         """Take one job one step further."""
         job = await ctx.get(TrainingJob, request.key)
-        self._placer.inventory.forget(request.key)
+        self._placer.leave(request.key, at_rest=job is None or current_phase(job) not in ("Queued", "Running"))
         if job is None:
             return Result.done()
         now = self._settings.clock()
@@ -240,8 +240,7 @@ class TrainingReconciler:
         return self._placer.recorded(wanted, record, claim=child_name(job.metadata.name, run.id, run.attempt))
 
     async def _place(self, ctx: Context, job: TrainingJob) -> Placement | Unplaceable | Fault:
-        """Where the job's Pods may run. Whatever comes of it, the job is woken when nodes change."""
-        self._placer.inventory.wait(job.key)
+        """Where the job's Pods may run."""
         run = run_id(job.metadata.uid, job.status.life_generation)
         try:
             outline = self._outline(job)

@@ -34,14 +34,15 @@ class Demand:
 class Candidate:
     """A node with room for so many of the Pods.
 
-    `soft` counts taints that ask to stay away, `idle` is what stands free there of devices that the class does not use.
+    `soft` counts taints that ask to stay away, `spared` is how many devices it has that the class does not use, taken
+    or not: whoever takes the rest of such a node keeps those away who come for a device later.
     """
 
     machine: Machine
     slots: int
     free: Mapping[str, Decimal]
     soft: int
-    idle: Decimal
+    spared: Decimal
 
 
 def demand_of(template: Mapping[str, Any], placement: Placement) -> Demand:
@@ -68,7 +69,7 @@ def judge(
         slots=min(int(free[name] // amount) for name, amount in demand.amounts.items() if amount > 0),
         free=free,
         soft=sum(one.effect == "PreferNoSchedule" and not tolerates(demand.tolerations, one) for one in machine.taints),
-        idle=sum((max(free.get(name, Decimal(0)), Decimal(0)) for name in devices - {demand.device}), Decimal(0)),
+        spared=sum((machine.room.get(name, Decimal(0)) for name in devices - {demand.device}), Decimal(0)),
     )
 
 

@@ -1,10 +1,9 @@
 """A placement follows from the wish, the nodes and what is taken of them: equal facts, equal answer, ties by name (C2).
 
 Classes are tried in the order of the spec, and the first that can hold all Pods is taken. Within a class nodes are
-filtered, then gangs of like nodes are formed in the narrowest domain that is allowed, and the best of them is the one
-with the fewest nodes that ask to be left alone, then that leaves the fewest devices of other kinds idle, spreads over
-the fewest nodes, leaves the smallest remainder, and costs least. What is judged is the very Pod that would
-be made. This module does not know statuses.
+filtered, then gangs of like nodes are formed in the narrowest domain that is allowed. The best of them has the fewest
+nodes that ask to be left alone, then the fewest devices of other kinds, then the fewest nodes, then the smallest
+remainder, and then costs least. What is judged is the very Pod that would be made. This module does not know statuses.
 """
 
 from collections import Counter
@@ -61,7 +60,7 @@ class _Gang:
         rest = sum((one.free.get(device or "cpu", Decimal(0)) for one, _ in self.chosen), Decimal(0))
         return (
             sum(one.soft for one, _ in self.chosen),
-            sum(one.idle for one, _ in self.chosen),
+            sum(one.spared for one, _ in self.chosen),
             len(self.chosen),
             rest,
             sum(one.machine.cost for one, _ in self.chosen),
@@ -148,7 +147,9 @@ def _gangs(wish: Wish, candidates: Sequence[Candidate], *, level: Level | None) 
     for value, machines in domains((one.machine for one in candidates), level).items():
         within = [by_name[machine.name] for machine in machines]
         # Nodes that had better be left alone are taken only if there is no other way.
-        chosen = _fill([one for one in within if not one.soft and not one.idle], wish.pods) or _fill(within, wish.pods)
+        chosen = _fill([one for one in within if not one.soft and not one.spared], wish.pods) or _fill(
+            within, wish.pods
+        )
         if chosen:
             found.append(_Gang(chosen, level, value))
     return found
@@ -161,9 +162,9 @@ def _fill(candidates: Sequence[Candidate], pods: int) -> tuple[tuple[Candidate, 
     while left > 0 and pool:
         enough = [one for one in pool if one.slots >= left]
         if enough:
-            best = min(enough, key=lambda one: (one.soft, one.idle, one.slots, one.machine.cost, one.machine.name))
+            best = min(enough, key=lambda one: (one.soft, one.spared, one.slots, one.machine.cost, one.machine.name))
         else:
-            best = min(pool, key=lambda one: (one.soft, one.idle, -one.slots, one.machine.cost, one.machine.name))
+            best = min(pool, key=lambda one: (one.soft, one.spared, -one.slots, one.machine.cost, one.machine.name))
         pool.remove(best)
         chosen.append((best, min(best.slots, left)))
         left -= min(best.slots, left)

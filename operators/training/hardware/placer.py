@@ -3,7 +3,7 @@
 This module does not know phases, nor what is done with a place.
 """
 
-from typing import Final
+import asyncio
 
 import msgspec
 
@@ -16,6 +16,8 @@ from windlass.informers.keys import Key
 from windlass.operators.errors import HardwareInvalid, HardwareUnreadable, NameConflict
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.hardware.claims import GROUP, VERSIONS, template_kind
+from windlass.operators.training.hardware.eligibility import demand_of
+from windlass.operators.training.hardware.holds import RUN_LABEL, Holds
 from windlass.operators.training.hardware.inventory import Inventory
 from windlass.operators.training.hardware.machines import usage_of
 from windlass.operators.training.hardware.outline import Outline
@@ -27,8 +29,6 @@ from windlass.operators.training.hardware.topology import LEVELS, Levels
 from windlass.operators.training.hardware.types import HardwareSpec, HardwareStatus
 
 __all__ = ("Placer",)
-
-_RUN_LABEL: Final = "ai.windlass.dev/run"
 
 
 class Placer:
@@ -45,6 +45,7 @@ class Placer:
         self._registry = registry
         self._levels = levels
         self._namespace = namespace
+        self._holds = Holds()
         self.inventory = inventory
 
     @property
@@ -65,11 +66,20 @@ class Placer:
             # What a class makes of the template may contradict itself in that class alone.
             dress(outline.template, Placement(of=class_of(name, self._registry), spec=wanted))
 
-    async def place(self, ctx: Context, wanted: HardwareSpec, outline: Outline, *, run: str) -> Placement | Unplaceable:
-        """Where the Pods may run now; those that `run` has already count as gone.
+    def leave(self, key: Key, *, at_rest: bool) -> None:
+        """The job is looked at anew; `at_rest`, it needs no hardware at the moment."""
+        self.inventory.forget(key)
+        if at_rest:
+            self._holds.release(key)
 
-        Raises HardwareInvalid, and HardwareUnreadable while nodes or Pods cannot be read.
+    async def place(self, ctx: Context, wanted: HardwareSpec, outline: Outline, *, run: str) -> Placement | Unplaceable:
+        """Where the Pods may run now; those that `run` has already count as gone. What is found is held.
+
+        The job is woken when nodes or what is taken of them change, until it is looked at anew. Raises HardwareInvalid,
+        and HardwareUnreadable while nodes or Pods cannot be read.
         """
+        key = ctx.request.key
+        self.inventory.wait(key)
         version = await _served(ctx) if wanted.form == "DRA" else ""
         try:
             stock = await self.inventory.stock(ctx.services.cache, version)
@@ -84,7 +94,13 @@ class Placer:
             claim_version=f"{GROUP}/{version}" if version else "",
             levels=self._levels,
         )
-        return place(wish, stock.machines, usage_of(one for one in stock.loads if one.labels.get(_RUN_LABEL) != run))
+        others = [one for one in stock.loads if one.labels.get(RUN_LABEL) != run]
+        now = asyncio.get_running_loop().time()
+        found = place(wish, stock.machines, usage_of([*others, *self._holds.loads(stock.loads, but=key, now=now)]))
+        if isinstance(found, Placement):
+            amounts = demand_of(dress(outline.template, found), found).amounts
+            self._holds.hold(key, run, nodes=found.nodes, amounts=amounts, now=now)
+        return found
 
     async def claim(self, ctx: Context, job: Subject, placement: Placement) -> None:
         """Create the ResourceClaimTemplate that the Pods will name, unless it is there or none is needed.

@@ -1,5 +1,6 @@
 """What a placer refuses before anything is looked at, and what it asks of the API server."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from windlass.informers.keys import Key
 from windlass.informers.objects import Object
 from windlass.operators.errors import HardwareInvalid, HardwareUnreadable, NameConflict
 from windlass.operators.training.hardware.answer import Placement
+from windlass.operators.training.hardware.holds import HOLD_SECONDS, RUN_LABEL
 from windlass.operators.training.hardware.inventory import take_stock
 from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placer import Placer
@@ -27,6 +29,9 @@ class Shelf:
     def __init__(self, *nodes, pods=(), error=None):
         self.contents = [[json.dumps(one).encode() for one in kind] for kind in (nodes, pods)]
         self.error, self.asked = error, []
+
+    def wait(self, key):
+        pass
 
     async def stock(self, cache, claim_version=""):
         self.asked.append(claim_version)
@@ -58,9 +63,11 @@ class Server:
         return SimpleNamespace(body=json.dumps({"versions": [{"version": one} for one in self.answer]}).encode())
 
 
-def context(answer=()):
+def context(answer=(), name="job"):
     server = Server(answer)
-    return SimpleNamespace(api=server, services=SimpleNamespace(cache=None))
+    return SimpleNamespace(
+        api=server, services=SimpleNamespace(cache=None), request=SimpleNamespace(key=Key("team", name))
+    )
 
 
 def refused(kind, status):
@@ -88,10 +95,51 @@ async def test_the_pods_that_the_run_has_already_count_as_gone():
     placer = Placer(REGISTRY, Shelf(node("g", gpus=1), pods=[mine]))
 
     there = await placer.place(context(), wish("nvidia").spec, OUTLINE, run="run-1")
-    other = await placer.place(context(), wish("nvidia").spec, OUTLINE, run="run-2")
+    other = await placer.place(context(name="other"), wish("nvidia").spec, OUTLINE, run="run-2")
 
     assert isinstance(there, Placement)
     assert other.reason == "InsufficientCapacity"
+
+
+async def test_two_jobs_at_once_are_not_given_the_same_device():
+    placer = Placer(REGISTRY, Shelf(node("a", gpus=1), node("b", gpus=1)))
+
+    async def job(name):
+        return await placer.place(context(name=name), wish("nvidia").spec, OUTLINE, run=f"run-{name}")
+
+    first, second, third = [await job(name) for name in ("one", "two", "three")]
+    assert (first.nodes, second.nodes, third.reason) == (("a",), ("b",), "InsufficientCapacity")
+
+    placer.inventory.forget = lambda key: None
+    placer.leave(Key("team", "one"), at_rest=False)
+    assert (await job("three")).reason == "InsufficientCapacity"
+    placer.leave(Key("team", "one"), at_rest=True)
+    assert (await job("three")).nodes == ("a",)
+
+
+async def test_what_is_held_and_never_bound_is_free_again_after_a_while():
+    placer = Placer(REGISTRY, Shelf(node("a", gpus=1)))
+    await placer.place(context(name="one"), wish("nvidia").spec, OUTLINE, run="r1")
+
+    await asyncio.sleep(HOLD_SECONDS - 1)
+    held = await placer.place(context(name="two"), wish("nvidia").spec, OUTLINE, run="r2")
+    await asyncio.sleep(1)
+    free = await placer.place(context(name="two"), wish("nvidia").spec, OUTLINE, run="r2")
+
+    assert (held.reason, free.nodes) == ("InsufficientCapacity", ("a",))
+
+
+async def test_a_pod_that_is_bound_is_not_held_beside():
+    mine = pod("a", {"nvidia.com/gpu": "1"})
+    mine["metadata"]["labels"] = {RUN_LABEL: "r1"}
+    shelf = Shelf(node("a", gpus=2))
+    placer = Placer(REGISTRY, shelf)
+    await placer.place(context(name="one"), wish("nvidia").spec, OUTLINE, run="r1")
+
+    shelf.contents[1] = [json.dumps(mine).encode()]
+    bound = await placer.place(context(name="two"), wish("nvidia").spec, OUTLINE, run="r2")
+
+    assert bound.nodes == ("a",)
 
 
 async def test_nodes_that_cannot_be_read_are_something_to_try_again():
