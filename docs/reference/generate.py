@@ -18,6 +18,7 @@ import click
 
 from windlass.cli.run import command
 from windlass.informers.resources import Resource
+from windlass.operators.training.hardware.builtin import BUILT_IN
 
 HERE = Path(__file__).resolve().parent
 ROOMS = {
@@ -36,6 +37,7 @@ ROOMS = {
     "envtest.workloads.trainingoperator": "What stands in for the Training Operator beside an API server",
     "operators.promotion": "Promotions",
 }
+PROFILES = re.compile(r"(?<=<!-- profiles -->\n).*?(?=<!-- end -->)", re.DOTALL)
 OPTIONS = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end -->)", re.DOTALL)
 MADE = "<!-- Written by docs/reference/generate.py from the docstrings. -->"
 
@@ -44,6 +46,8 @@ def main():
     pages = {HERE / "library" / f"{room}.md": room_page(room, title) for room, title in ROOMS.items()}
     run = HERE / "run.md"
     pages[run] = OPTIONS.sub(lambda _: options_table(), run.read_text())
+    hardware = HERE / "hardware.md"
+    pages[hardware] = PROFILES.sub(lambda _: profiles_table(), hardware.read_text())
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
@@ -54,6 +58,25 @@ def main():
         path.write_text(pages[path])
         print(f"wrote {path}")
     return 0
+
+
+# Hardware.
+
+
+def profiles_table():
+    rows = [
+        "| class | resource | DeviceClass (DRA) | models by the label | variables | tolerates |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in sorted(BUILT_IN, key=lambda one: one.name):
+        variables = ", ".join(f"`{name}={value}`" for name, value in sorted(one.env.items()))
+        tolerated = ", ".join(f"`{each.key}`" for each in one.tolerations)
+        cells = (
+            f"`{one.name}`",
+            *(f"`{each}`" if each else "" for each in (one.resource, one.device_class, one.model_label)),
+        )
+        rows.append(f"| {' | '.join((*cells, variables, tolerated))} |".replace("|  |", "| |").replace("|  |", "| |"))
+    return "\n".join(rows) + "\n"
 
 
 # The library.
