@@ -14,9 +14,11 @@ from windlass.operators.training.executors.contract import Run, TrainingExecutor
 from windlass.operators.training.executors.exits import DEADLINE_EXCEEDED, Exit
 from windlass.operators.training.executors.objects import AtWork, Ended, Finished, ObjectExecutor, Reading, Waiting
 from windlass.operators.training.executors.options import Option, option_faults, option_values, workload_faults
-from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
+from windlass.operators.training.executors.pods import exit_of, outline_of, pod_template, waiting_for
 from windlass.operators.training.executors.queueing import queue_labels, without_queue
 from windlass.operators.training.executors.uptake import unheard
+from windlass.operators.training.executors.uptake import not_taken_up
+from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
 __all__ = ("PYTORCHJOB", "PYTORCH_JOB", "PyTorchJobExecutor")
@@ -42,6 +44,10 @@ class PyTorchJobExecutor(ObjectExecutor):
         faults += option_faults(_OPTIONS, spec.executor_config)
         if faults:
             raise HyperparametersInvalid(tuple(faults))
+
+    def outline(self, spec: TrainingJobSpec) -> Outline:
+        """See Outline."""
+        return outline_of(spec.workload or Workload())
 
     def body(self, spec: TrainingJobSpec, run: Run, environment: Mapping[str, str]) -> dict[str, Any]:
         """See ObjectExecutor.body."""
