@@ -14,8 +14,8 @@ import attrs
 from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
-from windlass.informers.resources import resource_of
 from windlass.controller.subject import subject_of as address_of
+from windlass.informers.resources import resource_of
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
@@ -246,9 +246,12 @@ class TrainingReconciler:
             outline = self._outline(job)
             if job.spec.hardware is None or outline is None:
                 raise RuntimeError(f"{job.key} has no Pods to place")
-            return await self._placer.place(ctx, job.spec.hardware, outline, run=run)
+            found = await self._placer.place(ctx, job.spec.hardware, outline, run=run)
         except (ExecutorError, TrainingError) as error:
             return _fault(error)
+        if isinstance(found, Unplaceable) and current_phase(job) == "Queued":
+            self.places.stand_aside(job.metadata.uid)  # so that nobody waits behind it in its queue
+        return found
 
     def _verify(self, job: TrainingJob, expected_table_id: str | None) -> DataRecord:
         return resolve_apart(job.spec.data.uri, job.spec.data.version, expected_table_id=expected_table_id)

@@ -38,8 +38,6 @@ from windlass.operators.training.decision.moves import (
     say,
     whole_second,
 )
-from windlass.operators.training.decision.placing import place_first
-from windlass.operators.training.decision.moves import fail, fail_or_retry, move, next_second, whole_second
 from windlass.operators.training.decision.placing import elsewhere, place_first, relocated
 from windlass.operators.training.executors.contract import Active, Broken, Done, Fault, Lost, NotStarted, Observation
 from windlass.operators.training.executors.pods import UNSCHEDULABLE
@@ -150,6 +148,8 @@ def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, broken: Broken) -
         return said if isinstance(said, Write) else Retry(fault.message)
     ended = close_attempt(job.status, "Failed", fault.message, at=facts.now, exit_code=code_of(broken))
     return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
+
+
 def _leave(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Active) -> Decision | None:
     """Move an attempt that no node has room for to hardware that is there now; None if that cannot or need not be.
 

@@ -17,7 +17,6 @@ from windlass.operators.training.executors.options import Option, option_faults,
 from windlass.operators.training.executors.pods import exit_of, outline_of, pod_template, waiting_for
 from windlass.operators.training.executors.queueing import queue_labels, without_queue
 from windlass.operators.training.executors.uptake import unheard
-from windlass.operators.training.executors.uptake import not_taken_up
 from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
