@@ -149,8 +149,8 @@ class TrainingReconciler:
                 learnt["place"] = await self._enter(ctx, job)
             case decisions.Observe():
                 learnt["observation"] = await self._observe(job, self._bench(ctx, job))
-            case decisions.Place():
-                learnt["placement"] = await self._place(ctx, job)
+            case decisions.ChooseHardware():
+                learnt["placement"] = await self._choose_hardware(ctx, job)
             case decisions.Evaluate():
                 learnt["evaluation"] = await _in_thread(lambda: self._evaluate(job))
             case decisions.Judge():
@@ -239,7 +239,7 @@ class TrainingReconciler:
             return None
         return self._placer.recorded(wanted, record, claim=child_name(job.metadata.name, run.id, run.attempt))
 
-    async def _place(self, ctx: Context, job: TrainingJob) -> Placement | Unplaceable | Fault:
+    async def _choose_hardware(self, ctx: Context, job: TrainingJob) -> Placement | Unplaceable | Fault:
         """Where the job's Pods may run."""
         run = run_id(job.metadata.uid, job.status.life_generation)
         try:

@@ -24,6 +24,7 @@ __all__ = (
     "LOOK_AGAIN_IN_THE_QUEUE_SECONDS",
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
+    "ChooseHardware",
     "Decision",
     "Discard",
     "Enter",
@@ -33,7 +34,6 @@ __all__ = (
     "Halt",
     "Judge",
     "Observe",
-    "Place",
     "Publish",
     "Question",
     "Release",
@@ -128,8 +128,8 @@ class Observe:
 
 
 @attrs.frozen
-class Place:
-    """Find out where the attempt may run, then decide again."""
+class ChooseHardware:
+    """Find out where the attempt's Pods may run, then decide again."""
 
 
 @attrs.frozen
@@ -174,5 +174,5 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Enter | Halt | Release | Verify | Observe | Place | Evaluate | Judge | Publish
+Question = Discard | Enter | Halt | Release | Verify | Observe | ChooseHardware | Evaluate | Judge | Publish
 Decision = AddFinalizer | ReleaseFinalizer | Expire | Start | Write | Retry | Wait | Question

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from windlass.operators.training.decision.facts import Decision, Facts, Place, Wait, Write
+from windlass.operators.training.decision.facts import ChooseHardware, Decision, Facts, Wait, Write
 from windlass.operators.training.decision.moves import fail_or_retry, say
 from windlass.operators.training.executors.contract import Fault
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
@@ -29,7 +29,7 @@ def place_first(job: TrainingJob, facts: Facts, attempt: int) -> Decision | None
         return None
     match facts.placement:
         case None:
-            return Place()
+            return ChooseHardware()
         case Fault() as fault:
             return fail_or_retry(job, facts, PLACED, fault)
         case Unplaceable() as found:
@@ -50,7 +50,7 @@ def elsewhere(job: TrainingJob, facts: Facts) -> Decision | HardwareStatus | Non
     if wanted is None or record is None or not record.class_ or not wanted.move_while_pending:
         return None
     if facts.placement is None:
-        return Place()
+        return ChooseHardware()
     if isinstance(facts.placement, Placement) and differs(record, facts.placement):
         return placed(facts.placement, record.attempt + 1)
     return None
