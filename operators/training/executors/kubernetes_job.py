@@ -15,6 +15,7 @@ from windlass.operators.training.executors.contract import Run, TrainingExecutor
 from windlass.operators.training.executors.exits import DEADLINE_EXCEEDED, EVICTED, Exit
 from windlass.operators.training.executors.objects import AtWork, Ended, Finished, ObjectExecutor, Reading, Waiting
 from windlass.operators.training.executors.pods import exit_of, outline_of, pod_template, waiting_for
+from windlass.operators.training.executors.queueing import queue_labels, without_queue
 from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.types import TrainingJobSpec, Workload
 
@@ -61,11 +62,11 @@ class KubernetesJobExecutor(ObjectExecutor):
             "parallelism": workload.nodes,
             "podFailurePolicy": _POLICY,
             "podReplacementPolicy": "Failed",
-            "template": pod_template(workload, run, {**environment, **together}),
+            "template": pod_template(without_queue(workload), run, {**environment, **together}),
         }
         if workload.nodes > 1:
             job["completionMode"] = "Indexed"
-        return {"spec": job}
+        return {"metadata": {"labels": queue_labels(workload)}, "spec": job}
 
     def read(self, child: Json, pods: Sequence[Json]) -> Reading:
         """See ObjectExecutor.read."""

@@ -23,11 +23,15 @@ from windlass.envtest.workloads.trainingoperator import PyTorchJob, TrainingOper
 from windlass.informers import Api, Client, Cluster, Key
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.operators.training.executors.pytorchjob import PYTORCHJOB
+from windlass.operators.training.executors.rayjob import RAYJOB
+from windlass.operators.training.executors.trainjob import TRAINJOB
 from windlass.operators.training.executors.uptake import PATIENCE
 from windlass.statemachine.conditions import Conditions
 
 TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
 TRAIN = [sys.executable, "-P", str(TRAINER)]
+EXECUTORS = {one.name: one for one in (TRAINJOB, PYTORCHJOB, RAYJOB)}
 KINDS = {"trainjob": TrainJob, "pytorchjob": PyTorchJob, "rayjob": RayJob}
 # A job that nobody takes up for so long says so; here it may say so at once.
 AHEAD = PATIENCE + timedelta(seconds=1)
@@ -122,6 +126,11 @@ class Yard:
             and (pod["status"].get("phase") == "Running" or not running)
         ]
 
+    async def suspend(self, executor, status, *, suspended):
+        """What Kueue does to an object."""
+        patch = EXECUTORS[executor].suspension(suspended=suspended)
+        await self.api.patch(KINDS[executor], Key("default", status.attempts[-1].child.name), patch)
+
     async def saved(self, run, step):
         """Return when the run has the checkpoint of a step."""
         manifest = self.settings.runs / run.id / "checkpoints" / f"{step:010d}" / "manifest.json"
@@ -199,12 +208,17 @@ async def is_cancelled(place, executor):
     assert await place.children(executor, name) == []
 
 
-async def is_not_taken_up(place, executor):
+async def is_not_taken_up_then_queued(place, executor):
+    """Nobody follows the object for a while; then a queue holds it back, and nobody but the queue lets it go on."""
     name = await place.apply(executor, "unheard", ["sh", "-c", "exit 3"])
     status = await place.until(name, lambda status: status.run is not None and "no controller" in status.run.waiting)
     assert (status.phase, status.run.attempt) == ("Running", 1)
+    await place.suspend(executor, status, suspended=True)
     for controller in place.controllers:
         controller.change(name, Behaviour())
+    status = await place.until(name, lambda status: status.run.waiting == "it is suspended")
+    assert (status.phase, await place.pods(name)) == ("Running", [])
+    await place.suspend(executor, status, suspended=False)
     status = await place.ended(name)
 
     assert (status.phase, status.run.attempt, status.run.waiting) == ("Failed", 1, "")
@@ -244,7 +258,7 @@ async def test_jobs_of_other_controllers_train_and_are_resumed_failed_cancelled_
         await latch.open.wait()
         async with place.stand_ins(), asyncio.TaskGroup() as scenes:
             for executor in KINDS:
-                for scene in (fails_for_good, is_cancelled, is_not_taken_up, is_badly_told):
+                for scene in (fails_for_good, is_cancelled, is_not_taken_up_then_queued, is_badly_told):
                     scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
             await asyncio.sleep(0)
             for task in [one for one in asyncio.all_tasks() if one.get_name().endswith("is resumed")]:
