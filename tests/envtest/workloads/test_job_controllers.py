@@ -1,12 +1,14 @@
-"""The same jobs under the stand-ins on the embedded server and on a real control plane with its own scheduler."""
+"""Jobs under the stand-ins on the embedded server, and all their failures by script.
+
+On a real control plane with its own scheduler they are tried in `tests/operators/training/test_cluster_jobs.py`.
+"""
 
 import asyncio
 import contextlib
 
 import pytest
-from servers import control_plane_binaries, open_server
+from servers import open_server
 
-from windlass.envtest.controlplane import ControlPlane
 from windlass.envtest.workloads import Workloads
 from windlass.envtest.workloads.jobkinds import Behaviour
 from windlass.envtest.workloads.ray import KubeRay, RayJob
@@ -86,13 +88,11 @@ def said(status):
 
 
 @contextlib.asynccontextmanager
-async def yard(kind):
-    real = kind == "kubernetes"
-    server_of = ControlPlane(control_plane_binaries(), scheduler=True) if real else open_server(kind)
+async def yard():
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(server_of)
+        server = await stack.enter_async_context(open_server("embedded"))
         cluster = Cluster.from_dict(server.kubeconfig())
-        await stack.enter_async_context(Workloads(cluster, controllers=not real))
+        await stack.enter_async_context(Workloads(cluster))
         for controller in (Trainer, TrainingOperator, KubeRay):
             await stack.enter_async_context(controller(cluster, SCRIPT))
         api = Api(await stack.enter_async_context(Client(cluster)))
@@ -159,10 +159,9 @@ async def fare_badly(place):
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.realtime(limit=240)
-@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
-async def test_jobs_fare_as_their_controllers_have_it(kind):
-    async with yard(kind) as place, asyncio.TaskGroup() as group:
+@pytest.mark.realtime(limit=120)
+async def test_jobs_fare_as_their_controllers_have_it():
+    async with yard() as place, asyncio.TaskGroup() as group:
         for scene in (succeed, fail, be_suspended_and_resumed, fare_badly):
             group.create_task(scene(place))
 

@@ -38,6 +38,8 @@ AHEAD = PATIENCE + timedelta(seconds=1)
 
 
 SCRIPT = {f"{executor}-unheard": Behaviour(silent=True) for executor in KINDS} | {
+    "trainjob-refused": Behaviour(refuses="TrainingRuntimeNotSupported"),
+    "rayjob-refused": Behaviour(refuses="ValidationFailed"),
     "trainjob-told": Behaviour(lag_seconds=1.0),
     "pytorchjob-told": Behaviour(forgets=True),
     "rayjob-told": Behaviour(vanishes=True),
@@ -51,8 +53,8 @@ def clock():
 class Yard:
     """A cluster whose Pods run, and a controller with its folder."""
 
-    def __init__(self, path, api, cluster, kubelet):
-        self.path, self.api, self.cluster, self.kubelet = path, api, cluster, kubelet
+    def __init__(self, path, api, cluster, *, kubelet, learn_kinds):
+        self.path, self.api, self.cluster, self.kubelet, self.learn_kinds = path, api, cluster, kubelet, learn_kinds
         self.controllers = []
         self.settings = TrainingSettings(
             path / "state",
@@ -70,6 +72,7 @@ class Yard:
                 standing_in = controller(self.cluster, SCRIPT)
                 self.controllers.append(await stack.enter_async_context(standing_in))
             await self.api.create(ClusterTrainingRuntime, torch_runtime())
+            await self.learn_kinds()
             yield
 
     @contextlib.asynccontextmanager
@@ -128,8 +131,11 @@ class Yard:
 
     async def suspend(self, executor, status, *, suspended):
         """What Kueue does to an object."""
-        patch = EXECUTORS[executor].suspension(suspended=suspended)
-        await self.api.patch(KINDS[executor], Key("default", status.attempts[-1].child.name), patch)
+        await self.patch(executor, status, EXECUTORS[executor].suspension(suspended=suspended)["spec"])
+
+    async def patch(self, executor, status, spec):
+        """What anybody may do to an attempt's object."""
+        await self.api.patch(KINDS[executor], Key("default", status.attempts[-1].child.name), {"spec": spec})
 
     async def saved(self, run, step):
         """Return when the run has the checkpoint of a step."""
@@ -142,6 +148,13 @@ class Yard:
         while not (pods := await self.pods(name)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         await self.kubelet.annotate(pods[0]["metadata"]["name"], **{"tests.windlass.dev/fate": "evicted"})
+
+
+async def restart_controller_manager(plane):
+    """It learns at its start, and else every 30 s, of kinds whose objects it has to collect."""
+    deadline = asyncio.get_running_loop().time() + 60
+    await plane._children["kube-controller-manager"].stop(10)
+    await plane._start_controller_manager(plane._running_place(), deadline)
 
 
 @contextlib.asynccontextmanager
@@ -157,7 +170,12 @@ async def yard(path, kind):
         await install(api, [TrainingJob])
         await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
         kubelet = await stack.enter_async_context(Kubelet(api))
-        yield Yard(path, api, cluster, kubelet)
+
+        async def learn_kinds():
+            if real:
+                await restart_controller_manager(server)
+
+        yield Yard(path, api, cluster, kubelet=kubelet, learn_kinds=learn_kinds)
 
 
 async def is_resumed(place, executor, installed):
@@ -224,6 +242,28 @@ async def is_not_taken_up_then_queued(place, executor):
     assert (status.phase, status.run.attempt, status.run.waiting) == ("Failed", 1, "")
 
 
+async def is_too_slow(place, executor):
+    """Somebody else's deadline on our object."""
+    name = await place.apply(executor, "slow", ["sleep", "600"])
+    status = await place.until(name, lambda status: status.attempts and status.attempts[-1].child)
+    deadline = {"activeDeadlineSeconds": 1}
+    spec = {"runPolicy": deadline} if executor == "pytorchjob" else deadline
+    await place.patch(executor, status, spec)
+    status = await place.ended(name)
+
+    assert (status.phase, status.run.attempt) == ("Failed", 1)
+    assert Conditions.of(status.conditions).get("Trained").reason == "DeadlineExceeded"
+
+
+async def is_refused(place, executor):
+    """Not so a PyTorchJob, whose operator has one reason for every failure."""
+    name = await place.apply(executor, "refused", ["sleep", "600"])
+    status = await place.ended(name)
+
+    assert (status.phase, status.run.attempt) == ("Failed", 1)
+    assert Conditions.of(status.conditions).get("Trained").reason == SCRIPT[name].refuses
+
+
 async def is_badly_told(place, executor):
     """The object's end comes late, is lost, or goes with the object: what the trainer has written counts."""
     name = await place.apply(executor, "told", TRAIN, hyperparameters={"epochs": 2})
@@ -234,6 +274,9 @@ async def is_badly_told(place, executor):
 
 def reasons(status):
     return {one.reason for one in status.conditions}
+
+
+SCENES = (fails_for_good, is_cancelled, is_not_taken_up_then_queued, is_too_slow, is_badly_told)
 
 
 class Latch:
@@ -253,13 +296,13 @@ class Latch:
 async def test_jobs_of_other_controllers_train_and_are_resumed_failed_cancelled_and_waited_for(tmp_path, kind):
     async with yard(tmp_path, kind) as place, place.controller(), asyncio.TaskGroup() as group:
         latch = Latch(len(KINDS))
-        for executor in KINDS:
-            group.create_task(is_resumed(place, executor, latch), name=f"{executor} is resumed")
+        resumed = [group.create_task(is_resumed(place, executor, latch), name=executor) for executor in KINDS]
         await latch.open.wait()
-        async with place.stand_ins(), asyncio.TaskGroup() as scenes:
-            for executor in KINDS:
-                for scene in (fails_for_good, is_cancelled, is_not_taken_up_then_queued, is_badly_told):
-                    scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
-            await asyncio.sleep(0)
-            for task in [one for one in asyncio.all_tasks() if one.get_name().endswith("is resumed")]:
-                await task
+        async with place.stand_ins():
+            async with asyncio.TaskGroup() as scenes:
+                for executor in KINDS:
+                    for scene in SCENES:
+                        scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
+                for executor in ("trainjob", "rayjob"):
+                    scenes.create_task(is_refused(place, executor), name=f"{executor} is refused")
+            await asyncio.gather(*resumed)
