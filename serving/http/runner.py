@@ -97,6 +97,8 @@ class _Connection(web.RequestHandler):
         """Answer the only request there is, if that can be done here and now; aiohttp never learns of it."""
         if self._express is None or len(self._messages) != 1 or self._paused or self._wire is None:
             return False
+        if self._keepalive_handle is None:
+            return False  # nothing would ever close the connection; aiohttp watches it from its first answer on
         message, payload = self._messages[0]
         if not isinstance(message, RawRequestMessage) or not payload.is_eof():
             return False
@@ -106,15 +108,17 @@ class _Connection(web.RequestHandler):
         body = payload.read_nowait()
         response = offer(body)
         if response is None:
-            again = StreamReader(self, self._read_bufsize, loop=self._loop)
+            again = StreamReader(self, 2**16, loop=self._loop)
             again.feed_data(body)
             again.feed_eof()
             self._messages[0] = message, again
             return False
         self._stop_head_timer()
         self._messages.popleft()
-        if self._parser is not None:
-            self._parser.message_consumed()
+        # Versions from 3.14 on count what waits to be answered; before, the parser has another name.
+        consumed = getattr(getattr(self, "_parser", None), "message_consumed", None)
+        if consumed is not None:
+            consumed()
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         self._wire.write(response)
         return True

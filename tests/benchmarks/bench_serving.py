@@ -12,7 +12,8 @@ With `--check` a ratio outside of `BANDS` is named, and the exit code is 1.
 What a shadow costs its route (T11) is measured at a tenth of the connections, with the same model as arm and as shadow:
 every request is copied as long as there is room for its copy, and room there is while the endpoint is not busy.
 
-What batching gains, and what happens under overload, is measured by `bench_batching.py`.
+What batching gains, and what happens under overload, is measured by `bench_batching.py`; what a request costs beside
+the sockets, on however busy a machine, by `bench_request.py`.
 """
 
 import argparse
@@ -50,7 +51,7 @@ BANDS = {"rate_to_bare": (0.7, math.inf), "p99_to_bare": (0.0, 1.5), "rate_to_ks
 PEERS = Path(__file__).parents[2] / ".venv" / "peers" / "bin" / "python"
 
 
-async def serve_bare(ready: Connection) -> None:
+def bare_application() -> web.Application:
     async def predict(request: web.Request) -> web.Response:
         x = msgspec.json.decode(await request.read())["x"]
         return web.Response(body=msgspec.json.encode({"prediction": 1.5 - 0.8 * x}), content_type="application/json")
@@ -64,7 +65,11 @@ async def serve_bare(ready: Connection) -> None:
     app = web.Application()
     app.router.add_post("/predict", predict)
     app.router.add_post("/v2/models/linear/infer", infer)
-    runner = web.AppRunner(app, access_log=None)
+    return app
+
+
+async def serve_bare(ready: Connection) -> None:
+    runner = web.AppRunner(bare_application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
