@@ -46,9 +46,10 @@ def declared_manager(
     """
     election = LeaderElection("windlass") if leader_election else None
     manager = Manager(namespace=namespace, settings=Settings(leader_election=election))
-    settings = TrainingSettings(state=Path("state"), models=Path("models"))
+    promoting = training if promotion is None else promotion
+    settings = TrainingSettings(state=Path("state"), models=Path("models"), promotions=promoting)
     built_in = [Operator("training", lambda manager: setup_training(manager, settings))] if training else []
-    if training if promotion is None else promotion:
+    if promoting:
         built_in.append(Operator("promotion", setup_promotion))
     add_all(manager, references, built_in=built_in)
     return manager

@@ -7,6 +7,10 @@ DATA/apiserver.db    the embedded API server's objects, and beside it the admini
 DATA/tables/digits   the sample's Delta table
 DATA/runs/           one folder a training run: checkpoints, progress, result
 DATA/models/         the model repository that the endpoint serves
+DATA/cards/          the model cards, and beside them metadata.sqlite, of which they are made
+DATA/evidence/       what the gate's checks have found, one folder a run
+DATA/routes.json     which model answers for which share of a route's requests
+DATA/port            the endpoint's port, which promotions name
 DATA/request.json    a prediction request to try
 DATA/windlass.log    what the parts did, outages and retries included
 ```
@@ -16,6 +20,7 @@ import contextlib
 import fcntl
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -67,6 +72,27 @@ class Folder:
     def models(self) -> Path:
         """The model repository."""
         return self.root / "models"
+
+    @property
+    def routes(self) -> Path:
+        """What answers for the endpoint's public names."""
+        return self.root / "routes.json"
+
+    @property
+    def port(self) -> Path:
+        """The port that the endpoint had before."""
+        return self.root / "port"
+
+    def earlier_port(self) -> int:
+        """The endpoint's port before, if it can be had again; else 0, for any free one."""
+        try:
+            port = int(self.port.read_text())
+            with socket.socket() as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(("127.0.0.1", port))
+        except (OSError, ValueError, OverflowError):
+            return 0
+        return port
 
     @property
     def request(self) -> Path:

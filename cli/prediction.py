@@ -31,10 +31,11 @@ class Example:
 
 @attrs.frozen
 class Check:
-    """What the endpoint said of an example."""
+    """What the endpoint said of an example, and by which version of which model."""
 
     example: Example
     predicted: int
+    version: str = ""
 
     @property
     def passed(self) -> bool:
@@ -85,8 +86,9 @@ async def check_prediction(url: str, model: str, example: Example) -> Check:
             text = await response.text()
             if response.status != 200:
                 raise PredictionError(f"{target} answered {response.status}: {text}")
-            outputs = {output["name"]: output["data"] for output in json.loads(text)["outputs"]}
-            return Check(example, int(outputs["label"][0]))
+            answer = json.loads(text)
+            outputs = {output["name"]: output["data"] for output in answer["outputs"]}
+            return Check(example, int(outputs["label"][0]), str(answer.get("model_version", "")))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise PredictionError(f"{target}: {str(error) or 'no answer in time'}") from error
     except (ValueError, KeyError, IndexError, TypeError) as error:

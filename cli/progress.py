@@ -42,10 +42,10 @@ def view_for(*, progress: bool) -> View:
 
 
 class LineView:
-    """One line a phase, and one for every tenth of the epochs."""
+    """One line a phase, one for every tenth of the epochs, and one for every phase and weight of the promotion."""
 
     def __init__(self) -> None:
-        self._shown: dict[Key, tuple[str, int, int]] = {}
+        self._shown: dict[Key, tuple[str, int, int, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -56,12 +56,13 @@ class LineView:
         """Nothing is held."""
 
     def update(self, job: TrainingJob) -> None:
-        """Print a line when the phase or the tenth of the epochs has changed."""
+        """Print a line when the phase, the tenth of the epochs or the promotion has changed."""
         key = job.metadata.key
         progress = job.status.progress
         # Another life ends for reasons of its own.
         ended = job.status.life_generation if job.status.phase in _ENDS else 0
-        now = (job.status.phase, progress.epoch * _TENTHS // progress.epochs if progress else 0, ended)
+        tenth = progress.epoch * _TENTHS // progress.epochs if progress else 0
+        now = (job.status.phase, tenth, ended, _traffic(job))
         if self._shown.get(key) != now:
             self._shown[key] = now
             self.say(_line(job))
@@ -119,7 +120,7 @@ class BarView:
             completed=progress.epoch if progress else 0,
             total=progress.epochs if progress else None,
             phase=job.status.phase,
-            numbers=_numbers(progress) if progress else "",
+            numbers=_traffic(job) or (_numbers(progress) if progress else ""),
         )
 
     def remove(self, key: Key) -> None:
@@ -151,7 +152,17 @@ def _numbers(progress: ProgressStatus) -> str:
     return f"{progress.epoch}/{progress.epochs} loss {progress.loss:.4f} acc {progress.accuracy:.3f}"
 
 
+def _traffic(job: TrainingJob) -> str:
+    """How far the promotion is; "" when the job is not at it."""
+    promotion = job.status.promotion
+    if job.status.phase != "Promoting" or promotion is None or not promotion.phase:
+        return ""
+    return f"{promotion.phase} at {promotion.weight} %"
+
+
 def _line(job: TrainingJob) -> str:
+    if traffic := _traffic(job):
+        return f"{job.metadata.key}: {job.status.phase}  {traffic}"
     parts = [job.status.phase]
     if progress := job.status.progress:
         parts += [f"epoch {progress.epoch}/{progress.epochs}", f"loss {progress.loss:.4f}"]

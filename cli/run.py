@@ -117,6 +117,7 @@ def command(
             allow_processes=allow_processes,
             runs_uri=runs_uri,
             queues=dict(queues),
+            promotions=promotion,
         )
         built_in.append(_training(chosen, given["workers"]))
     if promotion:

@@ -29,8 +29,18 @@ from windlass.envtest.apiserver import ApiServer, ServerError
 from windlass.informers import Api, Change, Client, Cluster, Deleted, Key, Updated
 from windlass.informers.errors import AlreadyExists, Forbidden, Unauthorized
 from windlass.manifests.install import install
-from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
-from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
+from windlass.operators.promotion import Promotion, PromotionSettings
+from windlass.operators.promotion import setup as setup_promotion
+from windlass.operators.training import (
+    TrainingJob,
+    TrainingSettings,
+    publish_baseline,
+    sample_job,
+    setup,
+    write_sample_table,
+)
+from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository, RepositoryOptions
+from windlass.serving.traffic import Arm, Route, Routes, TrafficOptions
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("EXAMPLE", "SampleError", "command")
@@ -39,7 +49,9 @@ EXAMPLE: Final = "linear.example"
 """The model behind /predict. No job can publish one of that name, for a job's has no dot."""
 
 _SAMPLE: Final = Key("default", "digits")
+_ROUTE: Final = "digits"  # the public name that the sample is promoted to, which is also its model's
 _CONNECT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.25
 # Everything has to be over within five seconds of Ctrl-C: the manager first, then the API server (1 s), then this.
 _GRACE_SECONDS: Final = 2.0
 _DRAIN_SECONDS: Final = 1.0
@@ -57,6 +69,7 @@ class _Options:
     kubeconfig: Path | None
     once: bool
     progress: bool
+    keeps: bool  # whether the folder outlives this command, or the command waits
 
 
 @click.command()
@@ -78,7 +91,8 @@ def command(data: Path | None, port: int, api_port: int, kubeconfig: Path | None
         raise click.UsageError(f"--port and --api-port both name the port {port}: expected two")
     _require_extra()
     with _root(data) as root, usable_kubeconfig():
-        options = _Options(Folder.at(Path(root)), port, api_port, kubeconfig, once, progress)
+        keeps = data is not None or not once
+        options = _Options(Folder.at(Path(root)), port, api_port, kubeconfig, once=once, progress=progress, keeps=keeps)
         return run_until_signalled(lambda: _up(options), stopped=1 if once else 0)
 
 
@@ -101,21 +115,20 @@ async def _up(options: _Options) -> int:
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.owned())
         stack.enter_context(logging_to_file(folder.log, logging.INFO))
-        folder.models.mkdir(exist_ok=True)
-        repository = ModelRepository(folder.models, poll_seconds=0.5)
-        repository.add(EXAMPLE, LinearModel())
-        serving = EndpointOptions(drain_seconds=_DRAIN_SECONDS, plain_model=EXAMPLE)
-        endpoint = await stack.enter_async_context(Endpoint(repository, port=options.port, options=serving))
+        await asyncio.to_thread(_prepare_folder, folder)
+        endpoint = await _endpoint(options, stack)
         cluster = given or await _embedded(options, stack)
         async with Client(cluster) as client:
             try:
-                await _prepare(Api(client), folder)
+                await _prepare(Api(client), folder, endpoint.url)
             except (Unauthorized, Forbidden) as error:
                 raise ManagerError(f"the API server at {cluster.server} refuses these credentials: {error}") from error
         manager = Manager(cluster=cluster, settings=Settings(grace_seconds=_GRACE_SECONDS))
         # On a cluster of others, who may create jobs is not for this machine to say.
         allowed = given is None
-        setup(manager, TrainingSettings(state=folder.root, models=folder.models, allow_processes=allowed))
+        training = TrainingSettings(state=folder.root, models=folder.models, allow_processes=allowed, promotions=True)
+        setup(manager, training)
+        setup_promotion(manager, PromotionSettings(look_seconds=_LOOK_SECONDS, urls=(endpoint.url,)))
         view = stack.enter_context(view_for(progress=options.progress))
         await stack.enter_async_context(manager)
         ended = _watch(manager, view)
@@ -132,6 +145,28 @@ async def _up(options: _Options) -> int:
         return 0
 
 
+def _prepare_folder(folder: Folder) -> None:
+    """The sample's data, and a model that serves before the sample's own does; what is there already stays as it is."""
+    folder.models.mkdir(exist_ok=True)
+    write_sample_table(folder.sample_table)
+    publish_baseline(folder.models, folder.sample_table)
+
+
+async def _endpoint(options: _Options, stack: AsyncExitStack) -> Endpoint:
+    """The endpoint, with a route to what serves first. It lives as long as the stack."""
+    folder = options.folder
+    # All versions: which of them answer is for the route to say.
+    repository = ModelRepository(folder.models, poll_seconds=0.5, options=RepositoryOptions(versions="all"))
+    repository.add(EXAMPLE, LinearModel())
+    first = Route(_ROUTE, (Arm("stable", _ROUTE, version="1", weight=100),))
+    traffic = TrafficOptions(Routes.of(first), api=True, keep=folder.routes)
+    serving = EndpointOptions(drain_seconds=_DRAIN_SECONDS, plain_model=EXAMPLE, traffic=traffic)
+    port = options.port or folder.earlier_port()
+    endpoint = await stack.enter_async_context(Endpoint(repository, port=port, options=serving))
+    folder.port.write_text(endpoint.url.rpartition(":")[2])
+    return endpoint
+
+
 async def _embedded(options: _Options, stack: AsyncExitStack) -> Cluster:
     """An API server that lives as long as the stack."""
     try:
@@ -144,13 +179,13 @@ async def _embedded(options: _Options, stack: AsyncExitStack) -> Cluster:
     return Cluster.from_dict(server.kubeconfig())
 
 
-async def _prepare(api: Api, folder: Folder) -> None:
-    """The kind, the sample's data and the sample itself; what is there already stays as it is."""
+async def _prepare(api: Api, folder: Folder, endpoint: str) -> None:
+    """The kinds and the sample; what is there already stays as it is."""
     await check_server(api, timeout_seconds=_CONNECT_SECONDS)
-    await install(api, [TrainingJob])
-    await asyncio.to_thread(write_sample_table, folder.sample_table)
+    await install(api, [TrainingJob, Promotion])
     try:
-        await api.create(TrainingJob, sample_job(str(folder.sample_table)), namespace=_SAMPLE.namespace)
+        sample = sample_job(str(folder.sample_table), endpoint=endpoint)
+        await api.create(TrainingJob, sample, namespace=_SAMPLE.namespace)
     except AlreadyExists:
         click.echo(f"job          {_SAMPLE} is there already; it goes on where it was")
 
@@ -189,16 +224,21 @@ def _sample(manager: Manager) -> TrainingJob:
 
 
 async def _conclude(job: TrainingJob, endpoint: Endpoint, view: View, options: _Options) -> None:
-    """Check one prediction, then show the requests that work now. Raises SampleError for a wrong prediction."""
+    """Check one prediction, then show what there is and what works now. Raises SampleError for a wrong prediction."""
     await endpoint.repository.refresh()
     example = await asyncio.to_thread(example_of, job)
     model = job.spec.output.model
     # The version that the job published must answer, not an older one that serves because this one could not be loaded.
     version = job.status.model.version if job.status.model else 0
-    check = await check_prediction(endpoint.url, f"{model}/versions/{version}", example)
+    asked = _ROUTE if job.status.promotion is not None else f"{model}/versions/{version}"
+    check = await check_prediction(endpoint.url, asked, example)
     if not check.passed:
         raise SampleError(f"the prediction is wrong: {check.sentence}")
+    if check.version != str(version):
+        raise SampleError(f"{asked} is answered by version {check.version}, and the job has published {version}")
     view.say(f"prediction   {check.sentence}")
+    if options.keeps:
+        _say_what_is_kept(job, view, options.folder)
     if options.once:
         return
     request = options.folder.request
@@ -209,3 +249,10 @@ async def _conclude(job: TrainingJob, endpoint: Endpoint, view: View, options: _
     if options.kubeconfig is not None:
         view.say(f"to delete    kubectl delete trainingjob {_SAMPLE.name}, while this or `windlass run` runs")
     view.say("to stop      Ctrl-C")
+
+
+def _say_what_is_kept(job: TrainingJob, view: View, folder: Folder) -> None:
+    if job.status.model is not None and job.status.model.card:
+        view.say(f"model card   {job.status.model.card}")
+    if job.status.gate is not None and job.status.run is not None:
+        view.say(f"evidence     {(folder.root / 'evidence' / job.status.run.id).as_uri()}")

@@ -11,6 +11,7 @@ WindlassError
     ├── NotPermitted          403  who asks is known, and may not
     ├── NotFound              404  no such model, version or path
     ├── RoutesFixed           409  the routes are not changed this way: a file has them
+    ├── RoutesNotKept         503  a change that would not survive a restart was not made
     ├── RoutesChanged         412  somebody else has changed the routes since they were read
     ├── NoPrecondition        428  a change that does not say what it is a change of
     ├── NotAllowed            405  with the methods that are allowed
@@ -47,6 +48,7 @@ __all__ = (
     "RouteError",
     "RoutesChanged",
     "RoutesFixed",
+    "RoutesNotKept",
     "RuntimeMissing",
     "ServingError",
     "TooLarge",
@@ -95,6 +97,12 @@ class RoutesFixed(ServingError):
     """The routes come from a file, and only it changes them."""
 
     status = 409
+
+
+class RoutesNotKept(ServingError):
+    """The change could not be written where changes are kept, and was not made."""
+
+    status = 503
 
 
 class RoutesChanged(ServingError):

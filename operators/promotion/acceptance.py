@@ -8,9 +8,9 @@ from itertools import pairwise
 from windlass.operators.promotion.facts import Decision, Facts, Look
 from windlass.operators.promotion.moves import intend, move, next_second, note, plan_digest
 from windlass.operators.promotion.targets.contract import Fault, Sight, release_of
-from windlass.operators.promotion.types import Promotion, TargetStatus
+from windlass.operators.promotion.types import Promotion, PromotionSpec, TargetStatus
 
-__all__ = ("accept",)
+__all__ = ("accept", "fault_in")
 
 
 def accept(promotion: Promotion, facts: Facts) -> Decision:
@@ -18,7 +18,7 @@ def accept(promotion: Promotion, facts: Facts) -> Decision:
     spec = promotion.spec
     if promotion.metadata.deletion_timestamp is not None or spec.mode == "Aborted":
         return move(promotion, facts, "fail", ("Aborted", "aborted before anything was written to the target"))
-    fault = _fault(promotion, gate_required=facts.gate_required)
+    fault = fault_in(promotion.spec, gate_required=facts.gate_required)
     if fault is not None:
         return move(promotion, facts, "fail", (fault.reason, fault.message))
     if spec.mode == "Paused":
@@ -71,9 +71,8 @@ def _later(promotion: Promotion, facts: Facts, fault: Fault) -> Decision:
     return note(promotion, facts, (fault.reason, fault.message), since=since)
 
 
-def _fault(promotion: Promotion, *, gate_required: bool) -> Fault | None:
+def fault_in(spec: PromotionSpec, *, gate_required: bool) -> Fault | None:
     """What the spec alone says against it. The schema says some of it, too, but not every server evaluates rules."""
-    spec = promotion.spec
     weights = [step.weight for step in spec.steps]
     names = [check.name for check in spec.guards.metrics]
     found = ""
@@ -85,11 +84,11 @@ def _fault(promotion: Promotion, *, gate_required: bool) -> Fault | None:
         found = f"steps: expected weights that rise, found {weights}"
     elif len(set(names)) != len(names):
         found = f"guards.metrics: expected names that differ, found {names}"
-    return Fault("InvalidSpec", found) if found else _gate_fault(promotion, gate_required=gate_required)
+    return Fault("InvalidSpec", found) if found else _gate_fault(spec, gate_required=gate_required)
 
 
-def _gate_fault(promotion: Promotion, *, gate_required: bool) -> Fault | None:
-    gate, release = promotion.spec.gate, promotion.spec.release
+def _gate_fault(spec: PromotionSpec, *, gate_required: bool) -> Fault | None:
+    gate, release = spec.gate, spec.release
     if gate is None:
         message = "gate: expected the verdict of a validation gate, found none"
         return Fault("GateMissing", message) if gate_required else None

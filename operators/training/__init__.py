@@ -8,17 +8,19 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from windlass.operators.training.baseline import publish_baseline
     from windlass.operators.training.dataset import write_sample_table
     from windlass.operators.training.operator import setup
     from windlass.operators.training.sample import sample_job
     from windlass.operators.training.settings import TrainingSettings
     from windlass.operators.training.types import TrainingJob
 
-__all__ = ("TrainingJob", "TrainingSettings", "sample_job", "setup", "write_sample_table")
+__all__ = ("TrainingJob", "TrainingSettings", "publish_baseline", "sample_job", "setup", "write_sample_table")
 
 _HOMES: Final = {
     "TrainingJob": "types",
     "TrainingSettings": "settings",
+    "publish_baseline": "baseline",
     "sample_job": "sample",
     "setup": "operator",
     "write_sample_table": "dataset",

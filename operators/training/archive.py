@@ -23,7 +23,6 @@ from windlass.operators.training.metadata.recording import (
     records_of,
 )
 from windlass.operators.training.metadata.store import MetadataStore
-from windlass.operators.training.publish import Published
 from windlass.operators.training.runfolder import Progress, RunFolder, TrainingResult
 from windlass.operators.training.types import TrainingJob, ValidationStatus
 
@@ -32,11 +31,10 @@ __all__ = ("Archive", "Ended", "confusion_of", "curve_of", "facts_of")
 
 @attrs.frozen
 class Ended:
-    """A published run: what its folder says, and its model with the rows that it was judged on."""
+    """A run whose model is published: what its folder says, and the model with the rows that it was judged on."""
 
     folder: RunFolder
     result: TrainingResult
-    published: Published
     subject: Subject
 
 
@@ -63,11 +61,11 @@ class Archive:
 
 
 def facts_of(job: TrainingJob, ended: Ended) -> TrainingFacts:
-    """Everything that is known about the run. Raises MetadataError for a job without a run, data or validation."""
+    """Everything that is known about the run. Raises MetadataError for a job without run, data, validation or model."""
     status = job.status
-    if status.run is None or status.data is None or status.validation is None:
-        raise MetadataError(f"{job.key} has no run, no data or no validation on record", reason="StateCorrupt")
-    subject, published = ended.subject, ended.published
+    if status.run is None or status.data is None or status.validation is None or status.model is None:
+        raise MetadataError(f"{job.key} has no run, data, validation or model on record", reason="StateCorrupt")
+    subject, published = ended.subject, status.model
     return TrainingFacts(
         namespace=job.metadata.namespace or "",
         job=job.metadata.name,

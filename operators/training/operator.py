@@ -5,6 +5,7 @@ from windlass.controller.manager import Manager
 from windlass.controller.sources import Channel
 from windlass.informers.keys import Key
 from windlass.informers.store import Change
+from windlass.operators.promotion.types import Promotion
 from windlass.operators.training.childwatch import ChildWatch
 from windlass.operators.training.executors.command import NAME as PROCESS
 from windlass.operators.training.executors.command import CommandExecutor
@@ -30,8 +31,14 @@ __all__ = ("setup",)
 
 
 def setup(manager: Manager, settings: TrainingSettings) -> None:
-    """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates."""
+    """Register the controller of TrainingJob, the supervisor of its trainers, and what carries out its gates.
+
+    Where the settings let jobs create Promotions, the kind must be known to the cluster; who carries them out is
+    another operator.
+    """
     manager.register(TrainingJob)
+    if settings.promotions:
+        manager.register(Promotion)
     # The package offers them by entry points too, but a checkout that is not installed has none.
     for executor in (SOFTMAX, MLP, LLM_FINETUNE, KUBERNETES_JOB, TRAINJOB, PYTORCHJOB, RAYJOB):
         settings.executors.register(executor.name, executor)
@@ -58,6 +65,7 @@ def setup(manager: Manager, settings: TrainingSettings) -> None:
     manager.controller(
         reconciler,
         for_=TrainingJob,
+        owns=(Promotion,) if settings.promotions else (),
         watches=(Watch(TrainingJob, freed),),
         sources=(channel,),
         workers=settings.workers,

@@ -8,13 +8,14 @@ from typing import Final
 from windlass.informers.builtins import Job, Node, Pod
 from windlass.informers.resources import Resource
 from windlass.manifests.rbac import READ, Need
+from windlass.operators.promotion.types import Promotion
 from windlass.operators.training.executors.pytorchjob import PYTORCH_JOB
 from windlass.operators.training.executors.rayjob import RAY_JOB
 from windlass.operators.training.executors.trainjob import TRAIN_JOB
 from windlass.operators.training.hardware.claims import VERSIONS, claim_kind, slice_kind, template_kind
 from windlass.operators.training.types import TrainingJob
 
-__all__ = ("CHILDREN", "HARDWARE_NEEDS", "NEEDS")
+__all__ = ("CHILDREN", "HARDWARE_NEEDS", "NEEDS", "PROMOTING")
 
 CHILDREN: Final[tuple[Resource, ...]] = (Job, TRAIN_JOB, PYTORCH_JOB, RAY_JOB)
 """The kinds of objects that do the work of an attempt."""
@@ -35,3 +36,6 @@ HARDWARE_NEEDS: Final = (
     Need.on(template_kind(VERSIONS[0]), "get", "create"),
 )
 """What jobs that ask for hardware need beside that; only where the whole cluster is watched are there any."""
+
+PROMOTING: Final = (Need.on(Promotion, *READ, "create", "patch"),)
+"""What else where jobs may create Promotions."""

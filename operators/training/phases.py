@@ -13,11 +13,14 @@ from windlass.statemachine.machine import Machine, Transition
 __all__ = (
     "ACCEPTED",
     "CANCELLED",
+    "CARDED",
     "DATA_VERIFIED",
     "MACHINE",
+    "PROMOTED",
     "PUBLISHED",
     "RECONCILING",
     "STALLED",
+    "STEPS",
     "SUCCEEDED",
     "SUSPENDED",
     "TRAINED",
@@ -34,11 +37,23 @@ VALIDATED: Final = "Validated"
 PUBLISHED: Final = "Published"
 SUSPENDED: Final = "Suspended"
 CANCELLED: Final = "Cancelled"
+CARDED: Final = "Carded"
+PROMOTED: Final = "Promoted"  # only of a job that asks for a promotion
+STEPS: Final = (ACCEPTED, DATA_VERIFIED, TRAINED, VALIDATED, PUBLISHED, CARDED, PROMOTED)
 SUCCEEDED: Final = "Succeeded"
 RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
 
-_ORDER: Final = ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing", "Succeeded")
+_ORDER: Final = (
+    "Pending",
+    "VerifyingData",
+    "Queued",
+    "Running",
+    "Validating",
+    "Publishing",
+    "Carding",
+    "Succeeded",  # Promoting, which comes before it, is not every job's
+)
 
 MACHINE: Final = Machine(
     "TrainingJob",
@@ -50,7 +65,10 @@ MACHINE: Final = Machine(
         Transition("Running", "resume", "Running"),
         Transition("Running", "finish", "Validating"),
         Transition("Validating", "pass", "Publishing"),
-        Transition("Publishing", "publish", "Succeeded"),
+        Transition("Publishing", "publish", "Carding"),
+        Transition("Carding", "card", "Succeeded"),
+        Transition("Carding", "hand over", "Promoting"),
+        Transition("Promoting", "promote", "Succeeded"),
         Transition("waiting for a result", "suspend", "Suspended"),
         Transition("Suspended", "resume", "Queued"),
         Transition("not yet proven", "cancel", "Cancelled"),
@@ -58,7 +76,7 @@ MACHINE: Final = Machine(
     ),
     final=("Succeeded", "Failed", "Cancelled"),
     groups={
-        "working": (*_ORDER[:-1], "Suspended"),
+        "working": (*_ORDER[:-1], "Promoting", "Suspended"),
         "waiting for a result": ("Queued", "Running"),
         "not yet proven": ("VerifyingData", "waiting for a result", "Suspended", "Validating"),
     },
@@ -73,6 +91,8 @@ _DERIVATION: Final = Derivation[Conditions](
         ("Succeeded", is_true(SUCCEEDED)),
         ("Cancelled", is_true(CANCELLED)),
         ("Failed", is_false(SUCCEEDED)),
+        ("Promoting", is_true(CARDED)),
+        ("Carding", is_true(PUBLISHED)),
         ("Publishing", is_true(VALIDATED)),
         ("Validating", is_true(TRAINED)),
         ("Suspended", is_true(SUSPENDED)),

@@ -43,13 +43,12 @@ class Artefact:
 
 @attrs.frozen
 class Published:
-    """Where a run's model is served from, and where its card is, if there is one."""
+    """Where a run's model is served from."""
 
     name: str
     version: int
     sha256: str
     uri: str
-    card: str = ""
 
 
 def publish(root: Path, name: str, artefact: Artefact) -> Published:

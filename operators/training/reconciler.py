@@ -31,13 +31,14 @@ from windlass.operators.training.gate.judging import Deliberating, Judging
 from windlass.operators.training.gate.runner import run_gate
 from windlass.operators.training.gate.subject import Subject as JudgedSubject
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.handoff.shell import HandOff
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.hardware.inventory import Inventory
 from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placer import Placer
 from windlass.operators.training.identity import child_name, run_id
 from windlass.operators.training.metadata.store import MetadataStore
-from windlass.operators.training.permissions import HARDWARE_NEEDS, NEEDS
+from windlass.operators.training.permissions import HARDWARE_NEEDS, NEEDS, PROMOTING
 from windlass.operators.training.publish import Published, publish
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import ONNX, TrainingResult
@@ -68,10 +69,12 @@ class TrainingReconciler:
         self._settings = settings
         self._placer = placer or Placer(settings.hardware, Inventory(lambda *_: None))
         # Read by `manifests.rbac.needs_of`.
-        self.__windlass_needs__ = (*NEEDS, *HARDWARE_NEEDS) if self._placer.sees_everything else NEEDS
+        everywhere = HARDWARE_NEEDS if self._placer.sees_everything else ()
+        self.__windlass_needs__ = (*NEEDS, *everywhere, *(PROMOTING if settings.promotions else ()))
         self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
         self.places = Places(settings.queues)
+        self._handoff = HandOff(allowed=settings.promotions)
         self._told: dict[str, set[str]] = {}  # by the job's uid: the Events this process has told
         self._executors: dict[str, TrainingExecutor] = {}  # found so far, because looking one up reads the disk
 
@@ -155,14 +158,12 @@ class TrainingReconciler:
                 learnt["evaluation"] = await _in_thread(lambda: self._evaluate(job))
             case decisions.Judge():
                 learnt["gate"] = await self._judge(ctx, job)
-            case decisions.Publish():
-                learnt["published"] = await _in_thread(lambda: self._publish(job))
-            case decisions.Halt(for_good):
-                await self._halt(job, self._bench(ctx, job), for_good=for_good)
-                learnt["halted"] = True
-            case decisions.Release():
-                await self._release(job, self._bench(ctx, job))
-                learnt["released"] = True
+            case decisions.Publish() | decisions.WriteCard():
+                learnt |= await self._keep(job, question)
+            case decisions.LookAtPromotion() | decisions.CreatePromotion() | decisions.WithdrawPromotion():
+                learnt |= await self._handoff.learn(ctx, job, question)
+            case decisions.Halt() | decisions.Release():
+                learnt |= await self._hold(job, self._bench(ctx, job), question)
             case decisions.Discard(runs):
                 for run in runs:
                     await self._discard(job, run, self._bench(ctx, job))
@@ -174,6 +175,20 @@ class TrainingReconciler:
         if not self.places.limited(queue):
             return Admitted()
         return self.places.enter(job.metadata.uid, queue, await ctx.list(_JOBS))
+
+    async def _hold(
+        self, job: TrainingJob, bench: Workbench, question: decisions.Halt | decisions.Release
+    ) -> dict[str, Any]:
+        if isinstance(question, decisions.Release):
+            await self._release(job, bench)
+            return {"released": True}
+        await self._halt(job, bench, for_good=question.for_good)
+        return {"halted": True}
+
+    async def _keep(self, job: TrainingJob, question: decisions.Publish | decisions.WriteCard) -> dict[str, Any]:
+        if isinstance(question, decisions.Publish):
+            return {"published": await _in_thread(lambda: self._publish(job))}
+        return {"card": await _in_thread(lambda: self._write_card(job))}
 
     def _tell(self, ctx: Context, job: TrainingJob) -> None:
         """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
@@ -208,6 +223,9 @@ class TrainingReconciler:
                 self._placer.check(job.spec.hardware, self._outline(job))
         except (ExecutorError, TrainingError) as error:
             return _fault(error)
+        refusal = self._handoff.refusal(job)
+        if refusal is not None:
+            return refusal
         # What can change without the spec is asked right before a run is begun.
         return await executor.obstacle(bench) if current_phase(job) == "Queued" else None
 
@@ -359,11 +377,13 @@ class TrainingReconciler:
             metadata |= {"accuracy": job.status.validation.accuracy, "heldOutRows": job.status.validation.rows}
         labels = tuple(str(label) for label in result.classes)
         artefact = artefact_of(trained, result, labels=labels, metadata=metadata)
-        subject = self._assembled(job)  # before, so that a model which cannot be described is not published
-        published = publish(self._settings.models, job.spec.output.model, artefact)
-        ended = Ended(trained.folder, result, published, subject)
+        self._assembled(job)  # so that a model which cannot be described is not published
+        return publish(self._settings.models, job.spec.output.model, artefact)
+
+    def _write_card(self, job: TrainingJob) -> str:
+        trained, result = self._trained(job)
         archive = Archive(MetadataStore(self._settings.metadata), self._settings.cards)
-        return attrs.evolve(published, card=archive.keep(job, ended))
+        return archive.keep(job, Ended(trained.folder, result, self._assembled(job)))
 
 
 def _owner(job: TrainingJob) -> dict[str, object]:

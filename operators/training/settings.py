@@ -31,6 +31,7 @@ class TrainingSettings:
     `queues` says how many jobs of a queue may train at once; the queue `default` has no limit unless it is here.
     `hardware` is the registry of what `spec.hardware` names, `levels` the topology of the cluster.
     `katib` lets checks create Katib Experiments in a job's namespace; whoever may create jobs then runs Pods there.
+    `promotions` lets jobs create Promotions in their namespace; whoever may create jobs then decides what is served.
     """
 
     state: Path
@@ -42,6 +43,7 @@ class TrainingSettings:
     allow_processes: bool = False
     queues: Mapping[str, int] = attrs.field(factory=dict)
     katib: bool = False
+    promotions: bool = False
     checks: CheckRegistry = attrs.field(factory=check_registry)
     hardware: HardwareRegistry = attrs.field(factory=hardware_registry)
     levels: Levels = LEVELS

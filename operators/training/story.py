@@ -41,13 +41,16 @@ def tellings(job: TrainingJob) -> tuple[Telling, ...]:
                 f"attempt {run.attempt} of run {run.id} resumes from step {run.resumed_from_step}",
                 step=f"resume/{run.attempt}",
             )
-    for step, reason in ((phases.TRAINED, "Trained"), (phases.VALIDATED, "Validated")):
+    for step, reason in ((phases.TRAINED, "Trained"), (phases.VALIDATED, "Validated"), (phases.PUBLISHED, "Published")):
         found = conditions.get(step)
         if found is not None and found.status == "True":
             tell(reason, found.message, step=step)
     suspended = conditions.get(phases.SUSPENDED)
     if suspended is not None and suspended.status == "True":
         tell("Suspended", "as the spec asked for", step=f"suspend/{suspended.last_transition_time:%Y%m%dT%H%M%SZ}")
+    promotion = status.promotion
+    if promotion is not None and promotion.uid:
+        tell("Promoting", f"promotion {promotion.name} of the published model", step="promote")
     return (*told, *_end(conditions, generation))
 
 
@@ -57,7 +60,8 @@ def _end(conditions: Conditions, generation: int) -> Iterator[Telling]:
         return
     told = f"{generation}/end"
     if ended.status == "True":
-        yield Telling("Succeeded", f"published {ended.message}", told)
+        promoted = conditions.is_true(phases.PROMOTED)
+        yield Telling("Succeeded", ended.message if promoted else f"published {ended.message}", told)
     else:
         yield Telling(
             ended.reason, ended.message, told, "Normal" if conditions.is_true(phases.CANCELLED) else "Warning"

@@ -23,9 +23,11 @@ from windlass.manifests.markers import (
     MinLength,
     Pattern,
     Rule,
+    marked,
 )
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.gate.types import GateSpec, GateStatus
+from windlass.operators.training.handoff.types import PromotionRecord, PromotionTemplate
 from windlass.operators.training.hardware.types import HardwareSpec, HardwareStatus
 from windlass.operators.training.metadata.recording import Descriptions
 from windlass.statemachine.conditions import Condition
@@ -143,14 +145,17 @@ class Workload:
     nodes: Annotated[int, Minimum(1), Maximum(10_000)] = 1
 
 
+@marked(Rule("!has(self.promotion) || has(self.gate)", message="promotion: expected a gate, too"))
 @attrs.frozen
 class TrainingJobSpec:
     """What to train, on which data, and what it must prove before it is published. Changed work is a new run.
 
     `workload` is the program, for executors that run one of yours, and `executorConfig` what else the executor wants
     to know. With a `gate`, its required checks have to pass on the trained model, too. `card` is for the model's card.
-    `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew: `suspend`
-    ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends the job.
+    With a `promotion`, the published model takes over traffic, and the job ends when it has, or when that was taken
+    back. `retryGeneration`, raised, begins a finished job anew. The other fields steer, and begin nothing anew:
+    `suspend` ends the trainer until it is taken back, when training goes on from its newest checkpoint; `cancel` ends
+    the job.
     In its `queue` the job waits for a place behind those of greater `priority` and behind older ones of the same.
     Training that takes longer than `activeDeadlineSeconds`, counted anew each time it goes on, fails the job; and
     `ttlSecondsAfterFinished` after its end the job is deleted, of which its model, its card and its records stay.
@@ -168,6 +173,7 @@ class TrainingJobSpec:
     validation: Validation = Validation()
     gate: GateSpec | None = None
     card: Descriptions = attrs.field(factory=Descriptions)
+    promotion: PromotionTemplate | None = None
     retry_generation: Annotated[int, Minimum(0)] = 0
     suspend: bool = False
     cancel: bool = False
@@ -257,7 +263,7 @@ class ValidationStatus:
 
 @attrs.frozen
 class ModelStatus:
-    """The published model. `card` is the URI of its card's page."""
+    """The published model. `card` is the URI of its card's page, empty before there is one."""
 
     name: str
     version: int
@@ -303,6 +309,7 @@ class TrainingJobStatus:
     validation: ValidationStatus | None = None
     gate: GateStatus | None = None
     model: ModelStatus | None = None
+    promotion: PromotionRecord | None = None
     runs: int = 0
     finished_at: datetime | None = None
     journal: tuple[JournalEntry, ...] = ()

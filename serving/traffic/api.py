@@ -16,13 +16,14 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from windlass.serving.errors import NoPrecondition, NotFound, RoutesChanged, RoutesFixed
+from windlass.serving.errors import NoPrecondition, NotFound, RoutesChanged, RoutesFixed, RoutesNotKept
 from windlass.serving.experiments.plan import LARGE
 from windlass.serving.http.admission import Admission
 from windlass.serving.http.middleware import JSON, answer, read_body
 from windlass.serving.tensors import parse_json
 from windlass.serving.traffic.document import read_route, route_to_dict, routes_to_dict
-from windlass.serving.traffic.route import Route
+from windlass.serving.traffic.keeping import Kept
+from windlass.serving.traffic.route import Route, Routes
 from windlass.serving.traffic.source import FileSource
 from windlass.serving.traffic.traffic import Live, Traffic
 
@@ -46,12 +47,18 @@ _ANYTHING = msgspec.json.Decoder(object)
 
 
 class TrafficApi:
-    """The handlers. With a `source`, routes can be read here and rewards reported, but nothing changed."""
+    """The handlers. With a `source`, routes can be read here and rewards reported, but nothing changed.
 
-    def __init__(self, traffic: Traffic, admission: Admission, *, source: FileSource | None = None) -> None:
+    With `kept`, a change that cannot be kept is refused.
+    """
+
+    def __init__(
+        self, traffic: Traffic, admission: Admission, *, source: FileSource | None = None, kept: Kept | None = None
+    ) -> None:
         self._traffic = traffic
         self._admission = admission
         self._source = source
+        self._kept = kept
 
     def table(self) -> list[web.RouteDef]:
         """All routes, for `Application.add_routes`."""
@@ -81,7 +88,7 @@ class TrafficApi:
         name = request.match_info["route"]
         route = read_route(name, parse_json(body, _ANYTHING, ""))
         created = self._check(request, name, put=route)
-        self._traffic.replace(self._traffic.routes.having(route))
+        self._replace(self._traffic.routes.having(route))
         return _shown(self._traffic.live(name), status=201 if created else 200)
 
     async def remove(self, request: web.Request) -> web.Response:
@@ -90,7 +97,7 @@ class TrafficApi:
         name = request.match_info["route"]
         self._traffic.live(name)
         self._check(request, name)
-        self._traffic.replace(self._traffic.routes.without(name))
+        self._replace(self._traffic.routes.without(name))
         return web.Response(status=204)
 
     async def experiment(self, request: web.Request) -> web.Response:
@@ -108,6 +115,18 @@ class TrafficApi:
         found: _Rewards = parse_json(await self._body(request), _REWARDS, "")
         counted = sum(self._traffic.reward(name, one.unit, one.reward) for one in found.rewards)
         return answer({"counted": counted})
+
+    def _replace(self, routes: Routes) -> None:
+        before = self._traffic.routes
+        self._traffic.replace(routes)
+        if self._kept is None:
+            return
+        try:
+            self._kept.write(routes)
+        except OSError as error:
+            # Nobody has been answered yet: what would be forgotten with the process must not be in force.
+            self._traffic.replace(before)
+            raise RoutesNotKept(f"the routes cannot be written: {error.strerror or error}") from error
 
     def _refuse_if_fixed(self) -> None:
         if self._source is not None:

@@ -14,17 +14,19 @@ __all__ = ("TrafficOptions",)
 class TrafficOptions:
     """Where routes come from.
 
-    `routes` are those to begin with. `file` is read at the start and whenever it changes, looked at every
+    `routes` are those to begin with. `keep` is a file in which changes by the API survive a restart; once it is there,
+    its routes are those to begin with. `file` is read at the start and whenever it changes, looked at every
     `poll_seconds`; nothing else changes the routes then. `api` opens `/v2/traffic`, which is off by default.
     `journal` is the file in which experiments put their decisions, None for memory alone. `shadows_max` bounds the
     copies under way.
 
-    Raises EndpointError when both a file and routes are given.
+    Raises EndpointError when a file is given beside routes, or beside one to keep them in.
     """
 
     routes: Routes = attrs.field(factory=Routes)
     file: Path | None = None
     api: bool = False
+    keep: Path | None = None
     journal: Path | None = None
     poll_seconds: float = 1.0
     shadows_max: int = 8
@@ -32,6 +34,8 @@ class TrafficOptions:
     def __attrs_post_init__(self) -> None:
         if self.file is not None and self.routes.by_name:
             raise EndpointError(f"traffic: the routes come from {self.file} or from routes, not from both")
+        if self.file is not None and self.keep is not None:
+            raise EndpointError(f"traffic: the routes come from {self.file}, so {self.keep} would keep nothing")
         for name in ("poll_seconds", "shadows_max"):
             if not getattr(self, name) > 0:
                 raise EndpointError(f"traffic: {name}: expected more than 0, found {getattr(self, name)}")

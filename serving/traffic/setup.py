@@ -10,6 +10,7 @@ from windlass.serving.batching.execution import Execution
 from windlass.serving.experiments.journal import Journal
 from windlass.serving.http.admission import Admission
 from windlass.serving.traffic.api import TrafficApi
+from windlass.serving.traffic.keeping import Kept
 from windlass.serving.traffic.metrics import TrafficMetrics
 from windlass.serving.traffic.options import TrafficOptions
 from windlass.serving.traffic.shadowing import Shadows
@@ -22,7 +23,7 @@ __all__ = ("TrafficParts",)
 class TrafficParts:
     """The traffic of one endpoint, its source and its API.
 
-    Raises EndpointError when the journal of experiments cannot be used.
+    Raises EndpointError when the journal of experiments, or what was kept of the routes, cannot be used.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class TrafficParts:
         # With every thread taken requests wait; a copy would take the processor from them.
         shadows = Shadows(metrics, busy=lambda: execution.free < 1, in_flight_max=options.shadows_max)
         self.traffic = Traffic(models, metrics, shadows=shadows, journal=Journal(options.journal))
-        self.traffic.replace(options.routes)
+        self._kept = None if options.keep is None else Kept(options.keep)
+        known = None if self._kept is None else self._kept.read()
+        self.traffic.replace(options.routes if known is None else known)
         self.source = (
             None if options.file is None else FileSource(options.file, self.traffic, poll_seconds=options.poll_seconds)
         )
@@ -44,7 +47,9 @@ class TrafficParts:
 
     def table(self, admission: Admission) -> list[web.RouteDef]:
         """The paths of the API, if it is on."""
-        return TrafficApi(self.traffic, admission, source=self.source).table() if self._api else []
+        if not self._api:
+            return []
+        return TrafficApi(self.traffic, admission, source=self.source, kept=self._kept).table()
 
     async def lifetime(self, _: web.Application) -> AsyncIterator[None]:
         """Watch the file and the experiments, for `Application.cleanup_ctx`.

@@ -1,4 +1,5 @@
 import os
+import socket
 from pathlib import Path
 
 import click
@@ -14,6 +15,21 @@ def test_everything_that_survives_lies_below_the_root(tmp_path):
         path.relative_to(tmp_path).as_posix()
         for path in (folder.kubeconfig, folder.database, folder.sample_table, folder.models, folder.request, folder.log)
     } == {"kubeconfig", "apiserver.db", "tables/digits", "models", "request.json", "windlass.log"}
+
+
+def test_the_port_of_before_is_had_again_if_it_is_free(tmp_path):
+    folder = Folder(tmp_path)
+    assert folder.earlier_port() == 0, "there was none"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        folder.port.write_text(str(port))
+        assert folder.earlier_port() == 0
+    assert folder.earlier_port() == port
+    for text in ("", "many", "99999999"):
+        folder.port.write_text(text)
+        assert folder.earlier_port() == 0
 
 
 def test_owning_makes_the_folder_and_its_parents(tmp_path):

@@ -1,4 +1,5 @@
 import io
+from datetime import UTC, datetime
 
 import attrs
 import pytest
@@ -7,6 +8,7 @@ from rich.console import Console
 from windlass.cli.progress import BarView, LineView, has_ended, reason_of_failure, view_for
 from windlass.informers import Key, ObjectMeta
 from windlass.operators.training import TrainingJob
+from windlass.operators.training.handoff.types import PromotionRecord
 from windlass.operators.training.types import (
     DataReference,
     Output,
@@ -60,6 +62,33 @@ def test_lines_tell_each_phase_and_each_tenth_of_the_epochs_once(capsys):
     assert lines[2] == "default/digits: Running  epoch 30/300  loss 0.1235  accuracy 0.988"
     assert lines[-1] == "default/digits: Succeeded  epoch 300/300  loss 0.1235  accuracy 0.988"
     assert len(lines) == 1 + 11 + 1
+
+
+def promoting(phase, weight):
+    made = job("Promoting", 300)
+    record = PromotionRecord("digits-1", "op", datetime(2026, 1, 1, tzinfo=UTC), "uid", phase, weight)
+    return attrs.evolve(made, status=attrs.evolve(made.status, promotion=record))
+
+
+def test_lines_tell_each_phase_and_weight_of_the_promotion_once(capsys):
+    with LineView() as view:
+        for phase, weight in (("", 0), ("Shifting", 10), ("Holding", 10), ("Holding", 10), ("Holding", 50)):
+            view.update(promoting(phase, weight))
+
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "default/digits: Promoting  Shifting at 10 %",
+        "default/digits: Promoting  Holding at 10 %",
+        "default/digits: Promoting  Holding at 50 %",
+    ]
+
+
+def test_a_bar_shows_the_weight_instead_of_the_loss():
+    with BarView(terminal()) as view:
+        view.update(promoting("Holding", 10))
+        (line,) = frame(view)
+
+    assert "Promoting" in line
+    assert "Holding at 10 %" in line
 
 
 def test_lines_keep_jobs_apart_and_tell_that_one_is_gone(capsys):

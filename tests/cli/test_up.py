@@ -1,6 +1,7 @@
 """The main job, as a newcomer sees it: one command, and a model that answers."""
 
 import asyncio
+import contextlib
 import re
 import shlex
 from contextlib import asynccontextmanager
@@ -14,11 +15,12 @@ from servers import EVERY_SERVER, open_server
 from windlass.cli import up
 from windlass.envtest.apiserver import ApiServer
 from windlass.informers import Api, Client, Cluster, Key
-from windlass.informers.errors import Invalid
+from windlass.informers.errors import Invalid, NotFound
 from windlass.manifests import crd
+from windlass.operators.promotion import Promotion
 from windlass.operators.training import TrainingJob, sample_job
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.realtime(limit=120)
 
 UP = (*WINDLASS, "up", "--no-progress", "--port", "0")
 SAMPLE = Key("default", "digits")
@@ -56,9 +58,19 @@ async def test_once_trains_checks_a_prediction_and_does_nothing_again_the_second
     first = await run(*UP, "--once", "--data", "data", cwd=tmp_path)
 
     assert (first.code, first.err) == (0, "")
-    assert "default/digits: Succeeded  epoch 300/300" in first.out
-    assert first.out.splitlines()[-1].startswith("prediction   row ")
-    assert first.out.splitlines()[-1].endswith(", correct")
+    assert "default/digits: Succeeded  epoch 150/150" in first.out
+    shown = [line.removeprefix("default/digits: ") for line in first.out.splitlines() if "Promoting  " in line]
+    canary = [line for line in shown if "Holding" in line or "at 100" in line]
+    assert canary == [
+        "Promoting  Holding at 10 %",
+        "Promoting  Holding at 50 %",
+        "Promoting  Promoting at 100 %",
+    ], first.out
+    prediction, card, evidence = first.out.splitlines()[-3:]
+    assert prediction.startswith("prediction   row ")
+    assert prediction.endswith(", correct")
+    assert Path(card.split("file://")[1]).read_text().startswith("---")
+    assert len(list(Path(evidence.split("file://")[1]).iterdir())) == 3
     assert "curl" not in first.out, "what could be tried is gone when the program is"
     assert f"export KUBECONFIG={data}/kubeconfig" in first.out
 
@@ -67,10 +79,11 @@ async def test_once_trains_checks_a_prediction_and_does_nothing_again_the_second
     assert (again.code, again.err) == (0, "")
     assert "default/digits is there already" in again.out
     assert "Running" not in again.out
-    assert again.out.splitlines()[-1] == first.out.splitlines()[-1]
+    assert again.out.splitlines()[-3:] == [prediction, card, evidence], "the route is as the promotion left it"
     assert again.seconds < first.seconds
     found = await recorded(data)
-    assert (found.status.runs, found.status.run.attempt, published(data)) == (1, 1, ["1"])
+    assert (found.status.runs, found.status.run.attempt, published(data)) == (1, 1, ["1", "2"])
+    assert [one.outcome for one in found.status.gate.checks] == ["Passed"] * 3
     assert found.status.validation.accuracy >= 0.93
 
 
@@ -163,7 +176,7 @@ async def test_ctrl_c_while_training_stops_in_order_and_the_same_command_resumes
 
     assert (again.code, again.err) == (0, "")
     found = await recorded(data)
-    assert (found.status.phase, found.status.runs, published(data)) == ("Succeeded", 1, ["1"])
+    assert (found.status.phase, found.status.runs, published(data)) == ("Succeeded", 1, ["1", "2"])
     assert found.status.run.attempt == 2
     assert found.status.run.failures == 0, "an orderly stop is no failure of the trainer"
     assert found.status.run.resumed_from_step == stopped_at > 0
@@ -207,11 +220,17 @@ async def test_a_cluster_of_ones_own_serves_as_well(kind, tmp_path):
         finally:
             async with api_of(tmp_path / "kubeconfig") as api:
                 # On the shared cluster nobody is left to take the finalizer away.
+                made = (await api.get(TrainingJob, SAMPLE)).as_(TrainingJob).status.promotion
                 await api.patch(TrainingJob, SAMPLE, {"metadata": {"finalizers": None}})
                 await api.delete(TrainingJob, SAMPLE)
+                if made is not None:
+                    key = Key(SAMPLE.namespace, made.name)
+                    await api.patch(Promotion, key, {"metadata": {"finalizers": None}})
+                    with contextlib.suppress(NotFound):  # gone with its owner
+                        await api.delete(Promotion, key)
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1].endswith(", correct")
+    assert ended.out.splitlines()[-3].endswith(", correct")
     assert "API server" not in ended.out, "no other one was started"
 
 

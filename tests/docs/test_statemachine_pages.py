@@ -15,7 +15,10 @@ from windlass.statemachine.svg import svg
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ORDERS = DOCS / "explanation" / "orders.py"
-RESUMED = ("Pending", "VerifyingData", "Queued", "Running", "Running", "Validating", "Publishing", "Succeeded")
+RESUMED = (
+    *("Pending", "VerifyingData", "Queued", "Running", "Running"),
+    *("Validating", "Publishing", "Carding", "Succeeded"),
+)
 
 
 def shown(page):

@@ -16,6 +16,7 @@ from windlass.operators.training.decision.facts import (
     LOOK_AGAIN_SECONDS,
     AddFinalizer,
     ChooseHardware,
+    CreatePromotion,
     Decision,
     Discard,
     Enter,
@@ -24,6 +25,7 @@ from windlass.operators.training.decision.facts import (
     Facts,
     Halt,
     Judge,
+    LookAtPromotion,
     Observe,
     Publish,
     Question,
@@ -33,7 +35,9 @@ from windlass.operators.training.decision.facts import (
     Start,
     Verify,
     Wait,
+    WithdrawPromotion,
     Write,
+    WriteCard,
 )
 from windlass.operators.training.decision.moves import JOURNAL_LENGTH_MAX, current_phase
 
@@ -45,6 +49,7 @@ __all__ = (
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
     "ChooseHardware",
+    "CreatePromotion",
     "Decision",
     "Discard",
     "Enter",
@@ -53,6 +58,7 @@ __all__ = (
     "Facts",
     "Halt",
     "Judge",
+    "LookAtPromotion",
     "Observe",
     "Publish",
     "Question",
@@ -62,7 +68,9 @@ __all__ = (
     "Start",
     "Verify",
     "Wait",
+    "WithdrawPromotion",
     "Write",
+    "WriteCard",
     "current_phase",
     "decide",
 )

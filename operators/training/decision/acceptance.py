@@ -7,7 +7,7 @@ import attrs
 
 from windlass.operators.training import phases
 from windlass.operators.training.dataversion import DataRecord
-from windlass.operators.training.decision.facts import Decision, Discard, Facts, Verify
+from windlass.operators.training.decision.facts import Decision, Discard, Facts, Verify, WithdrawPromotion
 from windlass.operators.training.decision.moves import fail, fail_or_retry, move
 from windlass.operators.training.life import work_digest
 from windlass.operators.training.types import TrainingJob
@@ -22,6 +22,9 @@ def accept(job: TrainingJob, facts: Facts) -> Decision:
     older = job.status.run
     if older is not None and older.id not in facts.discarded:
         return Discard((older.id,))
+    promotion = job.status.promotion
+    if promotion is not None and promotion.finished_at is None and not facts.withdrawn:
+        return WithdrawPromotion()  # of a model that is about to be trained anew (A14)
     fresh = attrs.evolve(
         job.status,
         observed_generation=job.metadata.generation,
@@ -36,6 +39,7 @@ def accept(job: TrainingJob, facts: Facts) -> Decision:
         validation=None,
         gate=None,
         model=None,
+        promotion=None,
     )
     fresh_job = attrs.evolve(job, status=fresh)
     if facts.refusal is not None:

@@ -18,6 +18,7 @@ from windlass.operators.training.decision.facts import (
     ReleaseFinalizer,
     Wait,
 )
+from windlass.operators.training.decision.handoff import card, promote
 from windlass.operators.training.decision.moves import catch_up, current_phase
 from windlass.operators.training.decision.proof import publish, validate
 from windlass.operators.training.decision.steering import stay, steer
@@ -60,4 +61,6 @@ _BY_PHASE: Final[Mapping[str, Callable[[TrainingJob, Facts], Decision]]] = {
     "Suspended": stay,
     "Validating": validate,
     "Publishing": publish,
+    "Carding": card,
+    "Promoting": promote,
 }

@@ -12,6 +12,7 @@ from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.contract import Fault, Observation
 from windlass.operators.training.gate.judging import Deliberating
 from windlass.operators.training.gate.types import GateStatus
+from windlass.operators.training.handoff.child import Sighting
 from windlass.operators.training.hardware.answer import Placement, Unplaceable
 from windlass.operators.training.publish import Published
 from windlass.operators.training.queues.places import Place
@@ -25,6 +26,7 @@ __all__ = (
     "LOOK_AGAIN_SECONDS",
     "AddFinalizer",
     "ChooseHardware",
+    "CreatePromotion",
     "Decision",
     "Discard",
     "Enter",
@@ -33,6 +35,7 @@ __all__ = (
     "Facts",
     "Halt",
     "Judge",
+    "LookAtPromotion",
     "Observe",
     "Publish",
     "Question",
@@ -42,7 +45,9 @@ __all__ = (
     "Start",
     "Verify",
     "Wait",
+    "WithdrawPromotion",
     "Write",
+    "WriteCard",
 )
 
 FINALIZER: Final = "ai.windlass.dev/training-run"
@@ -55,9 +60,10 @@ LOOK_AGAIN_AT_THE_GATE_SECONDS: Final = 30.0  # so does a verdict; looking again
 class Facts:
     """What was seen so far in this run of the reconciler; None is "not looked yet".
 
-    `refusal` is what the executor's name and hyperparameters alone say; `discarded` are the runs whose traces are
-    known to be gone. `halted` and `released` say that the attempt on record was told to stop, or to go on again.
-    `writer` and `trace_id` are who decides and in which run, for the journal alone.
+    `refusal` is what the spec alone says against it; `discarded` are the runs whose traces are known to be gone, and
+    `withdrawn` is whether the promotion of an older run is known to be over. `halted` and `released` say that the
+    attempt on record was told to stop, or to go on again. `card` is the URI of the card. `writer` and `trace_id` are
+    who decides and in which run, for the journal alone.
     """
 
     now: datetime
@@ -74,6 +80,9 @@ class Facts:
     evaluation: Evaluation | Fault | None = None
     gate: GateStatus | Deliberating | Fault | None = None
     published: Published | Fault | None = None
+    card: str | Fault | None = None
+    promotion: Sighting | None = None
+    withdrawn: bool = False
 
 
 @attrs.frozen
@@ -153,6 +162,26 @@ class Publish:
 
 
 @attrs.frozen
+class WriteCard:
+    """Record the run and write the card of its model, then decide again."""
+
+
+@attrs.frozen
+class LookAtPromotion:
+    """Look at the Promotion on record, then decide again."""
+
+
+@attrs.frozen
+class CreatePromotion:
+    """Create the Promotion on record, then decide again."""
+
+
+@attrs.frozen
+class WithdrawPromotion:
+    """Have the Promotion on record taken back if it goes on, then decide again."""
+
+
+@attrs.frozen
 class Write:
     """Make this the status, and decide again once it has come back."""
 
@@ -174,5 +203,20 @@ class Wait:
 
 
 # What is learnt, or done and safe to do again, before the next decision of the same run of the key.
-Question = Discard | Enter | Halt | Release | Verify | Observe | ChooseHardware | Evaluate | Judge | Publish
+Question = (
+    Discard
+    | Enter
+    | Halt
+    | Release
+    | Verify
+    | Observe
+    | ChooseHardware
+    | Evaluate
+    | Judge
+    | Publish
+    | WriteCard
+    | LookAtPromotion
+    | CreatePromotion
+    | WithdrawPromotion
+)
 Decision = AddFinalizer | ReleaseFinalizer | Expire | Start | Write | Retry | Wait | Question

@@ -47,7 +47,7 @@ def move(job: TrainingJob, facts: Facts, event: str, observed: Condition, **chan
     message = observed.message if final else ""
     conditions = Conditions.of(job.status.conditions)
     for one in (
-        *_unknown(conditions),
+        *_unknown(job, conditions),
         observed,
         Condition(phases.SUSPENDED, "True" if suspended else "False", reason),
         Condition(phases.CANCELLED, "True" if target == "Cancelled" else "False", reason),
@@ -77,9 +77,9 @@ def _entry(job: TrainingJob, facts: Facts, event: str, target: str) -> JournalEn
     )
 
 
-def _unknown(conditions: Conditions) -> tuple[Condition, ...]:
+def _unknown(job: TrainingJob, conditions: Conditions) -> tuple[Condition, ...]:
     """Every condition from the first visit on, if only as Unknown (C-21)."""
-    steps = (phases.ACCEPTED, phases.DATA_VERIFIED, phases.TRAINED, phases.VALIDATED, phases.PUBLISHED)
+    steps = phases.STEPS if job.spec.promotion is not None else phases.STEPS[:-1]
     return tuple(Condition(step, "Unknown", "Waiting") for step in steps if conditions.get(step) is None)
 
 

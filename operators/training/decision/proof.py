@@ -107,5 +107,5 @@ def publish(job: TrainingJob, facts: Facts) -> Decision:
         facts,
         "publish",
         Condition(phases.PUBLISHED, "True", "Published", message),
-        model=ModelStatus(found.name, found.version, found.sha256, found.uri, found.card),
+        model=ModelStatus(found.name, found.version, found.sha256, found.uri),
     )

@@ -15,7 +15,7 @@ from windlass.operators.training.files import canonical_json, decode_object, rep
 from windlass.operators.training.gate.contract import Measurement
 from windlass.operators.training.gate.types import CheckSpec, CheckStatus, GateStatus
 
-__all__ = ("SCHEMA", "document", "evidence_fault", "keep", "libraries")
+__all__ = ("SCHEMA", "digest_of", "document", "evidence_fault", "keep", "libraries")
 
 SCHEMA: Final = "windlass.dev/gate-evidence/v1"
 
@@ -63,6 +63,15 @@ def keep(folder: Path, content: bytes) -> str:
     if not path.exists() or path.read_bytes() != content:
         replace_file(path, content)
     return digest
+
+
+def digest_of(status: GateStatus) -> str:
+    """One digest of all evidence for a verdict: of the model's digest, and of each check's outcome and document.
+
+    Everything that it is made of stands in the status, so whoever has that can make it again.
+    """
+    checks = [[one.name, one.check, one.required, one.outcome, one.evidence_sha256] for one in status.checks]
+    return sha256_of(canonical_json({"modelSha256": status.model_sha256, "passed": status.passed, "checks": checks}))
 
 
 def evidence_fault(status: GateStatus, folder: Path) -> str | None:

@@ -14,10 +14,9 @@ from windlass.operators.training.gate.assembly import Judged, subject_of
 from windlass.operators.training.gate.subject import Classifier, Sample
 from windlass.operators.training.metadata.recording import Confusion, Descriptions
 from windlass.operators.training.metadata.store import MetadataStore
-from windlass.operators.training.publish import Published
 from windlass.operators.training.runfolder import RunFolder
 from windlass.operators.training.trainer import train
-from windlass.operators.training.types import RunStatus, TrainingJobStatus, ValidationStatus
+from windlass.operators.training.types import ModelStatus, RunStatus, TrainingJobStatus, ValidationStatus
 from windlass.operators.training.validation import Subject
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -35,7 +34,7 @@ def ended(lab):
             trained=trained, classes=result.classes, executor="softmax", hyperparameters={}, published=lab.path / "m"
         )
     )
-    return Ended(folder, result, Published("m", 1, result.model_sha256, "file:///m/1"), subject)
+    return Ended(folder, result, subject)
 
 
 @pytest.fixture
@@ -44,6 +43,7 @@ def job(lab, ended):
         data=lab.record(lab.path / "table"),
         run=RunStatus("run1", 1, "softmax", "op", 1, 0, START, finished_at=START),
         validation=ValidationStatus(0.9, 60, passed=True),
+        model=ModelStatus("m", 1, ended.result.model_sha256, "file:///m/1"),
     )
     job = new_job()
     return attrs.evolve(job, status=status, spec=attrs.evolve(job.spec, card=Descriptions(license="mit")))
@@ -115,7 +115,7 @@ def test_whatever_goes_wrong_is_worth_another_try_because_the_model_is_published
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize("field", ["run", "data", "validation"])
+@pytest.mark.parametrize("field", ["run", "data", "validation", "model"])
 def test_a_status_with_a_gap_is_not_recorded(archive, job, ended, lab, field):
     with pytest.raises(MetadataError) as caught:
         archive.keep(attrs.evolve(job, status=attrs.evolve(job.status, **{field: None})), ended)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 from training_jobs import (
+    CARD,
     DATA,
     FAULT,
     NOW,
@@ -46,8 +47,7 @@ def test_every_condition_is_there_from_the_first_visit_with_the_generation_it_ju
     """C-21, G4."""
     job = job_in(phase)
 
-    steps = ["Accepted", "DataVerified", "Trained", "Validated", "Published"]
-    kinds = [*steps, "Suspended", "Cancelled", "Succeeded", "Reconciling", "Stalled"]
+    kinds = [*phases.STEPS[:-1], "Suspended", "Cancelled", "Succeeded", "Reconciling", "Stalled"]
     assert sorted(kinds) == sorted(one.type for one in job.status.conditions)
     assert {1} == {one.observed_generation for one in job.status.conditions}
     assert job.status.observed_generation == 1
@@ -101,6 +101,7 @@ def test_nothing_is_done_before_the_finalizer_is_there(phase):
         ("Running", d.Observe()),
         ("Validating", d.Evaluate()),
         ("Publishing", d.Publish()),
+        ("Carding", d.WriteCard()),
     ],
 )
 def test_what_is_not_known_is_asked(phase, question):
@@ -151,6 +152,7 @@ def test_a_fault_of_the_data_is_final_and_keeps_its_reason(reason):
         ("VerifyingData", "DataVerified", "data"),
         ("Validating", "Validated", "evaluation"),
         ("Publishing", "Published", "published"),
+        ("Carding", "Carded", "card"),
     ],
 )
 def test_what_may_recover_is_said_once_and_then_tried_again_without_another_write(phase, step, seen):
@@ -285,7 +287,7 @@ def test_a_model_that_is_not_good_enough_fails_with_both_numbers():
 def test_success_names_the_version():
     job = job_in("Succeeded")
 
-    assert ModelStatus("digits", 4, "sha", "file:///m/digits/4") == job.status.model
+    assert ModelStatus("digits", 4, "sha", "file:///m/digits/4", CARD) == job.status.model
     assert condition(job, "Succeeded").message == "model digits version 4"
 
 

@@ -31,7 +31,7 @@ from windlass.statemachine.conditions import Conditions
 
 pytestmark = pytest.mark.realtime
 KEY = Key("default", "digits")
-TOLD = ["DataVerified", "Succeeded", "Trained", "TrainingStarted", "Validated", "VerifyingData"]
+TOLD = ["DataVerified", "Published", "Succeeded", "Trained", "TrainingStarted", "Validated", "VerifyingData"]
 
 
 class House:
@@ -155,7 +155,7 @@ async def test_the_sample_job_trains_validates_and_publishes_a_model_that_the_en
         described = json.loads((tmp_path / "models" / "digits" / "1" / "model.json").read_text())
         assert (status.run.id, status.model.sha256) == (described["metadata"]["runId"], described["sha256"])
         assert [str(digit) for digit in range(10)] == described["labels"]
-        assert await home.events(6) == TOLD
+        assert await home.events(7) == TOLD
         assert len({epoch for phase, epoch in seen if phase == "Running" and epoch}) >= 5, "progress can be watched"
         await home.delete()  # the next job of this name on a shared server is another test's
 
@@ -238,7 +238,7 @@ async def test_a_trainer_killed_by_someone_is_resumed_from_its_checkpoint(tmp_pa
 
         assert (status.phase, status.run.attempt, status.run.failures, status.runs) == ("Succeeded", 2, 1, 1)
         assert status.run.resumed_from_step > 0
-        assert sorted([*TOLD, "TrainingResumed"]) == await home.events(7)
+        assert sorted([*TOLD, "TrainingResumed"]) == await home.events(8)
 
 
 def _trainers(status):
@@ -380,7 +380,7 @@ async def test_controllers_killed_at_random_moments_complete_the_job_once(tmp_pa
             await process.wait()
         async with home.controller():
             status = await home.ended()
-            told = await home.events(6)
+            told = await home.events(7)
 
         assert (status.phase, status.runs, status.run.failures) == ("Succeeded", 1, 0)
         assert [reason for reason in told if reason != "TrainingResumed"] == TOLD

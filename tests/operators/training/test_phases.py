@@ -13,7 +13,7 @@ def test_conditions_are_named_by_past_participles_and_those_that_kstatus_reads()
     """C-22."""
     names = {name: value for name, value in vars(phases).items() if name.isupper() and isinstance(value, str)}
 
-    assert len(names) == 10
+    assert len(names) == 12
     assert [value for value in names.values() if not value.endswith("ed")] == ["Reconciling"]
 
 
@@ -24,11 +24,11 @@ def test_every_phase_that_is_not_final_can_fail_and_final_ones_are_never_left():
 
 def test_no_phase_is_skipped_on_the_way_to_success():
     phase, seen = phases.MACHINE.initial, []
-    for event in ("accept", "pin", "start", "finish", "pass", "publish"):
+    for event in ("accept", "pin", "start", "finish", "pass", "publish", "card"):
         phase = phases.MACHINE.next(phase, event)
         seen.append(phase)
 
-    assert seen == ["VerifyingData", "Queued", "Running", "Validating", "Publishing", "Succeeded"]
+    assert seen == ["VerifyingData", "Queued", "Running", "Validating", "Publishing", "Carding", "Succeeded"]
 
 
 def test_a_finished_job_does_not_run_again():
@@ -48,7 +48,9 @@ def test_a_finished_job_does_not_run_again():
         (("Accepted", "DataVerified"), "Queued"),
         (("Accepted", "DataVerified", "Trained"), "Validating"),
         (("Accepted", "DataVerified", "Trained", "Validated"), "Publishing"),
-        (("Accepted", "DataVerified", "Trained", "Validated", "Published", "Succeeded"), "Succeeded"),
+        (("Accepted", "DataVerified", "Trained", "Validated", "Published"), "Carding"),
+        (("Accepted", "DataVerified", "Trained", "Validated", "Published", "Carded"), "Promoting"),
+        (("Accepted", "DataVerified", "Trained", "Validated", "Published", "Carded", "Succeeded"), "Succeeded"),
     ],
 )
 def test_the_furthest_condition_that_is_true_names_the_phase(conditions, phase):
@@ -61,7 +63,7 @@ def test_a_training_at_work_is_running():
     assert phases.phase_of(conditions) == "Running"
 
 
-@pytest.mark.parametrize("step", ["Accepted", "DataVerified", "Trained", "Validated", "Published"])
+@pytest.mark.parametrize("step", phases.STEPS)
 def test_a_job_that_did_not_succeed_has_failed_wherever_it_was(step):
     assert (
         phases.phase_of(Conditions.of([Condition(step, "False", "No"), Condition("Succeeded", "False", "No")]))

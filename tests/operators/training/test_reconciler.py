@@ -17,7 +17,7 @@ from windlass.operators.training.decision import FINALIZER
 from windlass.operators.training.identity import run_id
 from windlass.statemachine.conditions import Conditions
 
-TOLD = ["VerifyingData", "DataVerified", "TrainingStarted", "Trained", "Validated", "Succeeded"]
+TOLD = ["VerifyingData", "DataVerified", "TrainingStarted", "Trained", "Validated", "Published", "Succeeded"]
 
 
 @pytest.fixture

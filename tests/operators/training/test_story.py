@@ -9,7 +9,7 @@ from training_jobs import NOW, PHASES, RUN, failed, job_in, new_job, with_new_sp
 from windlass.operators.training.executors.contract import Fault, Lost
 from windlass.operators.training.story import recent, tellings
 
-REASONS = ["VerifyingData", "DataVerified", "TrainingStarted", "Trained", "Validated", "Succeeded"]
+REASONS = ["VerifyingData", "DataVerified", "TrainingStarted", "Trained", "Validated", "Published", "Succeeded"]
 
 
 def reasons(job):

@@ -27,6 +27,7 @@ RESULT = TrainingResult(RUN, "sha", (0, 1), PROGRESS, 2.0)
 FAULT = Fault("SomeReason", "what happened")
 PASSING = Evaluation(0.97, 360, "sha")
 PUBLISHED = Published("digits", 4, "sha", "file:///m/digits/4")
+CARD = "file:///cards/1/README.md"
 
 # The way to success: what is seen in each phase.
 WAY = {
@@ -36,6 +37,7 @@ WAY = {
     "Running": {"observation": Done(RESULT)},
     "Validating": {"evaluation": PASSING},
     "Publishing": {"published": PUBLISHED},
+    "Carding": {"card": CARD},
 }
 PHASES = (*WAY, "Succeeded")
 

@@ -57,6 +57,7 @@ class World:
         self.event_writes = 0
         self.folders = {}
         self.versions = {}  # run id to version
+        self.cards = set()
         self.trained_epochs = []  # (run, epoch), once for each time an epoch was computed
         self.effects = 0
         self.kill_after = None
@@ -76,6 +77,7 @@ class World:
         self.reconciler._evaluate = lambda job: Evaluation(0.97, 360, "sha")
         self.reconciler._verify = lambda job, table_id: DATA
         self.reconciler._publish = self.publish
+        self.reconciler._write_card = self.write_card
         self.lagging = False
 
     def kill_at(self, moment):
@@ -249,6 +251,10 @@ class World:
         run = job.status.run.id
         self.effect(lambda: self.versions.setdefault(run, len(self.versions) + 1))
         return Published("digits", self.versions[run], "sha", f"file:///m/digits/{self.versions[run]}")
+
+    def write_card(self, job):
+        self.effect(lambda: self.cards.add(job.status.run.id))
+        return f"file:///cards/{job.status.run.id}"
 
     # The user.
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 import msgspec
 import pytest
-from training_jobs import DATA, NOW, PASSING, PUBLISHED, RESULT, facts, new_job, with_new_spec, write
+from training_jobs import CARD, DATA, NOW, PASSING, PUBLISHED, RESULT, facts, new_job, with_new_spec, write
 
 from windlass.informers.typed import unstructure
 from windlass.operators.training.decision import Facts, Write, decide
@@ -35,6 +35,7 @@ def life(*, gate=None):
         {"observation": Done(RESULT)},
         {"evaluation": PASSING, "gate": gate},
         {"published": PUBLISHED},
+        {"card": CARD},
     ]
     for number, known in enumerate(steps):
         decision = decide(job, Facts(now=NOW + timedelta(seconds=number), **known))
@@ -75,6 +76,7 @@ def test_a_life_is_counted_transition_by_transition():
         "Running": (1, 2.0),
         "Validating": (1, 1.0),
         "Publishing": (1, 1.0),
+        "Carding": (1, 1.0),
     }
 
 
@@ -124,7 +126,7 @@ def test_verdicts_and_checks_are_counted_once_for_each_verdict():
 def test_a_gate_that_refuses_is_counted_and_so_is_the_failure():
     refused = attrs.evolve(VERDICT, passed=False)
     *before, _ = life()
-    job = attrs.evolve(before[-2], spec=attrs.evolve(before[-2].spec, gate=GateSpec()))
+    job = attrs.evolve(before[-3], spec=attrs.evolve(before[-3].spec, gate=GateSpec()))
     tally = told([job, write(job, evaluation=PASSING, gate=refused)])
 
     assert tally.verdicts == {"passed": 0, "refused": 1}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import attrs
-from training_jobs import DATA, PASSING, PUBLISHED, RESULT, new_job
+from training_jobs import CARD, DATA, PASSING, PUBLISHED, RESULT, new_job
 
 from windlass.informers.typed import ObjectMeta
 from windlass.operators.promotion.types import (
@@ -59,7 +59,8 @@ def gated():
     job = on(job, 121, observation=Done(RESULT))
     verdict = GateStatus("sha", True, "Passed", "3 checks, 2 required, passed", checks())
     job = on(job, 157, evaluation=PASSING, gate=verdict)
-    return on(job, 158, published=PUBLISHED)
+    job = on(job, 158, published=PUBLISHED)
+    return on(job, 159, card=CARD)
 
 
 def promoted(*, back=False):

@@ -32,9 +32,10 @@ def test_every_phase_lasts_from_its_entry_to_the_next_one():
         "Running": [(9, 121)],
         "Validating": [(121, 157)],
         "Publishing": [(157, 158)],
-        "Succeeded": [(158, 158)],
+        "Carding": [(158, 159)],
+        "Succeeded": [(159, 159)],
     }
-    assert (history.start, history.end, history.phase) == (BORN, at(158), "Succeeded")
+    assert (history.start, history.end, history.phase) == (BORN, at(159), "Succeeded")
     assert not any(bar.open for row in history.phases for bar in row.bars)
 
 

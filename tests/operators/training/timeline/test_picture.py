@@ -46,7 +46,7 @@ def test_the_example_of_the_documentation_is_what_is_drawn():
 def test_every_phase_attempt_check_and_weight_is_there_in_words():
     found = words(history_of(gated(), promoted()))
 
-    for word in ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing", "Succeeded"):
+    for word in ("Pending", "VerifyingData", "Queued", "Running", "Validating", "Publishing", "Carding", "Succeeded"):
         assert word in found
     assert {"attempt 1", "attempt 2", "robust", "steady", "same-data", "promotion", "10 %", "50 %", "100 %"} <= {*found}
     assert any("from step 40" in word for word in found)
