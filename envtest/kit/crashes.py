@@ -4,7 +4,8 @@ The life of the operator ends at its n-th write, for n = 1, 2, 3 … until a run
 request is sent, and after the server has performed it but before the answer arrives; and in the same way before its
 n-th read. (A read changes nothing on the server: with its answer unread, the operator ends as it does before the next
 call.) Then it is started anew, undisturbed. Reads and writes are counted apart because a cache's reads fall between a
-worker's writes as they happen to: counted together, the n-th call of one run is not that of the next.
+worker's writes as they happen to: counted together, the n-th call of one run is not that of the next. Effects that
+are done within `Effects.doing` are moments, too, before and after the n-th of them.
 """
 
 import asyncio
@@ -28,16 +29,20 @@ from windlass.informers.wire import Onward
 __all__ = ("CrashPoint", "SweepReport", "for_every_crash_point")
 
 Moment = Literal["before", "after"]
-Sort = Literal["read", "write"]
+Sort = Literal["read", "write", "effect"]
 
-_POINT = re.compile(r"(before|after) (read|write) ([1-9]\d*)")
-_SWEEP: tuple[tuple[Sort, tuple[Moment, ...]], ...] = (("write", ("before", "after")), ("read", ("before",)))
+_POINT = re.compile(r"(before|after) (read|write|effect) ([1-9]\d*)")
+_BOTH: tuple[Moment, ...] = ("before", "after")
+_SWEEP: tuple[tuple[Sort, tuple[Moment, ...]], ...] = (("write", _BOTH), ("read", ("before",)), ("effect", _BOTH))
 _CALLS_MAX = 2_000
 
 
 @attrs.frozen
 class CrashPoint:
-    """One moment of an operator's life: before its n-th read, before or after its n-th write; as `after write 7`."""
+    """One moment of an operator's life: before its n-th read, before or after its n-th write or effect.
+
+    As a text `after write 7`.
+    """
 
     moment: Moment
     sort: Sort
@@ -48,10 +53,10 @@ class CrashPoint:
         """The inverse of `str`. Raises TrialError."""
         found = _POINT.fullmatch(text)
         if found is None or text.startswith("after read"):
-            raise TrialError(f"only: expected 'before read N', 'before write N' or 'after write N', found {text!r}")
-        return cls(
-            "before" if found[1] == "before" else "after", "read" if found[2] == "read" else "write", int(found[3])
-        )
+            expected = "'before read N', 'before write N', 'after write N', 'before effect N' or 'after effect N'"
+            raise TrialError(f"only: expected {expected}, found {text!r}")
+        sort: Sort = "effect" if found[2] == "effect" else "read" if found[2] == "read" else "write"
+        return cls("before" if found[1] == "before" else "after", sort, int(found[3]))
 
     def __str__(self) -> str:
         return f"{self.moment} {self.sort} {self.number}"
@@ -59,17 +64,21 @@ class CrashPoint:
 
 @attrs.frozen
 class SweepReport:
-    """What a sweep has tried: the points at which the operator was killed, each with its call, and the end of all."""
+    """What a sweep has tried: the points at which the operator was killed, each with its call, and the end of all.
+
+    The call of an effect has the verb `effect`, and the effect's words for `what`.
+    """
 
     points: tuple[tuple[CrashPoint, Call], ...]
     end: EndState
 
 
-async def for_every_crash_point(trial: Trial, *, only: str | None = None) -> SweepReport:
+async def for_every_crash_point(trial: Trial, *, only: str | None = None, every: int = 1) -> SweepReport:
     """Kill the operator at each of its calls, start it anew, and compare its end with that of an undisturbed run.
 
-    `only` tries one point, as the message of a failure names it. Which write is the n-th may differ between two runs
-    when several workers write at once; the message therefore says what it was.
+    With `every`, one number of so many is tried, the first among them: for a test that has to be short, beside one that
+    is not. `only` tries one point, as the message of a failure names it. Which write is the n-th may differ between two
+    runs when several workers write at once; the message therefore says what it was.
 
     Raises CrashPointFailed at the first point that leads elsewhere, NeverAtRest if not even the undisturbed run ends,
     TrialError for a trial that cannot begin.
@@ -84,16 +93,17 @@ async def for_every_crash_point(trial: Trial, *, only: str | None = None) -> Swe
             return SweepReport((run.hit,), expected)
         points: list[tuple[CrashPoint, Call]] = []
         for sort, moments in _SWEEP:
-            points += await _sweep(trial, sort, moments, expected)
+            points += await _sweep(trial, (sort, every), moments, expected)
         return SweepReport(tuple(points), expected)
 
 
 async def _sweep(
-    trial: Trial, sort: Sort, moments: Sequence[Moment], expected: EndState
+    trial: Trial, sorts: tuple[Sort, int], moments: Sequence[Moment], expected: EndState
 ) -> list[tuple[CrashPoint, Call]]:
     __tracebackhide__ = True
+    sort, every = sorts
     points = []
-    for number in range(1, _CALLS_MAX + 1):
+    for number in range(1, _CALLS_MAX + 1, every):
         for moment in moments:
             run = await _run(trial, CrashPoint(moment, sort, number), expected)
             if run.hit is not None:
@@ -114,10 +124,12 @@ class _Witness:
 
     def __init__(self, stage: Stage, point: CrashPoint | None) -> None:
         self.life = Life()
+        self.life.doomed = self._dooms
         self.calls: list[Call] = []
         self.hit: tuple[CrashPoint, Call] | None = None
         self._point = point
         self._stage = stage
+        self._effects = 0
 
     def disarm(self) -> None:
         """What is called at the orderly end does not count any more."""
@@ -140,6 +152,16 @@ class _Witness:
                 raise
             await self._perhaps_end(CrashPoint("after", sort, number), call)
             yield stream
+
+    def _dooms(self, moment: str, effect: str) -> bool:
+        """Whether the life ends here. Effects are counted as they begin; called by one thread at a time."""
+        self._effects += moment == "before"
+        here = CrashPoint("before" if moment == "before" else "after", "effect", self._effects)
+        if self._point != here:
+            return False
+        call = Call("effect", "", "", "", self._stage.namespace, "", "", f"the effect {effect}")
+        self.hit = (here, call)
+        return True
 
     async def _perhaps_end(self, here: CrashPoint, call: Call) -> None:
         if self._point == here and not self.life.over:

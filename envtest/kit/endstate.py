@@ -7,7 +7,7 @@ namespace by itself, Events and Leases are no part of it.
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,10 +18,24 @@ from windlass.informers import requests
 from windlass.informers.client import Client
 from windlass.informers.errors import NotFound
 
-__all__ = ("BOOKKEEPING", "TOUCH", "Address", "EndState", "end_state_of", "read_end_state", "read_objects")
+__all__ = (
+    "BOOKKEEPING",
+    "TOUCH",
+    "Address",
+    "Derived",
+    "EndState",
+    "Without",
+    "end_state_of",
+    "nothing",
+    "read_end_state",
+    "read_objects",
+)
 
 Address: TypeAlias = tuple[str, str, str]
 """Group, version and plural of a kind."""
+
+Derived: TypeAlias = Callable[[str], Mapping[str, str]]
+"""Of a uid the texts that an operator computes from it, and a word that stands for each."""
 
 TOUCH = "envtest.windlass.dev/touch"
 """The annotation by which an object gets a fresh resource version."""
@@ -31,6 +45,19 @@ BOOKKEEPING = {("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.i
 
 _DROPPED = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def nothing(_: str) -> Mapping[str, str]:
+    """No text is computed from a uid."""
+    return {}
+
+
+@attrs.frozen
+class Without:
+    """What else is no part of an end state: fields by their dotted paths, as `status.startedBy`, and derived texts."""
+
+    volatile: Sequence[str] = ()
+    derived: Derived = nothing
 
 
 @attrs.frozen
@@ -54,11 +81,11 @@ async def read_end_state(
     addresses: Iterable[Address],
     *,
     effects: Mapping[str, int],
-    volatile: Sequence[str] = (),
+    without: Without = Without(),
 ) -> EndState:
-    """The state of the namespace now. `volatile` are further fields to leave out, as `status.startedBy`."""
+    """The state of the namespace now."""
     read = await read_objects(client, namespace, addresses)
-    return end_state_of(namespace, read, effects=effects, volatile=volatile)
+    return end_state_of(namespace, read, effects=effects, without=without)
 
 
 def end_state_of(
@@ -66,14 +93,14 @@ def end_state_of(
     read: Iterable[tuple[Address, dict[str, Any]]],
     *,
     effects: Mapping[str, int],
-    volatile: Sequence[str] = (),
+    without: Without = Without(),
 ) -> EndState:
     """The state that these objects make. They are changed."""
     found = [(f"{plural}.{group}" if group else plural, item) for (group, _, plural), item in read]
-    words = _Words.of(namespace, found)
+    words = _Words.of(namespace, found, without.derived)
     # Many objects may share a name once its generated part is gone: their order is then that of their contents.
     objects: dict[str, Any] = {}
-    for where, item in sorted(_normal(found, words, volatile), key=lambda pair: (pair[0], _json(pair[1]))):
+    for where, item in sorted(_normal(found, words, without.volatile), key=lambda pair: (pair[0], _json(pair[1]))):
         number = sum(1 for known in objects if known == where or known.startswith(f"{where} ("))
         objects[f"{where} ({number + 1})" if number else where] = item
     return EndState(objects, {words.replace(name): count for name, count in sorted(effects.items())})
@@ -119,14 +146,21 @@ class _Words:
     pattern: re.Pattern[str]
 
     @classmethod
-    def of(cls, namespace: str, found: Iterable[tuple[str, Mapping[str, Any]]]) -> "_Words":
+    def of(cls, namespace: str, found: Sequence[tuple[str, Mapping[str, Any]]], derived: Derived) -> "_Words":
         by_text = {namespace: "<namespace>"}
-        for plural, item in found:
+        for _, item in found:
             metadata = item["metadata"]
             name, stem = metadata["name"], metadata.get("generateName")
             if stem and name.startswith(stem):
                 by_text[name] = f"{stem}<generated>"
-            by_text[metadata["uid"]] = f"<uid of {plural} {by_text.get(name, name)}>"
+            by_text |= derived(metadata["uid"])
+        names = cls._by(dict(by_text))  # those that the words for uids are made of
+        for plural, item in found:
+            by_text[item["metadata"]["uid"]] = f"<uid of {plural} {names.replace(item['metadata']['name'])}>"
+        return cls._by(by_text)
+
+    @classmethod
+    def _by(cls, by_text: Mapping[str, str]) -> "_Words":
         longest_first = sorted(by_text, key=len, reverse=True)
         return cls(by_text, re.compile("|".join(re.escape(text) for text in longest_first)))
 

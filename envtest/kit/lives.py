@@ -5,7 +5,7 @@ through a wrapper, which stops stepping it. Its frames are never unwound, also n
 run the `finally` blocks as it frees them; so a life that was ended costs its memory until this process ends.
 
 What a life cannot end: threads and processes that the program has started. What they do after the end is on their own
-account.
+account, but for a thread that tells of an effect: there it is unwound.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import contextvars
 import ctypes
 import functools
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 
 from windlass.envtest.errors import EnvtestError
 
-__all__ = ("Life", "mortality")
+__all__ = ("Ended", "Life", "mortality")
 
 T = TypeVar("T")
 
@@ -31,12 +32,19 @@ _pin.argtypes = [ctypes.py_object]
 _pin.restype = None
 
 
+class Ended(BaseException):
+    """In a thread of a life that is over: it goes no further. Nothing in the program should catch it."""
+
+
 class Life:
     """Begun by `begin`, within `mortality()`; ended by `end`, from anywhere on the loop, also from within itself."""
 
     def __init__(self) -> None:
         self.over = False
         self.ended = asyncio.Event()
+        self.doomed: Callable[[str, str], bool] | None = None  # whether it ends at this moment of this effect
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()  # effects may meet their moments in several threads
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._bodies: weakref.WeakSet[_Mortal[Any]] = weakref.WeakSet()
 
@@ -45,6 +53,32 @@ class Life:
         context = contextvars.copy_context()
         context.run(_LIFE.set, self)
         return asyncio.get_running_loop().create_task(main, context=context)
+
+    @staticmethod
+    def current() -> "Life | None":
+        """The life that the caller belongs to, a task or what it has put into a thread."""
+        return _LIFE.get()
+
+    def meets(self, moment: str, effect: str) -> bool:
+        """Whether the life is over at this moment of an effect, or ends with it. From any thread."""
+        with self._lock:
+            return self.over or (self.doomed is not None and self.doomed(moment, effect))
+
+    def pass_in_thread(self, moment: str, effect: str) -> None:
+        """Go on past the moment. Raises Ended where the life is over, once the loop knows it, too."""
+        if not self.meets(moment, effect):
+            return
+        known = threading.Event()
+        self._loop.call_soon_threadsafe(self.end)
+        self._loop.call_soon_threadsafe(known.set)
+        known.wait(_BURIAL_SECONDS)
+        raise Ended(f"{moment} {effect}")
+
+    async def pass_on_loop(self, moment: str, effect: str) -> None:
+        """Go on past the moment, or never return where the life is over."""
+        if self.meets(moment, effect):
+            self.end()
+            await self.limbo()
 
     def end(self) -> None:
         """From now on no task of this life takes another step."""

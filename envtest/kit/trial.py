@@ -13,7 +13,7 @@ from windlass.controller.manager import Manager
 from windlass.controller.settings import Settings
 from windlass.envtest.errors import NeverAtRest, TrialError
 from windlass.envtest.kit.effects import Effects
-from windlass.envtest.kit.endstate import Address, EndState, read_end_state
+from windlass.envtest.kit.endstate import Address, Derived, EndState, Without, nothing, read_end_state
 from windlass.envtest.kit.lives import Life
 from windlass.envtest.kit.quiescence import unrest
 from windlass.envtest.kit.wires import wired
@@ -57,10 +57,11 @@ class Trial:
     it, those of the next five seconds do.
 
     Compared are the objects in the namespace of every kind that the operator watches, reads or writes, and of `kinds`,
-    without `volatile` (dotted paths of fields); and the counts of `effects`. `limit_seconds` is how long each way to
-    the end may take; an end that differs is looked at again for `settle_seconds`, for controllers of the server's, such
-    as the garbage collector, may not be done yet. `settings` are the manager's; probes are not served, and the loop is
-    not watched.
+    without `volatile` (dotted paths of fields); and the counts of `effects`. Names that an operator computes from an
+    object's uid differ from run to run: `derived` says of a uid which they are, and a word for each. `limit_seconds` is
+    how long each way to the end may take; an end that differs is looked at again for `settle_seconds`, for controllers
+    of the server's, such as the garbage collector, may not be done yet. `settings` are the manager's; probes are not
+    served, and the loop is not watched.
     """
 
     setup: Setup
@@ -71,6 +72,7 @@ class Trial:
     effects: Effects = attrs.field(factory=Effects, kw_only=True)
     kinds: Sequence[Kind] = attrs.field(default=(), kw_only=True)
     volatile: Sequence[str] = attrs.field(default=(), kw_only=True)
+    derived: Derived = attrs.field(default=nothing, kw_only=True)
     limit_seconds: float = attrs.field(default=30.0, kw_only=True)
     settle_seconds: float = attrs.field(default=2.0, kw_only=True)
     settings: Settings = attrs.field(factory=Settings, kw_only=True)
@@ -183,7 +185,7 @@ class Stage:
             self.namespace,
             self.addresses,
             effects=self.trial.effects.counts,
-            volatile=self.trial.volatile,
+            without=Without(tuple(self.trial.volatile), self.trial.derived),
         )
 
     async def close(self) -> None:

@@ -123,7 +123,7 @@ async def test_a_point_that_is_never_reached_is_an_error_and_no_success():
         with pytest.raises(TrialError, match="without a moment 'before write 999'"):
             await for_every_crash_point(trial, only="before write 999")
         for nonsense in ("7", "after read 1", "before write 0"):
-            with pytest.raises(TrialError, match=f"'after write N', found '{nonsense}'"):
+            with pytest.raises(TrialError, match=f"'after effect N', found '{nonsense}'"):
                 await for_every_crash_point(trial, only=nonsense)
 
 

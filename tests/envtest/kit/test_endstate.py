@@ -2,7 +2,7 @@
 
 import pytest
 
-from windlass.envtest.kit.endstate import TOUCH, end_state_of
+from windlass.envtest.kit.endstate import TOUCH, Without, end_state_of, nothing
 
 CONFIG_MAPS, WIDGETS = ("", "v1", "configmaps"), ("example.com", "v1", "widgets")
 
@@ -12,8 +12,8 @@ def config_map(name="a", *, uid="u-1", **body):
     return (CONFIG_MAPS, {"metadata": metadata, **body})
 
 
-def state(*objects, namespace="ns-1", effects=None, volatile=()):
-    return end_state_of(namespace, list(objects), effects=effects or {}, volatile=volatile)
+def state(*objects, namespace="ns-1", effects=None, volatile=(), derived=nothing):
+    return end_state_of(namespace, list(objects), effects=effects or {}, without=Without(volatile, derived))
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,15 @@ def test_a_difference_shows_what_was_expected_and_what_was_found():
     lines = expected.difference(found).splitlines()
     assert lines[:2] == ["--- expected", "+++ found"]
     assert {"-    a: '1'", "+    a: '2'", "-  open: 1", "+  open: 2", "+widgets.example.com w:"} <= set(lines)
+
+
+def test_a_text_that_is_computed_from_a_uid_is_the_word_that_stands_for_it():
+    def derived(uid):
+        return {uid[::-1]: "<backwards>"}
+
+    def made(uid):
+        child = config_map(f"b-{uid[::-1]}", uid="other", data={"of": uid[::-1]})
+        return state(config_map(uid=uid), child, derived=derived)
+
+    assert made("abc") == made("xyz")
+    assert "configmaps b-<backwards>" in made("abc").objects
