@@ -47,13 +47,18 @@ class Parameter:
         return None
 
 
-def read_hyperparameters(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, int | float]:
-    """Every declared parameter with its value or default. Raises HyperparametersInvalid with all faults at once."""
+def read_hyperparameters(
+    parameters: Sequence[Parameter], given: Mapping[str, object], *, beside: Sequence[str] = ()
+) -> dict[str, int | float]:
+    """Every declared parameter with its value or default; those `beside` them are read by somebody else.
+
+    Raises HyperparametersInvalid with all faults at once.
+    """
     known = {parameter.name: parameter for parameter in parameters}
     faults = [
-        f"hyperparameters.{name}: unknown; this executor knows {', '.join(known)}"
+        f"hyperparameters.{name}: unknown; this executor knows {', '.join((*beside, *known))}"
         for name in given
-        if name not in known
+        if name not in known and name not in beside
     ]
     values: dict[str, int | float] = {}
     for name, parameter in known.items():

@@ -79,9 +79,8 @@ def _read(given: Mapping[str, object]) -> tuple[dict[str, int | float], str, boo
         faults.append(f"hyperparameters.model: expected the absolute path of a model's folder, found {found}")
     if not isinstance(merge, bool):
         faults.append(f"hyperparameters.merge: expected true or false, found {merge!r}")
-    numbers = {name: value for name, value in given.items() if name not in ("model", "merge")}
     try:
-        values = read_hyperparameters(PARAMETERS, numbers)
+        values = read_hyperparameters(PARAMETERS, given, beside=("model", "merge"))
     except HyperparametersInvalid as error:
         faults += error.faults
     if faults:

@@ -57,7 +57,7 @@ def test_defaults_are_within_their_own_bounds():
         ({"model": "/m/../etc"}, "hyperparameters.model: expected the absolute path of a model's folder, found"),
         ({"merge": "yes"}, "hyperparameters.merge: expected true or false, found 'yes'"),
         ({"rank": 0}, "hyperparameters.rank: expected an integer from 1 to 4096, found 0"),
-        ({"layers": 2}, "hyperparameters.layers: unknown"),
+        ({"layers": 2}, "hyperparameters.layers: unknown; this executor knows model, merge, epochs, batchSize"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
