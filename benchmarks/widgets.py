@@ -25,6 +25,7 @@ _CRDS: Final = Resource(
 )
 _NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _AT_ONCE: Final = 32
+_SHARDS: Final = 100
 _OPEN: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 DEFINITION: Final = {
@@ -61,7 +62,7 @@ def widget(index: int, namespace: str) -> dict[str, Any]:
         "metadata": {
             "name": name_of(index),
             "namespace": namespace,
-            "labels": {"app": "bench", "shard": str(index % 100)},
+            "labels": {"app": "bench", "shard": str(index % _SHARDS)},
         },
         "spec": {
             "items": [{"name": f"item-{number}", "value": "v" * 24} for number in range(20)],
@@ -86,7 +87,7 @@ async def population(
             await _create_all(api, namespace, count, progress)
             yield api
         finally:
-            await api.delete_collection(WIDGET, namespace=namespace)
+            await _delete_all(api, namespace)
             with suppress(NotFound):
                 await api.delete(_NAMESPACES, Key("", namespace))
             if installed:
@@ -124,3 +125,9 @@ async def _create_all(api: Api, namespace: str, count: int, progress: Callable[[
     async with asyncio.TaskGroup() as group:
         for _ in range(_AT_ONCE):
             group.create_task(work())
+
+
+async def _delete_all(api: Api, namespace: str) -> None:
+    # By parts, because a server gives up on a collection that it has not deleted within its request timeout.
+    for shard in range(_SHARDS):
+        await api.delete_collection(WIDGET, namespace=namespace, labels=f"shard={shard}")
