@@ -126,6 +126,10 @@ async def running(place, reconciler, **declared):
         yield
 
 
+def watched(manager):
+    return {informer.resource.plural for informer in manager.cache.informers}
+
+
 def reason(status):
     return next((one.reason for one in status.conditions if one.type == "Placed"), None)
 
@@ -143,11 +147,13 @@ async def test_jobs_are_given_the_first_class_with_room_and_say_why_it_was_not_a
         place = await stack.enter_async_context(ground(tmp_path, server))
         cluster = Workloads(place.cluster, nodes=NODES, stages=STAGES, controllers=not real)
         await stack.enter_async_context(cluster)
-        await stack.enter_async_context(place.controller())
+        manager = await stack.enter_async_context(place.controller())
+        watched_before = watched(manager)
         classes = {"classes": ["nvidia-h100", "cpu"], "cpu": {"resources": {"cpu": "2"}}}
         await place.apply("first", hardware=classes)
         on_gpu = await place.until("first", is_placed)
         (gpu_pod,) = await place.pods("first")
+        watched_since = watched(manager)
 
         await place.apply("second", hardware=classes)
         on_cpu = await place.until("second", is_placed)
@@ -162,6 +168,8 @@ async def test_jobs_are_given_the_first_class_with_room_and_say_why_it_was_not_a
         together = await place.until("third", is_placed)
         gang = await place.pods("third", count=2)
 
+    assert watched_before == {"trainingjobs"}  # nodes are nobody's business before a job asks
+    assert watched_since == {"trainingjobs", "nodes", "pods"}
     assert (on_gpu.hardware.class_, on_gpu.hardware.models) == ("nvidia-h100", (H100,))
     assert gpu_pod["spec"]["nodeName"] == "gpu"
     resources = gpu_pod["spec"]["containers"][0]["resources"]

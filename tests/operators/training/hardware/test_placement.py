@@ -271,6 +271,12 @@ def test_a_preferred_topology_walks_up_the_levels(pods, domain, nodes):
     assert (found.domain, found.nodes) == (domain, nodes)
 
 
+def test_of_domains_the_one_with_the_smallest_remainder_is_taken():
+    nodes = [node("a", gpus=8, labels={RACK: "r1"}), node("b", gpus=3, labels={RACK: "r2"})]
+
+    assert placed(wish("nvidia", pods=2, topology={"preferred": "rack"}), nodes).nodes == ("b", "b")
+
+
 def test_a_preferred_topology_ends_with_the_whole_cluster():
     found = placed(wish("nvidia", pods=2, topology={"preferred": "rack"}), [node("a", gpus=1), node("b", gpus=1)])
 

@@ -117,6 +117,13 @@ async def test_two_jobs_at_once_are_not_given_the_same_device():
     assert (await job("three")).nodes == ("a",)
 
 
+async def test_what_a_job_holds_itself_does_not_stand_in_its_way():
+    placer = Placer(REGISTRY, Shelf(node("a", gpus=1)))
+
+    for _ in range(2):
+        assert (await placer.place(context(), wish("nvidia").spec, OUTLINE, run="r")).nodes == ("a",)
+
+
 async def test_what_is_held_and_never_bound_is_free_again_after_a_while():
     placer = Placer(REGISTRY, Shelf(node("a", gpus=1)))
     await placer.place(context(name="one"), wish("nvidia").spec, OUTLINE, run="r1")
