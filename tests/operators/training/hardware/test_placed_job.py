@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 
+import attrs
 import pytest
 from kubelet import STAGES
 from servers import control_plane_binaries, kubectl_binary, open_server
@@ -54,7 +55,7 @@ class Ground:
     def key(self, name):
         return Key("default", f"{name}-{self.mark}")
 
-    async def apply(self, name, *, hardware, **workload):
+    async def apply(self, name, *, hardware, queue="default", **workload):
         body = {
             "apiVersion": "ai.windlass.dev/v1alpha1",
             "kind": "TrainingJob",
@@ -65,6 +66,7 @@ class Ground:
                 "output": {"model": name},
                 "workload": {"image": "example.com/trainer:1"} | workload,
                 "hardware": hardware,
+                "queue": queue,
             },
         }
         await self.api.create(TrainingJob, body)
@@ -214,3 +216,18 @@ async def test_a_job_whose_node_goes_away_before_it_has_begun_is_moved_to_its_ne
     assert chip not in json.dumps(pod)
     assert len(jobs) == 1
     assert "moved to cpu" in str(after.attempts)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
+async def test_a_job_that_waits_for_hardware_lets_those_behind_it_in_its_queue_go_first(tmp_path, kind):
+    nodes = (NodeSpec(f"plain-{secrets.token_hex(3)}"),)
+    async with ground(tmp_path, open_server(kind)) as place, contextlib.AsyncExitStack() as stack:
+        place.settings = attrs.evolve(place.settings, queues={"small": 1})
+        await stack.enter_async_context(Workloads(place.cluster, nodes=nodes, stages=STAGES, controllers=False))
+        await stack.enter_async_context(place.controller())
+        await place.apply("elder", hardware={"classes": ["chips.example.com/none"]}, queue="small")
+        elder = await place.until("elder", lambda status: reason(status) == "NoCapacity")
+        await place.apply("younger", hardware={"classes": ["cpu"]}, queue="small")
+        younger = await place.until("younger", is_placed)
+
+    assert (elder.phase, younger.phase) == ("Queued", "Running")
