@@ -26,7 +26,8 @@ def training_job(name: str, table: str) -> dict[str, object]:
             "data": {"uri": table},
             "executor": "kubernetes-job",
             "output": {"model": name},
-            "workload": {"image": "example.com/trainer:1"},
+            # Nothing computes here: the stand-in for a kubelet lets the Pod run for ten minutes.
+            "workload": {"image": "example.com/trainer:1", "annotations": {"envtest.windlass.dev/run-seconds": "600"}},
             "hardware": {"classes": ["nvidia-h100", "cpu"], "cpu": {"resources": {"cpu": "4"}, "batchSize": 16}},
         },
     }
