@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from accounts import restricted
 from kubelet import FATE, STAGES, Kubelet
 from servers import control_plane_binaries, open_server
 
@@ -43,18 +44,26 @@ def _has_a_child(status):
 class Yard:
     """A cluster whose Pods run, and a controller with its folder."""
 
-    def __init__(self, path, api, cluster, *, kubelet, real):
-        self.path, self.api, self.cluster, self.kubelet, self.real = path, api, cluster, kubelet, real
+    def __init__(self, path, api, kubeconfig, *, kubelet, real):
+        self.path, self.api, self.kubeconfig, self.kubelet, self.real = path, api, kubeconfig, kubelet, real
+        self.cluster = Cluster.from_dict(kubeconfig)
         self.settings = TrainingSettings(
             path / "state", path / "models", progress_seconds=0.05, executors=ExecutorRegistry(discover=lambda: ())
         )
 
     @contextlib.asynccontextmanager
     async def controller(self):
-        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
-        setup(manager, self.settings)
+        manager = self.manager(self.cluster)
+        if self.real:  # with the least rights that the operator says it needs
+            config = await restricted(self.api, self.kubeconfig, manager, "default")
+            manager = self.manager(Cluster.from_dict(config))
         async with manager:
             yield manager
+
+    def manager(self, cluster):
+        made = Manager(kinds=[TrainingJob], cluster=cluster)
+        setup(made, self.settings)
+        return made
 
     async def apply(self, name, command, **spec):
         body = {
@@ -124,7 +133,7 @@ async def yard(path, kind):
         await install(api, [TrainingJob])
         await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
         kubelet = await stack.enter_async_context(Kubelet(api))
-        yield Yard(path, api, cluster, kubelet=kubelet, real=real)
+        yield Yard(path, api, server.kubeconfig(), kubelet=kubelet, real=real)
 
 
 # Each is a way that a training in a Job can go; what is returned must be the same on every server.
