@@ -182,7 +182,8 @@ class Children:
             return None
         if _includes(body, patch):
             return found
-        guarded = {**patch, "metadata": {"uid": found.uid, "resourceVersion": found.resource_version}}
+        # Whose object it is must not have changed meanwhile; what its controller says of it may.
+        guarded = {**patch, "metadata": {"uid": found.uid}}
         return await self._api.patch(resource, found.key, guarded, type=PatchType.MERGE)
 
 

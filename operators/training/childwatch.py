@@ -49,6 +49,11 @@ class ChildWatch:
         finally:
             self._group = None
 
+    async def ready(self) -> None:
+        """Wait until everything that is followed has been seen once. Raises NotSynced when this ends before."""
+        for informer in tuple(self._informers.values()):
+            await informer.ready()
+
     def follow(self, resource: Resource) -> None:
         """Watch this kind from now on, if it was not watched."""
         if resource in self._informers:

@@ -14,7 +14,7 @@ from attempts import RUN, spec
 from servers import open_server
 
 from windlass.informers import Api, Client, Cluster, Job, Key, Namespace, Pod, Resource, ServiceAccount
-from windlass.informers.errors import AlreadyExists, NotFound
+from windlass.informers.errors import AlreadyExists
 from windlass.informers.requests import PatchType
 from windlass.manifests.install import install
 from windlass.operators.errors import ExecutorUnavailable, ManifestRefused, NameConflict, StillEnding
@@ -37,18 +37,15 @@ class Ward:
         self.server, self.api, self.namespace = server, api, namespace
         self.woken = []
 
-    async def begin(self, group):
+    async def begin(self):
         body = {"apiVersion": "ai.windlass.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "digits"}}
         told = {"data": {"uri": "/t"}, "executor": "kubernetes-job", "output": {"model": "digits"}}
         made = await self.api.create(TrainingJob, body | {"spec": told}, namespace=self.namespace)
         self.job = made.as_(TrainingJob)
         run = self.namespace[-12:] + "00000000"  # of its own, for the watch sees all namespaces
         self.run = attrs.evolve(RUN, key=Key(self.namespace, "digits"), id=run, uid=made.uid)
+        # It is not run but where it is what is tried: nothing has been seen then, and the server is asked.
         self.watch = ChildWatch(self.woken.append, lambda: self.api.client)
-        self._task = group.create_task(self.watch.run())
-
-    def end(self):
-        self._task.cancel()
 
     def children(self, api=None):
         ctx = SimpleNamespace(api=api or self.api)
@@ -96,10 +93,8 @@ async def ward(kind):
         namespace = f"children-{uuid.uuid4().hex[:12]}"
         await api.create(Namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         place = Ward(server, api, namespace)
-        async with asyncio.TaskGroup() as group:
-            await place.begin(group)
-            yield place
-            place.end()
+        await place.begin()
+        yield place
 
 
 async def test_however_often_and_by_however_many_it_is_created_there_is_one_object(server):
@@ -189,7 +184,12 @@ async def test_the_job_is_woken_by_what_happens_to_its_object_and_by_nothing_els
         async def woken():
             return Key(place.namespace, "digits") in place.woken
 
+        watching = asyncio.create_task(place.watch.run())
         await until(woken)
+        await place.watch.ready()
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
         assert {key for key in place.woken if key.namespace == place.namespace} == {Key(place.namespace, "digits")}
 
 
@@ -252,8 +252,11 @@ async def test_a_suspended_job_has_no_pods_and_goes_on_where_that_is_known_else_
             await children.resume(Job, place.run, go_on)
             assert not (await place.api.get(Job, Key(place.namespace, place.name))).to_dict()["spec"].get("suspend")
         else:
-            with pytest.raises(NotFound):
-                await place.api.get(Job, Key(place.namespace, place.name))
+
+            async def gone():
+                return await place.jobs() == []
+
+            await until(gone)
             await children.resume(Job, place.run, go_on)
 
 
