@@ -35,7 +35,6 @@ class Ward:
 
     def __init__(self, server, api, namespace):
         self.server, self.api, self.namespace = server, api, namespace
-        self.woken = []
 
     async def begin(self):
         body = {"apiVersion": "ai.windlass.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "digits"}}
@@ -44,8 +43,8 @@ class Ward:
         self.job = made.as_(TrainingJob)
         run = self.namespace[-12:] + "00000000"  # of its own, for the watch sees all namespaces
         self.run = attrs.evolve(RUN, key=Key(self.namespace, "digits"), id=run, uid=made.uid)
-        # It is not run but where it is what is tried: nothing has been seen then, and the server is asked.
-        self.watch = ChildWatch(self.woken.append, lambda: self.api.client)
+        # It is not run: nothing has been seen then, and the server is asked.
+        self.watch = ChildWatch(lambda _: None, lambda: self.api.client)
 
     def children(self, api=None):
         ctx = SimpleNamespace(api=api or self.api)
@@ -174,23 +173,6 @@ async def test_removal_is_over_when_everything_is_gone_and_can_be_asked_for_agai
 
         assert await place.jobs() == []
         await children.remove(Job, place.run.id)
-
-
-async def test_the_job_is_woken_by_what_happens_to_its_object_and_by_nothing_else(server):
-    async with ward(server) as place:
-        await place.foreign("unrelated")
-        await place.children().create(place.plan())
-
-        async def woken():
-            return Key(place.namespace, "digits") in place.woken
-
-        watching = asyncio.create_task(place.watch.run())
-        await until(woken)
-        await place.watch.ready()
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        assert {key for key in place.woken if key.namespace == place.namespace} == {Key(place.namespace, "digits")}
 
 
 async def test_a_kind_that_is_not_installed_is_said_to_be_so_at_first_sight(server):
