@@ -27,10 +27,15 @@ def end_session(leader: int, *, spare: int | None = None) -> None:
         left = [pid for pid in members(leader) if pid != spare]
         if not left:
             return
-        # The leader last: it may be the one who kills.
-        for pid in sorted(left, key=lambda pid: pid == leader):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Held first: a shell whose command has been killed would go on with its next one.
+        _signal([pid for pid in left if pid != os.getpid()], signal.SIGSTOP)
+        _signal(sorted(left, key=lambda pid: pid == os.getpid()), signal.SIGKILL)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def members(leader: int) -> list[int]:
