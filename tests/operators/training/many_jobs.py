@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import attrs
+import msgspec
 
 from windlass.informers.api import Api
 from windlass.operators.training import TrainingJob
@@ -55,9 +56,8 @@ async def until_ended(manager, namespace, *, jobs, seconds, shown=None):
     """Wait until so many have ended. Raises TimeoutError, saying where the others are."""
     deadline = time.monotonic() + seconds
     while True:
-        phases = Counter(
-            one.as_(TrainingJob).status.phase for one in manager.cache.list(TrainingJob, namespace=namespace)
-        )
+        # Not whole: this is done in the loop that is being measured.
+        phases = Counter(_phase(one.status) for one in manager.cache.list(TrainingJob, namespace=namespace))
         ended = sum(phases[phase] for phase in ENDED)
         if ended >= jobs:
             return
@@ -66,6 +66,17 @@ async def until_ended(manager, namespace, *, jobs, seconds, shown=None):
         if shown is not None:
             shown(phases)
         await asyncio.sleep(0.2)
+
+
+class _Seen(msgspec.Struct):
+    phase: str = "Pending"
+
+
+_SEEN = msgspec.json.Decoder(_Seen)
+
+
+def _phase(status):
+    return _SEEN.decode(status).phase if status else "Pending"
 
 
 async def outcome_of(api: Api, namespace, models):
