@@ -15,6 +15,7 @@ from windlass.controller.context import Context
 from windlass.controller.errors import ExecutorError, ExecutorNotFound
 from windlass.controller.request import Request, Result
 from windlass.controller.subject import subject_of as address_of
+from windlass.informers.errors import StructureError
 from windlass.informers.resources import resource_of
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
 from windlass.operators.training import decision as decisions
@@ -45,6 +46,7 @@ from windlass.operators.training.runfolder import ONNX, TrainingResult
 from windlass.operators.training.settings import TrainingSettings
 from windlass.operators.training.story import recent, tellings
 from windlass.operators.training.types import API_VERSION, RunStatus, TrainingJob
+from windlass.operators.training.unreadable import without_status
 from windlass.operators.training.validation import Evaluation, Subject, evaluate, told_evaluation
 
 __all__ = ("TrainingReconciler",)
@@ -80,7 +82,12 @@ class TrainingReconciler:
 
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
         """Take one job one step further."""
-        job = await ctx.get(TrainingJob, request.key)
+        try:
+            job = await ctx.get(TrainingJob, request.key)
+        except StructureError as error:
+            job = await without_status(ctx, request.key, error)
+            if job is None:
+                return Result.done()
         self._placer.leave(request.key, at_rest=job is None or current_phase(job) not in ("Queued", "Running"))
         if job is None:
             return Result.done()

@@ -19,6 +19,7 @@ from windlass.operators.training.decision.facts import (
     Wait,
 )
 from windlass.operators.training.decision.handoff import card, promote
+from windlass.operators.training.decision.integrity import doubt
 from windlass.operators.training.decision.moves import catch_up, current_phase
 from windlass.operators.training.decision.proof import publish, validate
 from windlass.operators.training.decision.steering import stay, steer
@@ -34,6 +35,8 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
     """What to do next."""
     if job.metadata.deletion_timestamp is not None:
         return _let_go(job, facts)
+    if (held := doubt(job, facts)) is not None:
+        return held
     phase = current_phase(job)
     if same_life(job) and job.status.observed_generation != job.metadata.generation:
         return catch_up(job, facts)

@@ -5,7 +5,7 @@ from typing import Final
 
 from windlass.controller.pages import Page
 from windlass.informers.cache import Cache
-from windlass.informers.errors import UnregisteredKind
+from windlass.informers.errors import StructureError, UnregisteredKind
 from windlass.informers.keys import Key
 from windlass.operators.promotion.types import Promotion
 from windlass.operators.training.timeline.history import history_of
@@ -24,7 +24,10 @@ def timeline_page(cache: Callable[[], Cache]) -> Page:
         found = cache().get(TrainingJob, key)
         if found is None:
             return None
-        history = history_of(found.as_(TrainingJob), promotion_of(cache(), found.uid))
+        try:
+            history = history_of(found.as_(TrainingJob), promotion_of(cache(), found.uid))
+        except StructureError:
+            return None
         return None if history is None else draw(history)
 
     return Page(TIMELINE, "image/svg+xml", show)

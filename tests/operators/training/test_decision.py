@@ -256,7 +256,8 @@ def test_a_run_that_vanished_from_the_status_is_a_corrupt_state_and_nothing_is_s
 
     job = write(attrs.evolve(job, status=attrs.evolve(job.status, run=None)))
 
-    assert (job.status.phase, condition(job, "Trained").reason) == ("Failed", "StateCorrupt")
+    assert (job.status.phase, condition(job, "StateCorrupt").status) == ("Running", "True")
+    assert decide(job, facts()) == d.Wait()
 
 
 @pytest.mark.parametrize(
