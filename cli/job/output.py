@@ -20,14 +20,13 @@ from windlass.informers.errors import ApiError, NotFound
 from windlass.informers.objects import Object
 from windlass.informers.requests import Request
 from windlass.operators.training.card.escaping import visible
+from windlass.operators.training.executors.dressing import ATTEMPT_LABEL, RUN_LABEL
 from windlass.operators.training.files import decode_object
 from windlass.operators.training.runfolder import Progress, RunFolder
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("Listening", "NoOutput", "show_output")
 
-RUN_LABEL: Final = "ai.windlass.dev/run"
-ATTEMPT_LABEL: Final = "ai.windlass.dev/attempt"
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 _LOOK_SECONDS: Final = 0.3
 _SILENCE_SECONDS: Final = 24 * 3600.0  # a trainer may say nothing for hours
