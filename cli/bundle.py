@@ -57,11 +57,16 @@ def _bundle(name: str, namespace: str, given: dict[str, Any]) -> Bundle:
     references, training = given["references"], given["training"]
     promotion = training if given["promotion"] is None else given["promotion"]
     manager = declared_manager(
-        references, training=training, promotion=promotion, leader_election=given["leader_election"]
+        references,
+        training=training,
+        promotion=promotion,
+        leader_election=given["leader_election"],
+        katib=given["katib"],
     )
     found = permissions_of(manager)
     operators = [f"--operator={reference}" for reference in references]
     built_in = (*(_FOLDERS if training else ("--no-training",)), *(("--promotion",) if promotion else ()))
+    built_in += ("--katib",) if given["katib"] and training else ()
     arguments = ("run", "--log-format=json", *operators, *built_in)
     image = given["image"] or f"{name}:{version('windlass')}"
     if ":" not in image.rpartition("/")[2]:

@@ -23,6 +23,7 @@ def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--promotion/--no-promotion", default=None, help="The promotion operator.  [default: as --training]"
         ),
+        click.option("--katib/--no-katib", default=False, help="Checks may create Katib Experiments."),
         click.option("--training/--no-training", default=True, show_default=True, help="The training operator."),
         click.option("--operator", "references", multiple=True, metavar="MODULE:FUNCTION", help="May be repeated."),
     ):
@@ -37,6 +38,7 @@ def declared_manager(
     promotion: bool | None,
     leader_election: bool,
     namespace: str | None = None,
+    katib: bool = False,
 ) -> Manager:
     """A manager with these operators and the installed ones; it is never started. `promotion` None is as `training`.
 
@@ -47,7 +49,7 @@ def declared_manager(
     election = LeaderElection("windlass") if leader_election else None
     manager = Manager(namespace=namespace, settings=Settings(leader_election=election))
     promoting = training if promotion is None else promotion
-    settings = TrainingSettings(state=Path("state"), models=Path("models"), promotions=promoting)
+    settings = TrainingSettings(state=Path("state"), models=Path("models"), promotions=promoting, katib=katib)
     built_in = [Operator("training", lambda manager: setup_training(manager, settings))] if training else []
     if promoting:
         built_in.append(Operator("promotion", setup_promotion))

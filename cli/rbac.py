@@ -32,6 +32,7 @@ def command(
     training: bool,
     promotion: bool | None,
     leader_election: bool,
+    katib: bool,
 ) -> None:
     """Print an account, and the roles that permit what the operators need and nothing else."""
     manager = declared_manager(
@@ -40,6 +41,7 @@ def command(
         promotion=promotion,
         leader_election=leader_election,
         namespace=watch_namespace,
+        katib=katib,
     )
     found = permissions_of(manager)
     program = Program(name, namespace, image="", version="", everywhere=found.everywhere, at_home=found.at_home)

@@ -63,6 +63,10 @@ __all__ = ("command",)
     "--queue", "queues", type=QUEUE, multiple=True, metavar="NAME=PLACES",
     help="Let so many jobs of a queue train at once; may be repeated.  [default: no limit]",
 )  # fmt: skip
+@click.option(
+    "--katib/--no-katib", default=False, show_default=True,
+    help="Let checks create Katib Experiments: who may create jobs then runs Pods in their namespace.",
+)  # fmt: skip
 @click.option("--journal", type=FILE, help="Append every change of phase to this file.")
 @manager_options
 @click.option(
@@ -92,6 +96,7 @@ def command(
     allow_processes: bool,
     runs_uri: str | None,
     queues: tuple[tuple[str, int], ...],
+    katib: bool,
     journal: Path | None,
     log_format: str,
     log_level: str,
@@ -118,6 +123,7 @@ def command(
             runs_uri=runs_uri,
             queues=dict(queues),
             promotions=promotion,
+            katib=katib,
         )
         built_in.append(_training(chosen, given["workers"]))
     if promotion:

@@ -12,10 +12,11 @@ from windlass.operators.promotion.types import Promotion
 from windlass.operators.training.executors.pytorchjob import PYTORCH_JOB
 from windlass.operators.training.executors.rayjob import RAY_JOB
 from windlass.operators.training.executors.trainjob import TRAIN_JOB
+from windlass.operators.training.gate.katib import EXPERIMENT, TRIAL
 from windlass.operators.training.hardware.claims import VERSIONS, claim_kind, slice_kind, template_kind
 from windlass.operators.training.types import TrainingJob
 
-__all__ = ("CHILDREN", "HARDWARE_NEEDS", "NEEDS", "PROMOTING")
+__all__ = ("CHILDREN", "HARDWARE_NEEDS", "KATIB_NEEDS", "NEEDS", "PROMOTING")
 
 CHILDREN: Final[tuple[Resource, ...]] = (Job, TRAIN_JOB, PYTORCH_JOB, RAY_JOB)
 """The kinds of objects that do the work of an attempt."""
@@ -39,3 +40,6 @@ HARDWARE_NEEDS: Final = (
 
 PROMOTING: Final = (Need.on(Promotion, *READ, "create", "patch"),)
 """What else where jobs may create Promotions."""
+
+KATIB_NEEDS: Final = (Need.on(EXPERIMENT, "get", "list", "create"), Need.on(TRIAL, "list"))
+"""What gates need beside that where checks may create Katib Experiments."""

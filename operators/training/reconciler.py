@@ -39,7 +39,7 @@ from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placer import Placer
 from windlass.operators.training.identity import child_name, run_id
 from windlass.operators.training.metadata.store import MetadataStore
-from windlass.operators.training.permissions import HARDWARE_NEEDS, NEEDS, PROMOTING
+from windlass.operators.training.permissions import HARDWARE_NEEDS, KATIB_NEEDS, NEEDS, PROMOTING
 from windlass.operators.training.publish import Published, publish
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import ONNX, TrainingResult
@@ -71,8 +71,12 @@ class TrainingReconciler:
         self._settings = settings
         self._placer = placer or Placer(settings.hardware, Inventory(lambda *_: None))
         # Read by `manifests.rbac.needs_of`.
-        everywhere = HARDWARE_NEEDS if self._placer.sees_everything else ()
-        self.__windlass_needs__ = (*NEEDS, *everywhere, *(PROMOTING if settings.promotions else ()))
+        more = (
+            *(HARDWARE_NEEDS if self._placer.sees_everything else ()),
+            *(PROMOTING if settings.promotions else ()),
+            *(KATIB_NEEDS if settings.katib else ()),
+        )
+        self.__windlass_needs__ = (*NEEDS, *more)
         self._judging = judging or Judging(lambda _: None)
         self._workbench = workbench
         self.places = Places(settings.queues)

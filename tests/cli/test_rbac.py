@@ -120,3 +120,16 @@ def test_an_operator_that_is_none_is_refused_as_windlass_run_does():
     done = invoke("--operator", "windlass.operators.training:TrainingJob")
 
     assert (done.exit_code, "is a kind" in done.output) == (2, True), done.output
+
+
+@pytest.mark.parametrize("katib", [True, False])
+def test_experiments_of_katib_are_permitted_where_they_are_asked_for_and_nowhere_else(katib):
+    _, role, _ = documents(*(["--katib"] if katib else []))
+    rules = {
+        resource: rule["verbs"]
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        if resource in ("experiments", "trials")
+    }
+
+    assert rules == ({"experiments": ["get", "list", "create"], "trials": ["list"]} if katib else {})
