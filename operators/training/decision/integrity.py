@@ -20,8 +20,8 @@ __all__ = ("STATE_CORRUPT", "doubt", "fault_in")
 
 STATE_CORRUPT: Final = "StateCorrupt"
 
-_NEED_DATA: Final = ("Queued", "Running", "Suspended", "Validating", "Publishing")
-_NEED_RUN: Final = ("Running", "Validating", "Publishing")
+_NEED_DATA: Final = ("Queued", "Running", "Suspended", "Validating", "Publishing", "Carding", "Promoting")
+_NEED_RUN: Final = ("Running", "Validating", "Publishing", "Carding", "Promoting")
 
 
 def fault_in(job: TrainingJob) -> str | None:
