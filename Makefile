@@ -58,8 +58,9 @@ clean: ## remove what the other targets made
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement tests/peers.txt
 	@touch $@
 
+# Nor are the tests' libraries, torch among them: compiling all of them takes longer than unpacking them.
 .venv/%/.installed: .venv/wheel/.built
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
-	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls $(CURDIR)/.venv/wheel/*.whl)[$*]"
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check $(if $(filter test,$*),--no-compile) "$$(ls $(CURDIR)/.venv/wheel/*.whl)[$*]"
 	@.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .venv/wheel/*.whl
 	@touch $@
