@@ -3,7 +3,7 @@
 Pure: `step(plan, state, event, now) -> (state, effects)`. `now` is monotonic, in seconds. Each answer is held against
 the fuse (T15). When time has passed, a second or so, there is decided in order: whether the split between the arms is
 the one asked for (T5, H4); the guardrails, one-sided and sharing alpha (T13-T15, T18); the goal; the end of its time.
-Too few samples are neither pass nor fail (H2, T16).
+Too few samples are neither pass nor fail (H2, T16), so that while a guardrail of drift has too few nothing is won.
 
 An experiment that ends without a winner gives the control all of the two arms' weight: nobody watches the treatment
 any more (H1).
@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import attrs
 
+from windlass.serving.experiments.drift import Cuts
 from windlass.serving.experiments.evidence import Evidence, measure
 from windlass.serving.experiments.plan import Experiment
 from windlass.serving.experiments.tally import Tally
@@ -58,12 +59,13 @@ class Assigned:
 
 @attrs.frozen
 class Answered:
-    """A request ended; `first` for the first one of its unit."""
+    """A request ended; `first` for the first one of its unit. `prediction` is what it was answered, where watched."""
 
     treatment: bool
     failed: bool
     slow: bool
     first: bool
+    prediction: float | None = None
 
 
 @attrs.frozen
@@ -115,7 +117,8 @@ class State:
     """What is known so far.
 
     `weights` are those of control and treatment. `split` is the log evidence against the split under earlier weights;
-    `split_from` are the units of the treatment, and of both, when the present ones began.
+    `split_from` are the units of the treatment, and of both, when the present ones began. `cuts` are the bins in which
+    predictions are counted.
     """
 
     began: float
@@ -129,6 +132,7 @@ class State:
     split_from: tuple[int, int] = (0, 0)
     verdict: Verdict | None = None
     why: str = ""
+    cuts: Cuts = attrs.field(factory=Cuts)
 
 
 def begin(plan: Experiment, *, weights: tuple[int, int], now: float) -> tuple[State, list[Effect]]:
@@ -198,6 +202,8 @@ def _counted(state: State, event: Assigned | Answered | Rewarded | Ticked) -> St
             tally = attrs.evolve(tally, rewards=tally.rewards.and_one(reward))
         case Answered(treatment, failed, slow, first):
             tally = _answered(state.treatment if treatment else state.control, failed=failed, slow=slow, first=first)
+            if first and event.prediction is not None:
+                state, tally = _predicted(state, tally, event.prediction, treatment=treatment)
     return attrs.evolve(state, treatment=tally) if treatment else attrs.evolve(state, control=tally)
 
 
@@ -211,7 +217,15 @@ def _answered(tally: Tally, *, failed: bool, slow: bool, first: bool) -> Tally:
         tally.requests + 1,
         tally.failed + failed,
         tally.failed_in_a_row + 1 if failed else 0,
+        tally.bins,
     )
+
+
+def _predicted(state: State, tally: Tally, prediction: float, *, treatment: bool) -> tuple[State, Tally]:
+    """The prediction in its bin; before there are bins the control's help to cut them."""
+    if state.cuts.edges is not None:
+        return state, attrs.evolve(tally, bins=state.cuts.counted(tally.bins, prediction))
+    return (state, tally) if treatment else (attrs.evolve(state, cuts=state.cuts.and_one(prediction)), tally)
 
 
 def _fused(plan: Experiment, treatment: Tally) -> str:
@@ -231,7 +245,8 @@ def _verdict(plan: Experiment, state: State, evidence: Evidence, *, now: float) 
         )
     tests = [(Verdict.ROLLED_BACK, "guardrail", one) for one in evidence.guardrails]
     if now - state.began >= plan.duration_min_seconds:
-        tests += [(Verdict.WON, "goal", evidence.won), (Verdict.LOST, "goal", evidence.lost)]
+        tests += [] if evidence.unseen else [(Verdict.WON, "goal", evidence.won)]
+        tests += [(Verdict.LOST, "goal", evidence.lost)]
     for verdict, what, test in tests:
         if test.log_e >= test.limit:
             return verdict, f"{what} {test.metric}: {test.sentence}"
@@ -263,7 +278,8 @@ def _stepped(plan: Experiment, state: State, evidence: Evidence, *, now: float) 
             return state, []
         state = attrs.evolve(state, holding=False, stepped=now)
         return state, [Report("resumed", "the guardrails look well again", evidence.to_dict())]
-    due = now - state.stepped >= plan.step_seconds and state.treatment.samples >= plan.samples_min
+    enough = state.treatment.samples >= plan.samples_min and not evidence.unseen
+    due = now - state.stepped >= plan.step_seconds and enough
     if not due or state.steps_taken >= len(plan.steps):
         return state, []
     weights = _shared(state.weights, plan.steps[state.steps_taken])

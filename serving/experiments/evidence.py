@@ -5,7 +5,8 @@ from typing import Protocol
 
 import attrs
 
-from windlass.serving.experiments.plan import Experiment, Metric
+from windlass.serving.experiments.drift import log_drift, stability_index
+from windlass.serving.experiments.plan import Experiment, Guarded, Guardrail, Metric
 from windlass.serving.experiments.sequential import (
     log_mixed,
     log_one_sided,
@@ -50,11 +51,14 @@ class Observed(Protocol):
 
 @attrs.frozen
 class Test:
-    """One comparison: `log_e` of `limit` that would decide. `control` and `treatment` are the means."""
+    """One comparison: `log_e` of `limit` that would decide. `control` and `treatment` are the means.
+
+    Of drift they are each arm's index from the control, which for the control is 0.
+    """
 
     __test__ = False  # its name is not for pytest
 
-    metric: Metric
+    metric: Metric | Guarded
     control: float
     treatment: float
     samples: tuple[int, int]
@@ -65,6 +69,11 @@ class Test:
     def sentence(self) -> str:
         """The two means, their samples, and the p-value."""
         n_control, n_treatment = self.samples
+        if self.metric == "drift":
+            return (
+                f"an index of {self.treatment:.4g} between {n_treatment} predictions and {n_control} of the control "
+                f"(p = {p_value(self.log_e):.2g}, at any time)"
+            )
         return (
             f"{self.treatment:.4g} in {n_treatment} against {self.control:.4g} in {n_control} "
             f"(p = {p_value(self.log_e):.2g}, at any time)"
@@ -90,6 +99,7 @@ class Evidence:
     guardrails: tuple[Test, ...]
     split: float
     samples_needed: int | None
+    unseen: bool = False  # a guardrail of drift has too few samples to look at
     split_limit: float = -math.log(_SPLIT_P)
 
     @property
@@ -118,6 +128,9 @@ def measure(plan: Experiment, state: Observed) -> Evidence:
     limit = -math.log(plan.alpha)
     guardrails = []
     for one in plan.guardrails:
+        if one.metric == "drift":
+            guardrails.append(_drift(plan, state, one))
+            continue
         worse, spread = _compared(plan, state, one.metric)
         log_e = log_mixed(worse - one.tolerance, spread, _GUARDRAIL_WIDTHS)
         guardrails.append(_test(state, one.metric, log_e=log_e, limit=-math.log(plan.guardrail_alpha)))
@@ -127,7 +140,18 @@ def measure(plan: Experiment, state: Observed) -> Evidence:
         tuple(guardrails),
         _split(state),
         _needed(plan, state, variance),
+        any(one.metric == "drift" and min(one.samples) < plan.samples_min for one in guardrails),
     )
+
+
+def _drift(plan: Experiment, state: Observed, guardrail: Guardrail) -> Test:
+    """There is evidence only while the index is above what is tolerated: a difference alone does no harm."""
+    control, treatment = state.control.bins, state.treatment.bins
+    samples = sum(control), sum(treatment)
+    index = stability_index(control, treatment)
+    breached = min(samples) >= plan.samples_min and index > guardrail.tolerance
+    log_e = log_drift(control, treatment) if breached else 0.0
+    return Test("drift", 0.0, index, samples, log_e, -math.log(plan.guardrail_alpha))
 
 
 def _mean(tally: Tally, metric: Metric) -> tuple[float, int]:

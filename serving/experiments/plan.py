@@ -11,12 +11,15 @@ import attrs
 
 from windlass.serving.errors import RouteError
 
-__all__ = ("LARGE", "Experiment", "Fuse", "Goal", "Guardrail", "Metric")
+__all__ = ("LARGE", "Experiment", "Fuse", "Goal", "Guarded", "Guardrail", "Metric")
 
 LARGE = 1e9
 """The largest reward there may be, so that no square of one is infinite."""
 
 Metric = Literal["reward", "errors", "slow"]
+Guarded = Literal["errors", "slow", "drift"]
+
+_INDEX_MAX = 10.0
 
 
 @attrs.frozen
@@ -35,9 +38,13 @@ class Goal:
 
 @attrs.frozen
 class Guardrail:
-    """The treatment's share of `metric` must not be worse than the control's by more than `tolerance`."""
+    """The treatment's share of `metric` must not be worse than the control's by more than `tolerance`.
 
-    metric: Literal["errors", "slow"] = "errors"
+    For "drift" `tolerance` is the population stability index of the treatment's predictions from the control's, which
+    is more than 0: by convention 0.1 is a small change and 0.25 a large one.
+    """
+
+    metric: Guarded = "errors"
     tolerance: float = 0.0
 
 
@@ -101,6 +108,11 @@ class Experiment:
             raise RouteError(faults)
 
     @property
+    def watches_predictions(self) -> bool:
+        """Whether a guardrail looks at what the arms predict."""
+        return any(one.metric == "drift" for one in self.guardrails)
+
+    @property
     def guardrail_alpha(self) -> float:
         """The chance of a false alarm that each guardrail has."""
         return self.alpha / max(1, len(self.guardrails))
@@ -135,7 +147,13 @@ class Experiment:
         if not 0 <= self.goal.margin <= LARGE:
             yield f"goal.margin: expected a number from 0 to {LARGE:g}, found {self.goal.margin}"
         for index, one in enumerate(self.guardrails):
-            if not 0 <= one.tolerance < 1:
+            if one.metric == "drift":
+                if not 0 < one.tolerance <= _INDEX_MAX:
+                    yield (
+                        f"guardrails[{index}].tolerance: expected for drift an index above 0 and at most "
+                        f"{_INDEX_MAX:g}, such as 0.25, found {one.tolerance}"
+                    )
+            elif not 0 <= one.tolerance < 1:
                 yield f"guardrails[{index}].tolerance: expected 0 to below 1, found {one.tolerance}"
         if self.fuse.consecutive < 1 or self.fuse.requests < 1:
             yield f"fuse: expected counts of at least 1, found {self.fuse.consecutive} and {self.fuse.requests}"

@@ -29,7 +29,8 @@ class Moments:
 class Tally:
     """One arm: `units` that were assigned, the `samples` among them that were answered, and what their answers were.
 
-    `requests` and `failed` count every request, for the fuse; `failed_in_a_row` is the latest run.
+    `requests` and `failed` count every request, for the fuse; `failed_in_a_row` is the latest run. `bins` are counts of
+    what the samples predicted, for a guardrail of drift.
     """
 
     units: int = 0
@@ -40,3 +41,4 @@ class Tally:
     requests: int = 0
     failed: int = 0
     failed_in_a_row: int = 0
+    bins: tuple[int, ...] = ()

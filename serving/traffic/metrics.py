@@ -2,7 +2,8 @@
 
 Metrics (prefix `windlass_serving_`): `arm_requests_total{route,arm,code}`, `arm_duration_seconds{route,arm}`,
 `arm_assigned_total{route,arm,how}` (`forced`, `matched`, `key`, `request`, `chance`), `arm_fallback_total{route,arm}`
-(requests that were due to an arm that was not ready), `arm_weight{route,arm}` in percent;
+(requests that were due to an arm that was not ready), `arm_weight{route,arm}` in percent, and of the treatment of an
+experiment that watches it `arm_prediction_drift{route,arm}` (T13);
 `shadow_requests_total{route,shadow,result}` (`answered`, `failed`, `dropped`), `shadow_rows_total{route,shadow,agree}`,
 `shadow_difference{route,shadow}` (the largest absolute difference of an answer) and `shadow_in_flight`, which belongs
 to what the endpoint has to compute and to none of its latencies (T12).
@@ -55,6 +56,10 @@ class TrafficMetrics:
         Gauge("windlass_serving_shadow_in_flight", "Copies being answered.", registry=self.registry).set_function(
             in_flight
         )
+
+    def watch_drift(self, drifts: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        """Read at each scrape how far the predictions of an arm are from its control's: route, arm, index."""
+        self.registry.register(_Drifts(drifts))
 
     def assigned(self, route: str, arm: str, how: str) -> None:
         """A request got its arm."""
@@ -112,4 +117,19 @@ class _Weights(Collector):
         for route, arms in self.weights().items():
             for arm, weight in arms.items():
                 family.add_metric((route, arm), weight)
+        yield family
+
+
+@attrs.frozen
+class _Drifts(Collector):
+    drifts: Callable[[], Iterable[tuple[str, str, float]]]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "windlass_serving_arm_prediction_drift",
+            "Population stability index of an arm's predictions from its control's.",
+            labels=("route", "arm"),
+        )
+        for route, arm, index in self.drifts():
+            family.add_metric((route, arm), index)
         yield family

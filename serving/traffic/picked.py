@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import attrs
 
 from windlass.serving.errors import ServingError
+from windlass.serving.experiments.drift import prediction
 from windlass.serving.model import LoadedModel
 from windlass.serving.tensors import Array
 from windlass.serving.traffic.route import HEADER, Route
@@ -31,8 +32,8 @@ class Assignment:
 class Answers(Protocol):
     """Who wants to know how a request of a route went."""
 
-    def ended(self, assignment: Assignment, error: BaseException | None) -> None:
-        """It was answered, or will not be."""
+    def ended(self, assignment: Assignment, error: BaseException | None, *, prediction: float | None = None) -> None:
+        """It was answered, or will not be; `prediction` is what its experiment watches, if it watches that."""
 
     def shadow(self, assignment: Assignment, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         """Its arm has computed."""
@@ -72,17 +73,18 @@ class Picked:
 class OfRoute(Picked):
     """The model of an arm."""
 
-    __slots__ = ("_answers", "_assignment")
+    __slots__ = ("_answers", "_assignment", "_prediction")
 
     def __init__(self, model: LoadedModel, answers: Answers, assignment: Assignment) -> None:
         super().__init__(model)
         self._answers, self._assignment = answers, assignment
+        self._prediction: float | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """The request is answered."""
         if isinstance(error, ServingError):
             error.variant = self.variant
-        self._answers.ended(self._assignment, error)
+        self._answers.ended(self._assignment, error, prediction=self._prediction if error is None else None)
 
     @property
     def variant(self) -> str | None:
@@ -96,5 +98,8 @@ class OfRoute(Picked):
 
     def answered(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         """See Picked."""
+        running = self._assignment.running
+        if running is not None and running.plan.watches_predictions:
+            self._prediction = prediction(self.model, outputs)
         if self._assignment.route.shadows:
             self._answers.shadow(self._assignment, inputs, outputs)

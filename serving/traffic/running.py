@@ -6,6 +6,8 @@ happens on the event loop, without an `await`.
 
 from collections.abc import Callable, Mapping
 
+import attrs
+
 from windlass.serving.experiments.counts import Kept
 from windlass.serving.experiments.decision import (
     Answered,
@@ -21,6 +23,7 @@ from windlass.serving.experiments.decision import (
     begin,
     step,
 )
+from windlass.serving.experiments.drift import stability_index
 from windlass.serving.experiments.evidence import measure
 from windlass.serving.experiments.journal import Journal
 from windlass.serving.experiments.plan import Experiment
@@ -29,7 +32,7 @@ from windlass.serving.traffic.document import digest, route_to_dict
 from windlass.serving.traffic.route import Route
 from windlass.serving.traffic.router import Choice, How
 
-__all__ = ("Running", "ended_weights")
+__all__ = ("Outcome", "Running", "ended_weights")
 
 _EITHER = {"keys": (How.KEY,), "requests": (How.REQUEST, How.CHANCE)}
 
@@ -41,6 +44,15 @@ def ended_weights(route: Route, verdict: Verdict, plan: Experiment) -> Mapping[s
         return {plan.control: control, plan.treatment: treatment}
     won = verdict is Verdict.WON
     return {plan.control: 0 if won else control + treatment, plan.treatment: control + treatment if won else 0}
+
+
+@attrs.frozen
+class Outcome:
+    """How a request ended: with an error of the server's or not, after so many seconds, with what predicted."""
+
+    failed: bool
+    seconds: float
+    prediction: float | None = None
 
 
 class Running:
@@ -102,12 +114,12 @@ class Running:
             self._step(Assigned(treatment), now)
         return True
 
-    def answered(self, choice: Choice, *, failed: bool, seconds: float, now: float) -> None:
-        """A request that counts has ended, with or without an error of the server's."""
+    def answered(self, choice: Choice, outcome: Outcome, *, now: float) -> None:
+        """A request that counts has ended."""
         treatment = choice.arm.name == self.plan.treatment
         first = self.units.answered(choice.unit, treatment=treatment)
-        slow = seconds > self.plan.slow_seconds
-        self._step(Answered(treatment, failed=failed, slow=slow, first=first), now)
+        slow = outcome.seconds > self.plan.slow_seconds
+        self._step(Answered(treatment, outcome.failed, slow, first, outcome.prediction), now)
 
     def rewarded(self, unit: str, reward: float, now: float) -> bool:
         """Whether the reward counts: the unit was assigned here, and has none yet."""
@@ -116,6 +128,12 @@ class Running:
             return False
         self._step(Rewarded(treatment, reward), now)
         return True
+
+    @property
+    def drift(self) -> float | None:
+        """The index of the treatment's predictions from the control's; None while unwatched or too few (T16)."""
+        bins = self.state.control.bins, self.state.treatment.bins
+        return stability_index(*bins) if min(map(sum, bins)) >= self.plan.samples_min else None
 
     def ticked(self, now: float) -> None:
         """Time has passed."""

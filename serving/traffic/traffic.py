@@ -26,7 +26,7 @@ from windlass.serving.traffic.metrics import TrafficMetrics
 from windlass.serving.traffic.picked import Assignment, OfRoute, Picked
 from windlass.serving.traffic.route import Arm, Route, Routes
 from windlass.serving.traffic.router import choose, shadows_of
-from windlass.serving.traffic.running import Running, ended_weights
+from windlass.serving.traffic.running import Outcome, Running, ended_weights
 from windlass.serving.traffic.shadowing import Copy, Shadows
 
 __all__ = ("Live", "Models", "Traffic")
@@ -98,6 +98,7 @@ class Traffic:
         # Replaced whole, on the event loop only.
         self._live: Mapping[str, Live] = {}
         metrics.watch(lambda: {name: live.weights for name, live in self._live.items()}, lambda: shadows.in_flight)
+        metrics.watch_drift(self._drifts)
 
     def __repr__(self) -> str:
         return f"<Traffic routes={sorted(self._live)}>"
@@ -232,7 +233,7 @@ class Traffic:
         """Give up the shadows."""
         self.shadows.close()
 
-    def ended(self, assignment: Assignment, error: BaseException | None) -> None:
+    def ended(self, assignment: Assignment, error: BaseException | None, *, prediction: float | None = None) -> None:
         """See Answers."""
         now = self._clock()
         seconds = now - assignment.began
@@ -247,7 +248,7 @@ class Traffic:
         if code == _CLIENT_GONE and seconds <= running.plan.slow_seconds:
             return
         # NaN is a client's mistake in v2, who could have asked for raw bytes, and all the same no good answer.
-        running.answered(choice, failed=code >= 500 or invalid, seconds=seconds, now=now)
+        running.answered(choice, Outcome(code >= 500 or invalid, seconds, prediction), now=now)
 
     def shadow(self, assignment: Assignment, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         """See Answers: copies of the request go to the shadows that are due."""
@@ -308,6 +309,12 @@ class Traffic:
         else:
             live.running = Running.begun(route, self.journal, set_weights=live.set_weights, now=now)
         return live
+
+    def _drifts(self) -> Iterator[tuple[str, str, float]]:
+        for name, live in self._live.items():
+            drift = None if live.running is None else live.running.drift
+            if live.running is not None and drift is not None:
+                yield name, live.running.plan.treatment, drift
 
     def _keep(self) -> dict[str, Kept]:
         now, found = self._clock(), dict(self._kept)

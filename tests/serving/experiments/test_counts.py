@@ -9,7 +9,7 @@ from windlass.serving.experiments.counts import Counts, Kept
 from windlass.serving.experiments.decision import State
 from windlass.serving.experiments.tally import Moments, Tally
 
-TALLY = Tally(units=7, samples=6, errors=1, slow=2, rewards=Moments(3, 0.5, 0.25), requests=9, failed=1)
+TALLY = Tally(units=7, samples=6, errors=1, slow=2, rewards=Moments(3, 0.5, 0.25), requests=9, failed=1, bins=(4, 0, 2))
 STATE = State(1000.0, (90, 10), TALLY, stepped=1040.0, steps_taken=2, holding=True, split=-math.inf, split_from=(1, 2))
 UNITS = {2**64 - 1: 3, 0: 0, 7: 6}
 

@@ -328,3 +328,61 @@ def test_of_many_experiments_on_equal_arms_few_promote_and_few_alarm(rng):
     assert ended[Verdict.WON] <= 11
     assert ended[Verdict.LOST] + ended[Verdict.ROLLED_BACK] <= 11
     assert ended[Verdict.INVALID] == 0
+
+
+DRIFT = attrs.evolve(ERRORS, goal=Goal("reward", 0.1), guardrails=(Guardrail("drift", tolerance=0.25),))
+
+
+def predicting(plan, count, draw, *, rng, ticks=100, reward=lambda _treatment: None):
+    """Units in turn, answered what `draw` says of the arm."""
+    world = World(plan)
+    for number in range(count):
+        treatment = bool(number % 2)
+        world.event(Assigned(treatment))
+        world.event(Answered(treatment, failed=False, slow=False, first=True, prediction=draw(treatment)))
+        if (value := reward(treatment)) is not None:
+            world.event(Rewarded(treatment, value))
+        if number % ticks == ticks - 1:
+            world.tick(1.0)
+    return world
+
+
+def test_predictions_that_drift_too_far_from_the_controls_roll_back(rng):
+    """T13, T17: nothing failed, nothing was slow, and all the same it predicts something else."""
+    world = predicting(DRIFT, 4000, lambda treatment: rng.gauss(1.0 * treatment, 1.0), rng=rng)
+    assert (world.state.verdict, world.weights) == (Verdict.ROLLED_BACK, [(100, 0)])
+    assert world.state.why.startswith("guardrail drift: an index of ")
+    (guardrail,) = world.effects[-2].evidence["guardrails"]
+    assert guardrail["treatment"]["mean"] > 0.25
+    assert guardrail["p"] <= guardrail["p_needed"]
+
+
+@pytest.mark.parametrize(("shift", "tolerance"), [(0.0, 0.1), (1.0, 3.0)], ids=["none", "tolerated"])
+def test_predictions_that_drift_no_further_than_tolerated_change_nothing(rng, shift, tolerance):
+    """T13: by the index, however sure the difference is."""
+    plan = attrs.evolve(DRIFT, alpha=1e-9, guardrails=(Guardrail("drift", tolerance),))
+    world = predicting(plan, 4000, lambda treatment: rng.gauss(shift * treatment, 1.0), rng=rng)
+    assert world.state.verdict is None
+    assert min(measure(plan, world.state).guardrails[0].samples) > 1000
+
+
+def test_repeated_requests_of_a_unit_do_not_drift():
+    """H5: who asks often does not count more often."""
+    world = World(DRIFT)
+    for number in range(1000):
+        world.event(Answered(bool(number % 2), failed=False, slow=False, first=False, prediction=float(number % 2)))
+    assert measure(DRIFT, world.state).guardrails[0].samples == (0, 0)
+
+
+@pytest.mark.parametrize(("prediction", "verdict"), [(None, None), (1.0, Verdict.WON)], ids=["unknown", "known"])
+def test_nothing_is_won_while_too_few_predictions_are_known(rng, prediction, verdict):
+    """T13, T16: a model whose answers are text is not to win past a guardrail that saw none of them."""
+    world = predicting(DRIFT, 2000, lambda _: prediction, rng=rng, reward=lambda treatment: rng.gauss(treatment, 0.5))
+    assert world.state.verdict is verdict
+
+
+@pytest.mark.parametrize(("prediction", "steps"), [(None, 0), (1.0, 1)], ids=["unknown", "known"])
+def test_no_step_is_taken_while_too_few_predictions_are_known(rng, prediction, steps):
+    """H1, T13, T16."""
+    plan = attrs.evolve(DRIFT, steps=(50, 100), step_seconds=1.0)
+    assert predicting(plan, 2000, lambda _: prediction, rng=rng).kinds.count("step") == steps

@@ -47,6 +47,19 @@ def test_every_fault_is_told_at_once():
     )
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 10.1, math.nan])
+def test_a_guardrail_of_drift_says_how_far_is_too_far(tolerance):
+    """T13: any new model differs, so that 0, which suits rates, would forbid every one."""
+    with pytest.raises(RouteError) as caught:
+        attrs.evolve(PLAN, guardrails=(Guardrail("errors"), Guardrail("drift", tolerance)))
+    (fault,) = caught.value.faults
+    assert fault == (
+        "experiment.guardrails[1].tolerance: expected for drift an index above 0 and at most 10, such as 0.25, "
+        f"found {tolerance}"
+    )
+    assert attrs.evolve(PLAN, guardrails=(Guardrail("drift", 0.25),)).watches_predictions
+
+
 def test_guardrails_share_alpha():
     """T18."""
     three = attrs.evolve(PLAN, guardrails=(Guardrail("errors"), Guardrail("slow"), Guardrail("slow", 0.1)))

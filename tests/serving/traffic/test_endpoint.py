@@ -21,9 +21,10 @@ from windlass.serving import (
     TensorSpec,
 )
 from windlass.serving.errors import EndpointError
+from windlass.serving.experiments.decision import Verdict
 from windlass.serving.grpc import SERVICE
 from windlass.serving.grpc.messages import message
-from windlass.serving.traffic import Arm, Experiment, Match, Route, Routes, Shadow, TrafficOptions
+from windlass.serving.traffic import Arm, Experiment, Guardrail, Match, Route, Routes, Shadow, TrafficOptions
 
 pytestmark = pytest.mark.realtime
 
@@ -378,6 +379,37 @@ async def test_an_arm_whose_answers_are_not_finite_is_taken_out(path):
                 pass
         seen = endpoint._traffic.traffic.experiment("m")
         assert (seen["state"], seen["why"]) == ("rolled back", "5 requests of 'b' failed in a row")
+
+
+async def test_an_arm_that_predicts_something_else_is_taken_out_whatever_the_protocol():
+    """T13: -0.5 of the one and 0.5 of the other, over v1, v2 and gRPC in turn; nothing fails and nothing is slow."""
+    plan = Experiment("e", "a", "b", guardrails=(Guardrail("drift", 0.25),), samples_min=50)
+    request = message("ModelInferRequest")(model_name="m")
+    request.inputs.add(name="x", datatype="FP64", shape=[1]).contents.fp64_contents.append(2.5)
+    async with (
+        serving(route(experiment=plan)) as (endpoint, session),
+        grpc.aio.insecure_channel(endpoint.grpc_address) as channel,
+    ):
+        ask = channel.unary_unary(
+            f"/{SERVICE}/ModelInfer",
+            request_serializer=lambda one: one.SerializeToString(),
+            response_deserializer=message("ModelInferResponse").FromString,
+        )
+        for number in range(0, 600, 3):
+            for path, body in (("/v2/models/m/infer", BODY), ("/v1/models/m:predict", {"instances": [2.5]})):
+                key = f"{path[1:3]}-{number}"
+                async with session.post(path, json=body, headers={"X-Experiment-Key": key}) as response:
+                    assert response.status == 200
+            await ask(request, metadata=(("x-experiment-key", str(number)),))
+        running = endpoint._traffic.traffic.live("m").running
+        # A tick may have ended it by now; until then every request was counted, after the hundred of the reference.
+        assert running.drift > 0.25
+        await becomes(lambda: running.state.verdict, Verdict.ROLLED_BACK)
+        assert running.state.why.startswith("guardrail drift: ")
+        assert value(endpoint, "arm_prediction_drift", route="m", arm="b") == running.drift
+        for number in range(20):
+            async with session.post("/predict", json={"x": 2.5}, headers={"X-Experiment-Key": f"u{number}"}) as answer:
+                assert answer.headers[HEADER] == "a"
 
 
 async def test_what_is_no_more_leaves_the_metrics():

@@ -5,6 +5,7 @@ import contextlib
 import random
 
 import attrs
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -325,3 +326,70 @@ async def test_counts_of_a_route_that_is_not_there_yet_are_kept_until_it_is(tmp_
     between = await restarted(world, tmp_path, attrs.evolve(route(None), name="other"))
     again = await restarted(between, tmp_path)
     assert sum(again.seen["units"].values()) == 60
+
+
+DRIFT = attrs.evolve(PLAN, goal=Goal("reward", 0.1), guardrails=(Guardrail("drift", 0.25),))
+
+
+def drift_of(world):
+    labels = {"route": "m", "arm": "b"}
+    return world.traffic.metrics.registry.get_sample_value("windlass_serving_arm_prediction_drift", labels)
+
+
+def predict(world, units, *, error=None):
+    """Each unit is answered by its arm's model, and rejected afterwards if there is an error."""
+    for unit in units:
+        suppressed = contextlib.suppress(*((type(error),) if error else ()))
+        with suppressed, world.traffic.pick("m", None, {"X-Experiment-Key": f"user-{unit}"}) as picked:
+            inputs = {"x": np.array([2.5])}
+            picked.answered(inputs, picked.model.model.predict(inputs))
+            if error is not None:
+                raise error
+
+
+def test_a_model_that_predicts_something_else_is_taken_out_and_its_drift_is_a_metric():
+    """T13, T17: at the next tick."""
+    world = World(route(DRIFT))
+    predict(world, range(200))
+    assert drift_of(world) is None  # too few are no good news (T16)
+    predict(world, range(200, 700))
+    assert drift_of(world) > 0.25
+    world.tick()
+    assert world.weights == {"a": 100, "b": 0, "c": 0}
+    assert world.seen["why"].startswith("guardrail drift: an index of ")
+    world.traffic.replace(Routes.of(route(None)))
+    assert drift_of(world) is None
+
+
+def test_a_model_that_predicts_the_same_does_not_drift():
+    """T13."""
+    world = World(route(DRIFT))
+    world.repository.add("two", LinearModel())
+    predict(world, range(700))
+    world.tick()
+    assert (world.seen["state"], drift_of(world)) == ("collecting", 0.0)
+
+
+def test_an_answer_that_never_reached_the_client_predicts_nothing():
+    """T13: what the protocol could not carry is a failure, and that alone."""
+    world = World(route(attrs.evolve(DRIFT, fuse=Fuse(10**9, 1.0))))
+    predict(world, range(700), error=ModelFailed("no"))
+    assert world.seen["evidence"]["guardrails"][0]["treatment"]["samples"] == 0
+
+
+@pytest.mark.parametrize("plan", [PLAN, None], ids=["of something else", "none"])
+def test_predictions_that_nobody_watches_are_not_looked_at(plan):
+    """T13: off by default."""
+    world = World(route(plan))
+    for number in range(50):
+        with world.traffic.pick("m", None, {"X-Experiment-Key": f"user-{number}"}) as picked:
+            picked.answered({}, {})  # has no output to look at
+
+
+@pytest.mark.realtime
+async def test_drift_outlives_a_restart(tmp_path):
+    """T13."""
+    world = World(route(DRIFT), journal=Journal(tmp_path / "j"))
+    predict(world, range(700))
+    again = await restarted(world, tmp_path, route(DRIFT))
+    assert drift_of(again) == drift_of(world) > 0.25
