@@ -2,7 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?=
-TEST_PROCESSES ?= 2
+# Tests wait most of their time for servers, so three processes keep two cores busy.
+TEST_PROCESSES ?= 3
 PACKAGES := statemachine informers manifests controller serving envtest operators benchmarks cli
 SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name '*.pyc' -not -name '.*')
 BIN := .venv/test/bin
