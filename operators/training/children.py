@@ -27,8 +27,17 @@ from windlass.operators.errors import ExecutorUnavailable, ManifestRefused, Name
 from windlass.operators.training.childwatch import ChildWatch
 from windlass.operators.training.executors.contract import Run
 from windlass.operators.training.executors.dressing import ATTEMPT_LABEL, RUN_LABEL, is_ours, operation_of
+from windlass.operators.training.executors.patches import includes
 from windlass.operators.training.executors.pods import may_write
 from windlass.operators.training.identity import child_name
+from windlass.operators.training.queues.kueue import (
+    GROUP,
+    JOB_UID_LABEL,
+    VERSIONS,
+    understood,
+    why_it_waits,
+    workload_kind,
+)
 from windlass.operators.training.types import TrainingJob
 
 if TYPE_CHECKING:
@@ -68,6 +77,31 @@ class Children:
             await self._api.list(resource, namespace=self._job.key.namespace, labels=RUN_LABEL, limit=1)
         except Forbidden as error:
             raise _forbidden(resource, error) from error
+
+    async def kueue(self) -> str:
+        """The version in which the cluster serves Kueue's kinds; empty if it does not, or in none that we know."""
+        followed = [version for version in VERSIONS if self._watch.follows(workload_kind(version))]
+        if followed:
+            return followed[0]
+        try:
+            answer = await self._api.client.send(requests.raw_get(f"/apis/{GROUP}"))
+        except NotFound:
+            return ""
+        return understood([str(one.get("version")) for one in msgspec.json.decode(answer.body).get("versions") or ()])
+
+    async def why_held(self, child: Json, local_queue: str) -> str:
+        """Why Kueue has not let an object of ours go on, for people."""
+        version, uid = await self.kueue(), str(child["metadata"]["uid"])
+        if not version:
+            return "it is suspended for Kueue, which the cluster does not have any more"
+        kind = workload_kind(version)
+        self._watch.follow(kind, label=JOB_UID_LABEL)
+        try:
+            seen = self._watch.of_run(kind, uid)
+            found = await self._selected(kind, uid, label=JOB_UID_LABEL) if seen is None else seen
+        except (Forbidden, NotFound) as error:
+            return f"it waits for Kueue, whose Workloads we may not read: {error}"
+        return why_it_waits(found[0].to_dict() if found else None, local_queue)
 
     async def find(self, resource: Resource, run: Run) -> dict[str, Any] | None:
         """The object under the attempt's name, whoever's it is; None if the server has none."""
@@ -125,7 +159,7 @@ class Children:
         A server that drops the patch, being too old to know the field, cannot suspend: then the object is deleted.
         """
         patched = await self._patch(resource, run, patch)
-        if patched is not None and not _includes(patched.to_dict(), patch):
+        if patched is not None and not includes(patched.to_dict(), patch):
             await self._delete(resource, patched)
         if any(may_write(pod, self._clock()) for pod in await self.pods(run, live=True)):
             raise StillEnding(f"the Pods of {resource.kind} {child_name(run.key.name, run.id, run.attempt)} are ending")
@@ -147,8 +181,8 @@ class Children:
         except NotFound:
             return None
 
-    async def _selected(self, resource: Resource, run_id: str) -> Sequence[Object]:
-        selector = f"{RUN_LABEL}={run_id}"
+    async def _selected(self, resource: Resource, value: str, *, label: str = RUN_LABEL) -> Sequence[Object]:
+        selector = f"{label}={value}"
         return (await self._api.list(resource, namespace=self._job.key.namespace, labels=selector)).items
 
     async def _end(self, resource: Resource, run_id: str, *, but: str | None) -> bool:
@@ -180,17 +214,11 @@ class Children:
         found = await self._live(resource, Key(run.key.namespace, child_name(run.key.name, run.id, run.attempt)))
         if found is None or found.deletion is not None or not is_ours(body := found.to_dict(), run):
             return None
-        if _includes(body, patch):
+        if includes(body, patch):
             return found
         # Whose object it is must not have changed meanwhile; what its controller says of it may.
         guarded = {**patch, "metadata": {"uid": found.uid}}
         return await self._api.patch(resource, found.key, guarded, type=PatchType.MERGE)
-
-
-def _includes(body: Any, patch: Any) -> bool:
-    if isinstance(body, Mapping) and isinstance(patch, Mapping):
-        return all(_includes(body.get(name), value) for name, value in patch.items())
-    return bool(body == patch)
 
 
 def _not_installed(resource: Resource) -> ExecutorUnavailable:

@@ -54,15 +54,19 @@ class ChildWatch:
         for informer in tuple(self._informers.values()):
             await informer.ready()
 
-    def follow(self, resource: Resource) -> None:
-        """Watch this kind from now on, if it was not watched."""
+    def follow(self, resource: Resource, *, label: str = RUN_LABEL) -> None:
+        """Watch this kind from now on, if it was not watched: the objects with the label, which `of_run` goes by."""
         if resource in self._informers:
             return
-        informer = Informer(self._client(), resource, namespace=self._namespace, labels=RUN_LABEL)
-        informer.store.add_index(_OF_A_RUN, lambda one: [one.labels[RUN_LABEL]] if RUN_LABEL in one.labels else [])
+        informer = Informer(self._client(), resource, namespace=self._namespace, labels=label)
+        informer.store.add_index(_OF_A_RUN, lambda one: [one.labels[label]] if label in one.labels else [])
         informer.add_handler(self._tell, name="training children")
         self._informers[resource] = informer
         self._start(resource, informer)
+
+    def follows(self, resource: Resource) -> bool:
+        """Whether this kind is watched."""
+        return resource in self._informers
 
     def get(self, resource: Resource, key: Key) -> Object | None:
         """The object as last seen; None if it was never seen or is gone, which only the server can tell apart."""
@@ -83,6 +87,16 @@ class ChildWatch:
 
     def _tell(self, change: Change) -> None:
         found = change.new if isinstance(change, Updated) else change.object
-        job = found.annotations.get(JOB_ANNOTATION)
+        job = found.annotations.get(JOB_ANNOTATION) or self._job_of_owner(found)
         if job:
             self._wake(Key(found.namespace, job))
+
+    def _job_of_owner(self, found: Object) -> str:
+        """The job of the object that controls what somebody else has made of it."""
+        names = [one.name for one in found.owner_references if one.controller]
+        for informer in self._informers.values():
+            for name in names:
+                owner = informer.store.get(Key(found.namespace, name))
+                if owner is not None and JOB_ANNOTATION in owner.annotations:
+                    return owner.annotations[JOB_ANNOTATION]
+        return ""

@@ -14,6 +14,8 @@ from windlass.operators.training.executors.rayjob import RAY_JOB
 from windlass.operators.training.executors.trainjob import TRAIN_JOB
 from windlass.operators.training.gate.katib import EXPERIMENT, TRIAL
 from windlass.operators.training.hardware.claims import VERSIONS, claim_kind, slice_kind, template_kind
+from windlass.operators.training.queues.kueue import VERSIONS as VERSIONS_OF_KUEUE
+from windlass.operators.training.queues.kueue import workload_kind
 from windlass.operators.training.types import TrainingJob
 
 __all__ = ("CHILDREN", "HARDWARE_NEEDS", "KATIB_NEEDS", "NEEDS", "PROMOTING")
@@ -28,6 +30,7 @@ NEEDS: Final = (
     Need.on(TrainingJob, "update", subresource="finalizers"),
     Need.on(Pod, *READ),
     *(Need.on(kind, *READ, "create", "patch", "delete") for kind in CHILDREN),
+    Need.on(workload_kind(VERSIONS_OF_KUEUE[0]), *READ),
 )
 
 HARDWARE_NEEDS: Final = (

@@ -41,6 +41,7 @@ from windlass.operators.training.identity import child_name, run_id
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import HARDWARE_NEEDS, KATIB_NEEDS, NEEDS, PROMOTING
 from windlass.operators.training.publish import Published, publish
+from windlass.operators.training.queues.kueue import local_queue_in
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import ONNX, TrainingResult
 from windlass.operators.training.settings import TrainingSettings
@@ -160,7 +161,7 @@ class TrainingReconciler:
             case decisions.Verify(table_id):
                 learnt["data"] = await _in_thread(lambda: self._verify(job, table_id))
             case decisions.Enter():
-                learnt["place"] = await self._enter(ctx, job)
+                learnt["place"] = await self._enter(ctx, job, self._bench(ctx, job))
             case decisions.Observe():
                 learnt["observation"] = await self._observe(job, self._bench(ctx, job))
             case decisions.ChooseHardware():
@@ -181,8 +182,13 @@ class TrainingReconciler:
                 learnt["discarded"] = facts.discarded | set(runs)
         return attrs.evolve(facts, **learnt)
 
-    async def _enter(self, ctx: Context, job: TrainingJob) -> Place:
+    async def _enter(self, ctx: Context, job: TrainingJob, bench: Workbench) -> Place:
         queue = job.spec.queue
+        admission = getattr(self._executor(job.spec.executor), "admission", None)
+        elsewhere = "" if admission is None else await admission(job.spec, bench)
+        if elsewhere:
+            self.places.stand_aside(job.metadata.uid)
+            return Admitted(elsewhere)
         if not self.places.limited(queue):
             return Admitted()
         return self.places.enter(job.metadata.uid, queue, await ctx.list(_JOBS))
@@ -255,6 +261,7 @@ class TrainingReconciler:
             resume_step=recorded.resumed_from_step,
             output_uri=self._workbench.output_uri(recorded.id),
             child=job.status.attempts[-1].child if job.status.attempts else None,
+            local_queue=local_queue_in(recorded.queue),
         )
 
     def _outline(self, job: TrainingJob) -> Outline | None:

@@ -199,8 +199,9 @@ class RunStatus:
     """The run of a life. `opId` names the attempt on record; `failures` counts the attempts that were lost.
 
     `generation` is the one with which the life began; `activeSince` when training began or last went on, and
-    `queue` the one that gave it its place.
-    `waiting` is what keeps the attempt from work, if anything does.
+    `queue` the one that gave it its place; one of Kueue is `kueue.x-k8s.io/` and the name of the LocalQueue.
+    `waiting` is what keeps the attempt from work, if anything does. While it is `held`, which is suspended by somebody
+    else, no time passes for its deadline.
     """
 
     id: str
@@ -215,6 +216,7 @@ class RunStatus:
     queue: str = ""
     finished_at: datetime | None = None
     waiting: str = ""
+    held: bool = False
 
 
 @attrs.frozen

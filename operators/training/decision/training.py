@@ -43,6 +43,7 @@ from windlass.operators.training.executors.contract import Active, Broken, Done,
 from windlass.operators.training.executors.pods import UNSCHEDULABLE
 from windlass.operators.training.hardware.types import HardwareStatus
 from windlass.operators.training.identity import operation_id, run_id
+from windlass.operators.training.queues.kueue import local_queue_in
 from windlass.operators.training.queues.places import Admitted, Standing, Unknown
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ProgressStatus, RunStatus, TrainingJob
@@ -64,20 +65,20 @@ def begin(job: TrainingJob, facts: Facts) -> Decision:
         case Unknown(known):
             waiting = f"there is no queue {job.spec.queue!r}; known: {', '.join(known)}"
             return _wait_for_a_place(job, facts, Condition(phases.TRAINED, "Unknown", "QueueNotFound", waiting))
-        case Admitted():
-            return _start(job, facts)
+        case Admitted(queue):
+            return _start(job, facts, queue=queue or job.spec.queue)
 
 
 def _wait_for_a_place(job: TrainingJob, facts: Facts, waiting: Condition) -> Decision:
     return say(job, facts, waiting) or Wait(LOOK_AGAIN_IN_THE_QUEUE_SECONDS)
 
 
-def _start(job: TrainingJob, facts: Facts) -> Decision:
+def _start(job: TrainingJob, facts: Facts, *, queue: str) -> Decision:
     run = run_id(job.metadata.uid, job.status.life_generation)
     running = Condition(phases.TRAINED, "Unknown", "Running", f"run {run}")
-    since, before = next_second(facts.now), job.status.run
+    since, before, held = next_second(facts.now), job.status.run, bool(local_queue_in(queue))
     if before is not None and before.id == run:
-        goes_on = attrs.evolve(before, active_since=since, queue=job.spec.queue)
+        goes_on = attrs.evolve(before, active_since=since, queue=queue, held=held)
         return move(job, facts, "start", running, run=goes_on)
     unplaced = place_first(job, facts, attempt=1)
     if unplaced is not None:
@@ -91,7 +92,8 @@ def _start(job: TrainingJob, facts: Facts) -> Decision:
         failures=0,
         started_at=whole_second(facts.now),
         active_since=since,
-        queue=job.spec.queue,
+        queue=queue,
+        held=held,
     )
     begun = open_attempt(attrs.evolve(job.status, runs=job.status.runs + 1), intent, at=intent.started_at)
     return move(attrs.evolve(job, status=begun), facts, "start", running)
@@ -108,7 +110,8 @@ def follow(job: TrainingJob, facts: Facts) -> Decision:
         return Observe()
     seen = in_words_of(job.spec.retries, facts.observation)
     ended = isinstance(seen, Done) or (isinstance(seen, Broken) and not seen.fault.retryable)
-    left = math.inf if ended else seconds_left(job, facts.now)
+    held = seen.held if isinstance(seen, Active) else run.held  # time in another's queue is no time in training
+    left = math.inf if ended or held else seconds_left(job, facts.now)
     if left == 0:
         return _overdue(job, facts)
     decision = _go_on(job, facts, run, seen=seen)
@@ -132,7 +135,7 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
             early = (attempt.started_at - facts.now).total_seconds()
             return Wait(early) if early > 0 else place_first(job, facts, run.attempt) or Start()
         case Active() as active:
-            return _leave(job, facts, run, seen=active) or _show(job, run, active)
+            return _leave(job, facts, run, seen=active) or _show(job, facts, run, seen=active)
         case Lost() as lost:
             return _resume(job, facts, run, lost)
         case Broken() as broken:
@@ -144,7 +147,7 @@ def _go_on(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Observation)
 def _break_off(job: TrainingJob, facts: Facts, run: RunStatus, broken: Broken) -> Decision:
     fault = broken.fault
     if fault.retryable:
-        said = _show(job, run, Active(waiting=f"{fault.reason}: {fault.message}"))
+        said = _show(job, facts, run, seen=Active(waiting=f"{fault.reason}: {fault.message}"))
         return said if isinstance(said, Write) else Retry(fault.message)
     ended = close_attempt(job.status, "Failed", fault.message, at=facts.now, exit_code=code_of(broken))
     return fail(attrs.evolve(job, status=ended), facts, phases.TRAINED, fault)
@@ -164,10 +167,12 @@ def _leave(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Active) -> D
     return _resume(relocated(job, facts, away), facts, run, Lost(why, counted=False, resume_step=run.resumed_from_step))
 
 
-def _show(job: TrainingJob, run: RunStatus, seen: Active) -> Decision:
+def _show(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Active) -> Decision:
     """The status with what is new in it; else the next look."""
+    since = next_second(facts.now) if run.held and not seen.held else run.active_since
     progress = job.status.progress if seen.progress is None else _progress(seen.progress)
-    shown = attrs.evolve(job.status, progress=progress, run=attrs.evolve(run, waiting=seen.waiting))
+    run = attrs.evolve(run, waiting=seen.waiting, held=seen.held, active_since=since)
+    shown = attrs.evolve(job.status, progress=progress, run=run)
     if seen.child is not None:
         shown = evolve_attempt(shown, child=seen.child)
     return Wait(LOOK_AGAIN_SECONDS) if shown == job.status else Write(shown)
@@ -179,7 +184,7 @@ def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) 
     ended = attrs.evolve(
         close_attempt(job.status, "Succeeded", at=facts.now),
         progress=_progress(progress),
-        run=attrs.evolve(run, finished_at=whole_second(facts.now), waiting=""),
+        run=attrs.evolve(run, finished_at=whole_second(facts.now), waiting="", held=False),
     )
     return move(attrs.evolve(job, status=ended), facts, "finish", trained)
 

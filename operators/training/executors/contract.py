@@ -45,7 +45,8 @@ class Run:
 
     `op_id` is the attempt's token: whoever writes into the run's folder for it shows it. `uid` is the job's,
     `output_uri` the folder as the trainer sees it, `child` the object in the cluster that does the work, once it is
-    known. `placement` is the hardware that its Pods get, if the job asks for any.
+    known. `placement` is the hardware that its Pods get, if the job asks for any. `local_queue` is that of Kueue, if it
+    is Kueue that lets the object go on, which is made suspended then.
     """
 
     key: Key
@@ -59,6 +60,7 @@ class Run:
     output_uri: str = ""
     child: ChildReference | None = None
     placement: Placement | None = None
+    local_queue: str = ""
 
 
 @attrs.frozen
@@ -112,12 +114,13 @@ class Active:
     """The attempt is under way; `progress` is None until there is some.
 
     `child` is the object that does the work, to be put on record. `waiting` says what keeps it from work, if anything
-    does: it is suspended, or no node has room.
+    does: it is suspended, or no node has room. `held` says that somebody else has suspended it and will let it go on.
     """
 
     progress: Progress | None = None
     child: ChildReference | None = None
     waiting: str = ""
+    held: bool = False
 
 
 @attrs.frozen
@@ -160,7 +163,8 @@ class TrainingExecutor(Protocol):
     """What stands behind a name in `spec.executor`.
 
     One whose Pods can be given hardware also has `outline(spec)`, which tells of them before they have any (`Outline`),
-    and writes `run.placement` into their template with `dress`.
+    and writes `run.placement` into their template with `dress`. One whose work may wait for Kueue has `admission(spec,
+    workbench)`, which is the queue that goes on record as having given the run its place; empty if that is one of ours.
     """
 
     @property

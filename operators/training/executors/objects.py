@@ -28,7 +28,9 @@ from windlass.operators.training.executors.dressing import dressed, is_ours
 from windlass.operators.training.executors.environment import config_of, environment_of
 from windlass.operators.training.executors.exits import DELETED, Exit
 from windlass.operators.training.executors.foreign import Left, left_in, prepare, recorded
+from windlass.operators.training.executors.patches import includes, merged
 from windlass.operators.training.files import canonical_json
+from windlass.operators.training.queues.kueue import local_queue_of, on_record
 from windlass.operators.training.runfolder import Progress
 from windlass.operators.training.types import ChildReference, TrainingJobSpec
 
@@ -67,11 +69,12 @@ class ObjectPlan:
 class Waiting:
     """The object is there and its trainer not at work yet, or it is suspended; `why` is for people.
 
-    Before `tell_after` it is too early to speak of it; None is at once.
+    Before `tell_after` it is too early to speak of it; None is at once. `held` as in Active.
     """
 
     why: str = ""
     tell_after: datetime | None = None
+    held: bool = False
 
 
 @attrs.frozen
@@ -117,6 +120,9 @@ class ObjectExecutor:
         """See TrainingExecutor.render."""
         config = config_of(spec, run)
         manifest = dressed(self.resource, self.body(spec, run, environment_of(spec, run, config)), run)
+        hold = self.suspension(suspended=True)
+        if run.local_queue and hold is not None:
+            manifest = merged(manifest, hold)  # or it would begin before Kueue has seen it
         return ObjectPlan(run, self.resource, canonical_json(manifest), config)
 
     async def obstacle(self, workbench: Workbench) -> Fault | None:
@@ -126,6 +132,13 @@ class ObjectExecutor:
         except TrainingError as error:
             return Fault(error.reason, str(error), retryable=error.retryable)
         return None
+
+    async def admission(self, spec: TrainingJobSpec, workbench: Workbench) -> str:
+        """See TrainingExecutor: Kueue's, if the job names a LocalQueue and the cluster serves Kueue's Workload."""
+        local_queue = local_queue_of(spec.workload)
+        if not local_queue or self.suspension(suspended=True) is None:
+            return ""
+        return on_record(local_queue) if await _children(workbench).kueue() else ""
 
     async def start(self, plan: ObjectPlan, workbench: Workbench) -> None:
         """See TrainingExecutor.start."""
@@ -148,15 +161,24 @@ class ObjectExecutor:
             reading = self.read(child, await children.pods(run))
             if isinstance(reading, Ended):
                 reading = self.read(child, await children.pods(run, live=True))
+            reading = await self._held(reading, child, run, children=children)
         reading = patiently(reading, children.now())
         # The object is read before the folder: an attempt that ends in between has then written its last word.
         over = reading is None or isinstance(reading, Ended)
         left = await asyncio.to_thread(left_in, workbench.folder(run.id), run, over=over)
         return conclude(run, child, reading, left)
 
+    async def _held(self, reading: Reading, child: Json, run: Run, *, children: "Children") -> Reading:
+        """The reading of an object that is suspended says who will let it go on, if we know."""
+        hold = self.suspension(suspended=True)
+        if not isinstance(reading, Waiting) or hold is None or not includes(child, hold):
+            return reading
+        why = await children.why_held(child, run.local_queue) if run.local_queue else reading.why
+        return Waiting(why, held=True)
+
     async def suspend(self, run: Run, workbench: Workbench) -> None:
-        """See TrainingExecutor.suspend."""
-        patch = self.suspension(suspended=True)
+        """See TrainingExecutor.suspend. What Kueue has admitted it would let go on at once, so that is deleted."""
+        patch = None if run.local_queue else self.suspension(suspended=True)
         if patch is None:
             await _children(workbench).remove(self.resource, run.id)
         else:
@@ -164,7 +186,7 @@ class ObjectExecutor:
 
     async def resume(self, run: Run, workbench: Workbench) -> None:
         """See TrainingExecutor.resume."""
-        patch = self.suspension(suspended=False)
+        patch = None if run.local_queue else self.suspension(suspended=False)
         if patch is not None:
             await _children(workbench).resume(self.resource, run, patch)
 
@@ -201,9 +223,9 @@ def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) 
             return _after(reference, how, left.step)
         case Finished():
             return _after(reference, Exit(0), left.step)
-    waiting = reading.why if isinstance(reading, Waiting) else ""
+    waiting, held = (reading.why, reading.held) if isinstance(reading, Waiting) else ("", False)
     own = reading.progress if isinstance(reading, AtWork) else None
-    return Active(own or left.progress, reference, waiting)
+    return Active(own or left.progress, reference, waiting, held)
 
 
 def _without_object(run: Run, left: Left) -> Observation:

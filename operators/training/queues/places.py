@@ -23,7 +23,9 @@ DEFAULT_QUEUE = "default"
 
 @attrs.frozen
 class Admitted:
-    """The job has a place, and may start."""
+    """The job has a place, and may start. `queue` is on record as the one that gave it, if that is not the job's own."""
+
+    queue: str = ""
 
 
 @attrs.frozen
