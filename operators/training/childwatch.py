@@ -93,10 +93,12 @@ class ChildWatch:
 
     def _job_of_owner(self, found: Object) -> str:
         """The job of the object that controls what somebody else has made of it."""
-        names = [one.name for one in found.owner_references if one.controller]
-        for informer in self._informers.values():
-            for name in names:
-                owner = informer.store.get(Key(found.namespace, name))
-                if owner is not None and JOB_ANNOTATION in owner.annotations:
-                    return owner.annotations[JOB_ANNOTATION]
-        return ""
+        controls = next((one for one in found.owner_references if one.controller), None)
+        if controls is None:
+            return ""
+        key = Key(found.namespace, controls.name)
+        owners = (informer.store.get(key) for informer in self._informers.values())
+        jobs = (
+            one.annotations.get(JOB_ANNOTATION, "") for one in owners if one is not None and one.uid == controls.uid
+        )
+        return next(jobs, "")

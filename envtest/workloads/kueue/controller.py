@@ -86,11 +86,11 @@ class Kueue:
         return f"<Kueue {self._cluster.server} {self.manager!r}>"
 
     async def evict(self, job_uid: str, reason: str = "Preempted", message: str = "Preempted by script") -> None:
-        """Take from the Workload of a job the quota that it has; it waits again, at its age. Raises NotFound."""
+        """Take from the Workload of a job the quota that it has; it waits again, at its age. Raises LookupError."""
         async with Client(self._cluster) as client:
             found = (await Api(client).list(Workload, labels=f"{JOB_UID}={job_uid}")).items
         if not found:
-            raise NotFound(f"there is no Workload of the job with the uid {job_uid}")
+            raise LookupError(f"there is no Workload of the job with the uid {job_uid}")
         self._evictions[found[0].uid] = (reason, message)
         self._channel.put(_ALL, "evict")
 

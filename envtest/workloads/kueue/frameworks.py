@@ -1,4 +1,4 @@
-"""What Kueue must know of a kind of jobs: where it is suspended, which Pods it will have, and whether it has any. Pure."""
+"""What Kueue must know of a job of any kind: how it is suspended, which Pods it will have, whether it has any. Pure."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -38,18 +38,15 @@ def pair_step(job: Json, workload: Json | None, now: datetime) -> Pairing:
         return Pairing()
     if outcome:
         return Pairing(status=told(workload, now, ("Finished", "True", outcome, f"Job {outcome.lower()}")))
-    if is_true(workload, "Evicted"):
-        if not suspended:
-            return Pairing(suspend=True)
-        return Pairing(status=None if is_active(job) else _given_back(workload, now))
-    if is_true(workload, "Admitted") is suspended:
+    admitted = is_true(workload, "Admitted") and not is_true(workload, "Evicted")
+    if admitted is suspended:
         return Pairing(suspend=not suspended)
-    return Pairing()
+    return Pairing(status=None if admitted or is_active(job) else _given_back(workload, now))
 
 
 def _given_back(workload: Json, now: datetime) -> Json | None:
     """The status of an evicted Workload whose job has stopped: it waits again, at its age."""
-    if not is_true(workload, "QuotaReserved"):
+    if not is_true(workload, "QuotaReserved") or not is_true(workload, "Evicted"):
         return None
     why: Any = next(one for one in workload["status"]["conditions"] if one["type"] == "Evicted")
     status = told(

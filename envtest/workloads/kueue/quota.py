@@ -1,8 +1,8 @@
 """Who has quota, who gets it and who loses it, all Workloads taken together: never more than the nominal quota. Pure.
 
-Of those that wait for one ClusterQueue the older ones come first, and one that does not fit does not keep back the next
-(`BestEffortFIFO`). Reasons and messages are Kueue's. A Workload keeps its quota until it is over, or until it is evicted
-and its job has no Pods left, which `pairing` says.
+Of those that wait for one ClusterQueue the older ones come first, and one that does not fit does not keep back the
+next (`BestEffortFIFO`). Reasons and messages are Kueue's. A Workload keeps its quota until it is over, or until it is
+evicted and its job has no Pods left, which `pairing` says.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +108,9 @@ def _looked_at(world: World, workload: Json, used: dict[str, dict[str, Decimal]]
 def _admission(workload: Json, cluster_queue: str, flavors: Mapping[str, str]) -> Json:
     assigned = []
     for one in workload["spec"]["podSets"]:
-        usage = {name: str(amount * one["count"]) for name, amount in requests_of(one["template"]).items()}
+        usage = {
+            name: f"{(amount * one['count']).normalize():f}" for name, amount in requests_of(one["template"]).items()
+        }
         usage = {name: amount for name, amount in usage.items() if name in flavors}
         chosen = {name: flavors[name] for name in usage}
         assigned.append({"name": one["name"], "count": one["count"], "flavors": chosen, "resourceUsage": usage})

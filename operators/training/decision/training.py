@@ -110,7 +110,7 @@ def follow(job: TrainingJob, facts: Facts) -> Decision:
         return Observe()
     seen = in_words_of(job.spec.retries, facts.observation)
     ended = isinstance(seen, Done) or (isinstance(seen, Broken) and not seen.fault.retryable)
-    held = seen.held if isinstance(seen, Active) else run.held  # time in another's queue is no time in training
+    held = run.held or (isinstance(seen, Active) and seen.held)  # time in another's queue is no time in training
     left = math.inf if ended or held else seconds_left(job, facts.now)
     if left == 0:
         return _overdue(job, facts)

@@ -18,6 +18,8 @@ def merged(body: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(body)
     for name, value in patch.items():
         before = body.get(name)
-        inner = isinstance(before, Mapping) and isinstance(value, Mapping)
-        both[name] = merged(before, value) if inner else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            both[name] = merged(before, value)
+        else:
+            both[name] = value
     return both

@@ -1,4 +1,4 @@
-"""Kueue says of an object that waits in a LocalQueue why it waits, in the conditions of the Workload it makes of it. Pure.
+"""The conditions of the Workload that Kueue makes of an object say why that waits in its LocalQueue. Pure.
 
 Who names a LocalQueue, how that stands on record, and what a Workload's conditions mean. This module does not know who
 reads Workloads, nor how an object is suspended.

@@ -23,7 +23,7 @@ DEFAULT_QUEUE = "default"
 
 @attrs.frozen
 class Admitted:
-    """The job has a place, and may start. `queue` is on record as the one that gave it, if that is not the job's own."""
+    """The job has a place, and may start. `queue` is the one that gave it, if that is not the job's own."""
 
     queue: str = ""
 

@@ -43,6 +43,21 @@ def test_a_training_is_looked_at_when_its_time_is_over_and_not_later():
     assert d.Wait(0.25) == at(job, SOON + timedelta(seconds=59.75), observation=Active())
 
 
+@pytest.mark.parametrize("seen", [Active(held=True, waiting="in a queue"), NotStarted()], ids=["held", "not made yet"])
+def test_no_time_passes_while_somebody_else_has_the_training_in_a_queue(seen):
+    """A12: the clock starts when it is let go on, as after a suspension of its own."""
+    job = limited("Queued", active_deadline_seconds=60)
+    job = write(job, place=Admitted("kueue.x-k8s.io/team"))
+    late = SOON + timedelta(hours=1)
+
+    assert isinstance(at(job, late, observation=seen), d.Write | d.Wait | d.Start)
+    let_go = attrs.evolve(job, status=at(job, late, observation=Active(PROGRESS)).status)
+
+    assert (job.status.run.queue, job.status.run.held, let_go.status.run.held) == ("kueue.x-k8s.io/team", True, False)
+    assert d.Wait(0.25) == at(let_go, late + timedelta(seconds=59.75), observation=Active(PROGRESS))
+    assert d.Halt(for_good=True) == at(let_go, late + timedelta(seconds=60), observation=Active(PROGRESS))
+
+
 def test_a_pause_between_attempts_ends_with_the_deadline_too():
     job = write(limited(active_deadline_seconds=3), observation=Lost("killed", counted=True))
 
