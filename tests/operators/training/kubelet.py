@@ -11,7 +11,7 @@ import signal
 
 from windlass.envtest.workloads import Stage, Then, When
 from windlass.informers import Api, Key, Pod
-from windlass.informers.errors import ApiError, NotFound
+from windlass.informers.errors import ApiError, Conflict, NotFound
 from windlass.operators.training.executors.dressing import RUN_LABEL
 
 EXIT = "envtest.windlass.dev/exit-codes"
@@ -86,12 +86,14 @@ class Kubelet:
             *command, env={**os.environ, **environment}, start_new_session=True, stdout=asyncio.subprocess.DEVNULL
         )
         self._processes[uid] = process
-        group.create_task(self._end(pod["metadata"]["name"], process))
+        group.create_task(self._end(pod["metadata"], process))
 
-    async def _end(self, name, process):
+    async def _end(self, metadata, process):
         code = await process.wait()
-        with contextlib.suppress(NotFound):
-            await self.annotate(name, **{EXIT: str(code if code >= 0 else 128 - code)})
+        # A Pod that went before may have a successor of the same name, which has not ended.
+        told = {"uid": metadata["uid"], "annotations": {EXIT: str(code if code >= 0 else 128 - code)}}
+        with contextlib.suppress(NotFound, Conflict):
+            await self.api.patch(Pod, Key(self.namespace, metadata["name"]), {"metadata": told})
 
 
 def _kill(process):

@@ -1,7 +1,10 @@
 """What Kueue's Workload says of an object that waits, and which queue stands on record."""
 
+import msgspec
 import pytest
+from queue_jobs import job
 
+from windlass.informers import Object
 from windlass.operators.training.queues.kueue import (
     local_queue_in,
     local_queue_of,
@@ -9,6 +12,7 @@ from windlass.operators.training.queues.kueue import (
     understood,
     why_it_waits,
 )
+from windlass.operators.training.queues.places import Admitted, Places, Standing
 from windlass.operators.training.types import Workload
 
 QUEUE = "Kueue, LocalQueue team: "
@@ -65,3 +69,12 @@ RESERVED = ("True", "QuotaReserved", "Quota reserved")
 )
 def test_what_is_waited_for_is_told_in_the_words_of_the_conditions(found, why):
     assert why_it_waits(found, "team").startswith(QUEUE + why)
+
+
+@pytest.mark.parametrize(("recorded", "place"), [("kueue.x-k8s.io/team", Admitted()), ("small", Standing(1, 1, 1))])
+def test_a_job_that_kueue_admitted_takes_no_place_of_ours(recorded, place):
+    running = msgspec.json.decode(job("a", "Running", age=2, queue="small").raw)
+    running["status"]["run"] = {"queue": recorded}
+    there = [Object.parse(msgspec.json.encode(running)), job("b", age=1, queue="small")]
+
+    assert Places({"small": 1}).enter("uid-b", "small", there) == place
