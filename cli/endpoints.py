@@ -60,6 +60,7 @@ _OPTIONS: Final = (
     click.option("--page/--no-page", default=True, show_default=True, help="Serve a page for people at /page."),
     click.option("--traffic", type=FILE, help="Routes between models, read now and whenever the file changes."),
     click.option("--traffic-api", is_flag=True, help="Open /v2/traffic: routes, their experiments, and rewards."),
+    click.option("--traffic-keep", type=FILE, help="File in which routes set by --traffic-api survive a restart."),
     click.option("--experiments", type=FILE, help="Journal of what experiments decide, which they find again."),
     click.option("--repository-control", is_flag=True, help="Let requests load and unload models: who may ask, may."),
     click.option("--grpc-port", type=PORT, help="Port of the v2 protocol over gRPC; 0 for a free one. Default: none."),
@@ -217,7 +218,9 @@ def _options(given: Mapping[str, Any]) -> EndpointOptions:
     return EndpointOptions(
         **{name: given[name] for name in _SAME},
         connections=ConnectionLimits(**{name: given[name] for name in _LIMITS_SAME}),
-        traffic=TrafficOptions(file=given["traffic"], api=given["traffic_api"], journal=given["experiments"]),
+        traffic=TrafficOptions(
+            file=given["traffic"], api=given["traffic_api"], journal=given["experiments"], keep=given["traffic_keep"]
+        ),
         drain_seconds=given["drain"],
         lame_duck_seconds=given["lame_duck"],
         grace_seconds=given["grace"],

@@ -40,7 +40,11 @@ class _Versions(click.types.StringParamType):
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "versions": click.option(
-        "--versions", type=_Versions(), default="1", show_default=True, help="'all', or how many of the latest."
+        "--versions",
+        type=_Versions(),
+        default=None,
+        show_default="1, and with routes all",
+        help="'all', or how many of the latest.",
     ),
     "memory_max": click.option(
         "--memory-max", type=_Bytes(), help="What models may take; over it some make room.  [default: no bound]"
@@ -66,7 +70,11 @@ def model_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @wraps(command)
     def collected(**asked: Any) -> int:
-        return command(repository=_repository(**{name: asked.pop(name) for name in _OPTIONS}), **asked)
+        given = {name: asked.pop(name) for name in _OPTIONS}
+        if given["versions"] is None:
+            # A route names versions: one that it sends traffic to must not go because a newer one has come.
+            given["versions"] = "all" if asked.get("traffic") or asked.get("traffic_api") else "1"
+        return command(repository=_repository(**given), **asked)
 
     for option in reversed(_OPTIONS.values()):
         collected = option(collected)

@@ -20,7 +20,8 @@ class TrafficOptions:
     `journal` is the file in which experiments put their decisions, None for memory alone. `shadows_max` bounds the
     copies under way.
 
-    Raises EndpointError when a file is given beside routes, or beside one to keep them in.
+    Raises EndpointError when a file is given beside routes, or beside one to keep them in, and for `keep`
+    without `api`.
     """
 
     routes: Routes = attrs.field(factory=Routes)
@@ -36,6 +37,8 @@ class TrafficOptions:
             raise EndpointError(f"traffic: the routes come from {self.file} or from routes, not from both")
         if self.file is not None and self.keep is not None:
             raise EndpointError(f"traffic: the routes come from {self.file}, so {self.keep} would keep nothing")
+        if self.keep is not None and not self.api:
+            raise EndpointError(f"traffic: only the API changes routes, so without it {self.keep} would keep nothing")
         for name in ("poll_seconds", "shadows_max"):
             if not getattr(self, name) > 0:
                 raise EndpointError(f"traffic: {name}: expected more than 0, found {getattr(self, name)}")

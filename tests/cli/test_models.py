@@ -11,8 +11,11 @@ from windlass.serving import Latest, RepositoryOptions
 
 
 @click.command()
+@click.option("--traffic")
+@click.option("--traffic-api", is_flag=True)
 @model_options
-def told(repository: RepositoryOptions) -> int:
+def told(traffic: str | None, traffic_api: bool, repository: RepositoryOptions) -> int:
+    assert traffic is None or not traffic_api
     click.echo(repr(repository.versions))
     click.echo(
         json.dumps([repository.memory_bytes_max, list(repository.pinned), repository.autoload, repository.allow_code])
@@ -30,6 +33,12 @@ def test_without_options_they_are_the_librarys():
     code, lines = said()
     assert (code, lines[:2]) == (0, [repr(Latest(1)), "[null, [], true, false]"])
     assert lines[2].endswith(f" {10 * 1024**3}")
+
+
+@pytest.mark.parametrize("routed", [("--traffic", "routes.yaml"), ("--traffic-api",)])
+def test_where_routes_may_name_versions_all_are_served_unless_said(routed):
+    assert said(*routed)[1][0] == "'all'"
+    assert said(*routed, "--versions", "2")[1][0] == repr(Latest(2))
 
 
 def test_each_option_reaches_the_repository(tmp_path):

@@ -36,6 +36,9 @@ def fault_in(job: TrainingJob) -> str | None:
     phase = current_phase(job)
     if phases.MACHINE.is_final(phase):
         return None
+    if phase == phases.MACHINE.initial and status.run is not None and status.observed_generation == generation:
+        # Reading it as a job that has not begun would train again.
+        return f"status.conditions: expected those of the run {status.run.id}, which is on record, found none of them"
     if phase in _NEED_DATA and status.data is None:
         return f"status.data: expected a pinned version in the phase {phase}, found none"
     if phase in _NEED_RUN and status.run is None:

@@ -6,7 +6,7 @@ This module does not know how the process is kept, nor what a learner computes.
 import importlib.util
 from typing import Any, Final
 
-from windlass.operators.errors import ExtraMissing
+from windlass.operators.errors import ExtraMissing, HyperparametersInvalid
 from windlass.operators.training.config import TrainerConfig, render_config
 from windlass.operators.training.executors.contract import Plan, Run
 from windlass.operators.training.executors.hyperparameters import Parameter, read_hyperparameters
@@ -30,10 +30,18 @@ class LearnerExecutor(ProcessExecutor):
 
     def check(self, spec: TrainingJobSpec) -> None:
         """See TrainingExecutor.check."""
+        self._refuse_foreign_words(spec)
         read_hyperparameters(self.parameters, spec.hyperparameters)
         for library, extra in _LIBRARIES:
             if importlib.util.find_spec(library) is None:
                 raise ExtraMissing(library, needed_for=f"the executor {self.name}", extra=extra)
+
+    def _refuse_foreign_words(self, spec: TrainingJobSpec) -> None:
+        faults = [f"executorConfig.{name}: unknown; {self.name} has no options" for name in spec.executor_config]
+        if spec.workload is not None:
+            faults.insert(0, f"workload: expected none, for {self.name} brings its own program")
+        if faults:
+            raise HyperparametersInvalid(tuple(faults))
 
     def render(self, spec: TrainingJobSpec, run: Run) -> Plan:
         """See TrainingExecutor.render."""

@@ -44,6 +44,7 @@ CORRUPT = {
     "a life to come": (lambda: with_status(job_in("Queued"), life_generation=7), "status.lifeGeneration"),
     "no data": (lambda: with_status(job_in("Queued"), data=None), "status.data: expected a pinned version"),
     "no run": (lambda: with_status(job_in("Validating"), run=None), "status.run: expected a run on record"),
+    "no conditions": (lambda: with_status(job_in("Running"), conditions=()), "status.conditions: expected those of"),
     "another job's run": (lambda: with_run(job_in("Running"), id="tj-other"), "status.run.id: expected "),
     "another attempt": (lambda: with_run(job_in("Running"), attempt=5), "status.run.opId: expected "),
 }

@@ -83,3 +83,5 @@ def test_a_file_that_cannot_be_read_is_named_at_the_start(tmp_path):
 def test_what_a_file_rules_cannot_be_kept_elsewhere(tmp_path):
     with pytest.raises(EndpointError, match="would keep nothing"):
         TrafficOptions(file=tmp_path / "routes.yaml", keep=tmp_path / "routes.json")
+    with pytest.raises(EndpointError, match=r"only the API changes routes"):
+        TrafficOptions(keep=tmp_path / "routes.json")

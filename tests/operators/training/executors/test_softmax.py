@@ -14,7 +14,7 @@ from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.contract import Run
 from windlass.operators.training.executors.softmax import PARAMETERS, SOFTMAX
 from windlass.operators.training.sample import sample_job
-from windlass.operators.training.types import DataReference, Output, TrainingJob, TrainingJobSpec
+from windlass.operators.training.types import DataReference, Output, TrainingJob, TrainingJobSpec, Workload
 
 RUN = Run(Key("default", "digits"), "run1", "op1", 1, DataRecord("/t", "id", 0, "digest", 1, 10))
 
@@ -28,6 +28,13 @@ def test_it_keeps_the_registry_s_contract():
 
     assert SOFTMAX is registry.register("softmax", SOFTMAX)
     assert all(hasattr(SOFTMAX, part) for part in CONTRACT)
+
+
+def test_words_for_a_program_of_ones_own_are_refused_for_it_has_its_own():
+    foreign = attrs.evolve(spec(), workload=Workload(command=("x",)), executor_config={"a": 1})
+
+    with pytest.raises(HyperparametersInvalid, match=r"workload: expected none, .*executorConfig\.a: unknown"):
+        SOFTMAX.check(foreign)
 
 
 def test_equal_arguments_render_equal_plans_byte_for_byte():
