@@ -24,7 +24,7 @@ ENDS: Final = tuple(state for state in MACHINE.states if MACHINE.is_final(state)
 """The phases in which a job stays until its spec changes."""
 
 COLUMNS: Final = ("NAME", "PHASE", "EPOCH", "LOSS", "ACCURACY", "HELD-OUT", "MODEL", "WEIGHT", "AGE")
-_MESSAGE_MAX: Final = 100
+_MESSAGE_MAX: Final = 300
 
 
 @attrs.frozen(kw_only=True)
@@ -143,15 +143,19 @@ def age(seconds: float) -> str:
     return f"{whole}s"
 
 
+def _cut(message: str) -> str:
+    return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 1]}…"
+
+
 def _why(job: TrainingJob) -> tuple[str, str]:
     """Of a job that has ended, why; of another, what its first condition that is not yet true waits for."""
     conditions = Conditions.of(job.status.conditions)
     ended = conditions.get("Succeeded")
     if ended is not None and ended.status == "False":
-        return ended.reason, ended.message[:_MESSAGE_MAX]
+        return ended.reason, _cut(ended.message)
     for one in job.status.conditions:
         if one.status == "Unknown" and one.type != "Succeeded" and one.reason not in ("Waiting", "Running"):
-            return one.reason, one.message[:_MESSAGE_MAX]
+            return one.reason, _cut(one.message)
     return "", ""
 
 
