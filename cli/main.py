@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from windlass.cli.ending import leave_after
 from windlass.cli.loop import INTERRUPTED
 from windlass.cli.start import quiet_ctrl_c
 from windlass.statemachine.errors import WindlassError
@@ -87,4 +88,4 @@ def _say(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    leave_after(main)

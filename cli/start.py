@@ -26,4 +26,5 @@ def main() -> None:
     """The entry point of the program `windlass`."""
     with quiet_ctrl_c():
         program = importlib.import_module("windlass.cli.main")
-    program.main()
+        ending = importlib.import_module("windlass.cli.ending")
+    ending.leave_after(program.main)

@@ -115,11 +115,12 @@ async def _up(options: _Options) -> int:
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.owned())
         stack.enter_context(logging_to_file(folder.log, logging.INFO))
-        await asyncio.to_thread(_prepare_folder, folder)
         endpoint = await _endpoint(options, stack)
         cluster = given or await _embedded(options, stack)
         async with Client(cluster) as client:
             try:
+                await check_server(Api(client), timeout_seconds=_CONNECT_SECONDS)
+                await asyncio.to_thread(_prepare_folder, folder)
                 await _prepare(Api(client), folder, endpoint.url)
             except (Unauthorized, Forbidden) as error:
                 raise ManagerError(f"the API server at {cluster.server} refuses these credentials: {error}") from error
@@ -181,7 +182,6 @@ async def _embedded(options: _Options, stack: AsyncExitStack) -> Cluster:
 
 async def _prepare(api: Api, folder: Folder, endpoint: str) -> None:
     """The kinds and the sample; what is there already stays as it is."""
-    await check_server(api, timeout_seconds=_CONNECT_SECONDS)
     await install(api, [TrainingJob, Promotion])
     try:
         sample = sample_job(str(folder.sample_table), endpoint=endpoint)

@@ -64,7 +64,7 @@ async def test_a_training_job_succeeds_on_a_server_of_its_own(tmp_path):
                 ("default/short", "--kubeconfig", "kubeconfig"),
             ):
                 told = await run(*WINDLASS, "journal", "explain", *source, cwd=tmp_path)
-                assert (told.code, told.out.splitlines()[-1]) == (0, "1 object(s), 6 transition(s), no faults")
+                assert (told.code, told.out.splitlines()[-1]) == (0, "1 object(s), 7 transition(s), no faults")
 
             await api.create(TrainingJob, short_job(tmp_path / "table", "long", 5000))
             await status_when(api, Key("default", "long"), lambda found: found.progress is not None)

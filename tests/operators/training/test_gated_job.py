@@ -127,11 +127,9 @@ async def test_a_model_that_passes_is_published_and_a_worse_one_after_it_is_not(
     ("checks", "reason", "words"),
     [
         ([{**ROBUST, "parameters": {"epsilon": 4, "maxSuccessRate": 0.1}}], "CheckFailed", "robust: Failed, NotRobust"),
-        ([], "GateInvalid", "expected at least one check, found none"),
-        ([{"name": "x", "check": "nosuch"}], "CheckUnanswered", "there is no check named 'nosuch'"),
         ([{**DRIFTING, "required": True}], "CheckUnanswered", "expected at least 200 recent rows, found 0"),
     ],
-    ids=["a no", "an empty list", "an unknown check", "missing data"],
+    ids=["a no", "missing data"],
 )
 async def test_a_gate_that_stays_shut_says_why_and_publishes_nothing(tmp_path, checks, reason, words):
     """B1."""
@@ -142,6 +140,25 @@ async def test_a_gate_that_stays_shut_says_why_and_publishes_nothing(tmp_path, c
         assert (status.phase, status.gate.passed, status.gate.reason) == ("Failed", False, reason)
         assert words in Conditions.of(status.conditions).get("Succeeded").message
         assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("checks", "reason", "words"),
+    [
+        ([], "GateInvalid", "gate.checks: expected at least one check, found none"),
+        ([{"name": "x", "check": "nosuch"}], "CheckNotFound", "gate.checks[0].check: there is no check named 'nosuch'"),
+    ],
+    ids=["an empty list", "an unknown check"],
+)
+async def test_a_gate_that_could_never_open_is_refused_before_anything_is_trained(tmp_path, checks, reason, words):
+    """B1."""
+    async with house(tmp_path) as home, home.controller():
+        await home.apply(*checks)
+        status = await home.ended()
+
+        assert (status.phase, status.runs, status.gate) == ("Failed", 0, None)
+        assert Conditions.of(status.conditions).get("Accepted").reason == reason
+        assert Conditions.of(status.conditions).get("Succeeded").message.startswith(words)
 
 
 async def test_the_trials_of_a_job_can_be_an_experiment_if_the_operators_owner_allows_it(tmp_path):
