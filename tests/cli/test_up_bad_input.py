@@ -137,7 +137,7 @@ async def test_a_program_that_waits_for_an_address_heeds_ctrl_c(tmp_path):
     with ExitStack() as stack:
         (tmp_path / "silent").write_text(kubeconfig(f"http://127.0.0.1:{occupied(stack)}"))
         async with running(*UP, "--port", "0", "--data", "data", "--kubeconfig", "silent", cwd=tmp_path) as program:
-            await until((tmp_path / "data" / "endpoint-port").exists, seconds=10)
+            await until((tmp_path / "data" / "port").exists, seconds=10)
             await asyncio.sleep(0.5)
             program.interrupt()
             ended = await program.end(seconds=3)
