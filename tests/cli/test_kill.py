@@ -21,7 +21,7 @@ from windlass.informers import Api, Client, Cluster, Key
 from windlass.informers.builtins import Event
 from windlass.operators.training import TrainingJob
 
-KILLS = 12
+KILLS = 20
 AT_ONCE = 2
 TRANSITIONS = (
     "VerifyingData",
