@@ -1,7 +1,6 @@
 """A cluster is everything needed to reach one API server: its address, how to trust it, how to be trusted.
 
-kubernetes-asyncio reads the configuration. It is imported inside the functions, for it brings hundreds of modules that
-nothing else here needs.
+kubernetes-asyncio reads the configuration. It is imported inside the functions, when there is one to read.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from windlass.informers.configuration import configuration_module
 from windlass.informers.credentials import Anonymous, Credentials, ExecPlugin, StaticHeader, TokenFile, token_fault
 from windlass.informers.errors import ConfigError
 from windlass.informers.wire import Wire
@@ -78,15 +78,13 @@ class Cluster:
     @classmethod
     def in_cluster(cls, folder: Path = SERVICE_ACCOUNT) -> "Cluster":
         """The cluster that this process is a pod of. Raises ConfigError when it is not one."""
-        from kubernetes_asyncio.client import Configuration  # noqa: PLC0415
-        from kubernetes_asyncio.config import ConfigException, load_incluster_config  # noqa: PLC0415
-
-        configuration = Configuration()
+        configuration = configuration_module("client").Configuration()
+        library = configuration_module("config")
         try:
-            load_incluster_config(
+            library.load_incluster_config(
                 configuration, token_filename=str(folder / "token"), cert_filename=str(folder / "ca.crt")
             )
-        except (ConfigException, OSError) as error:
+        except (library.ConfigException, OSError) as error:
             raise ConfigError(f"the pod's service account: {error}") from error
         namespace = folder / "namespace"
         return cls(
@@ -122,11 +120,11 @@ class Cluster:
 
 
 async def _from_files(paths: list[Path], context: str | None) -> Cluster:
-    from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: PLC0415
+    library = configuration_module("config.kube_config")
 
     def read() -> Any:
-        merged = KubeConfigMerger(os.pathsep.join(str(path) for path in paths)).config
-        return KubeConfigLoader(config_dict=merged, config_base_path=None, active_context=context)
+        merged = library.KubeConfigMerger(os.pathsep.join(str(path) for path in paths)).config
+        return library.KubeConfigLoader(config_dict=merged, config_base_path=None, active_context=context)
 
     name = os.pathsep.join(str(path) for path in paths)
     return await _from_loader(lambda: asyncio.to_thread(read), context, name)
@@ -134,17 +132,14 @@ async def _from_files(paths: list[Path], context: str | None) -> Cluster:
 
 def _loader_of(config: Mapping[str, Any], context: str | None) -> Callable[[], Awaitable[Any]]:
     async def load() -> Any:
-        from kubernetes_asyncio.config.kube_config import KubeConfigLoader  # noqa: PLC0415
-
-        return KubeConfigLoader(config_dict=dict(config), config_base_path="", active_context=context)
+        library = configuration_module("config.kube_config")
+        return library.KubeConfigLoader(config_dict=dict(config), config_base_path="", active_context=context)
 
     return load
 
 
 async def _from_loader(load: Callable[[], Awaitable[Any]], context: str | None, name: str = "kubeconfig") -> Cluster:
-    from kubernetes_asyncio.client import Configuration  # noqa: PLC0415
-
-    configuration = Configuration(host="")
+    configuration = configuration_module("client").Configuration(host="")
     where = f"{name}, context {context}" if context else name
     try:
         loader = await load()
@@ -197,9 +192,7 @@ def _credentials(loader: Any, user: Mapping[str, Any], header: str | None) -> Cr
 
 
 def _plugin(loader: Any) -> ExecPlugin:
-    from kubernetes_asyncio.config.exec_provider import ExecProvider  # noqa: PLC0415
-
-    provider = ExecProvider(loader._user["exec"])
+    provider = configuration_module("config.exec_provider").ExecProvider(loader._user["exec"])
     return ExecPlugin(lambda: _run(provider), _store)
 
 

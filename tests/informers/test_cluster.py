@@ -41,6 +41,27 @@ def test_the_package_does_not_bring_the_big_library():
     assert done.stdout.strip() == "[]"
 
 
+WHOLE = """
+import sys, threading
+from windlass.informers import Cluster
+Cluster.from_dict(CONFIG)
+late = [name for name in sys.modules if name.startswith("kubernetes_asyncio.client.models.")]
+import kubernetes_asyncio.client as client
+found = []
+threads = [threading.Thread(target=lambda: found.append(client.V1Pod)) for _ in range(4)]
+[one.start() for one in threads]; [one.join() for one in threads]
+from kubernetes_asyncio.client import *
+print(late, {one is V1Pod is client.models.V1Pod for one in found}, len(found), "CoreV1Api" in dir(client))
+"""
+
+
+def test_reading_a_configuration_brings_no_models_and_whoever_wants_them_finds_them_all():
+    script = WHOLE.replace("CONFIG", repr(config()))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_env())
+
+    assert done.stdout.strip() == "[] {True} 4 True"
+
+
 def _env():
     import os
 
