@@ -26,12 +26,13 @@ _TOO_MANY = b'{"error":"the server has as many connections as it may have"}'
 class _Connection(web.RequestHandler):
     """A connection with limits. It is in the table of its server until the last byte has left or it was cut off."""
 
-    __slots__ = ("_express", "_head_timer", "_limits", "_stall_left", "_stall_timer", "_wire")
+    __slots__ = ("_express", "_head_timer", "_limits", "_queue", "_stall_left", "_stall_timer", "_wire")
 
     def __init__(self, server: "_Server", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._limits = server.limits
         self._express = server.express
+        self._queue = server.queue
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._stall_left = 0
@@ -74,15 +75,17 @@ class _Connection(web.RequestHandler):
         # until the end of this, because whoever reads a body calls this method again.
         waiter, self._waiter = self._waiter, None
         super().data_received(data)
-        answered = waiter is not None and not waiter.done() and self._answered_at_once()
         self._waiter = waiter
         if not self._messages:
             # It waits for a request and yet was given bytes: a head has begun and is not complete.
-            if not answered and waiter is not None and self._head_timer is None and not self._force_close:
+            if waiter is not None and self._head_timer is None and not self._force_close:
                 self._head_timer = self._loop.call_later(self._limits.head_seconds, self._head_overdue)
             return
         self._stop_head_timer()
         if waiter is not None and not waiter.done():
+            if self._may_be_answered_soon():
+                self._queue.add(self)
+                return
             waiter.set_result(None)
         if isinstance(self._messages[-1][0], RawRequestMessage):
             return
@@ -93,15 +96,34 @@ class _Connection(web.RequestHandler):
             if not body.is_eof():
                 body.set_exception(web.RequestPayloadError("it is not in the encoding that it names, or is cut off"))
 
-    def _answered_at_once(self) -> bool:
-        """Answer the only request there is, if that can be done here and now; aiohttp never learns of it."""
+    def close(self) -> None:
+        """As aiohttp's; what is in the queue is answered before."""
+        self._queue.empty()
+        super().close()
+
+    def answer(self) -> None:
+        """Answer the only request there is, if that can be done here and now, unseen by aiohttp; else wake its task."""
+        # As in data_received, which reading the body calls.
+        waiter, self._waiter = self._waiter, None
+        answered = waiter is not None and not waiter.done() and self._answered()
+        self._waiter = waiter
+        if waiter is not None and not waiter.done() and not answered:
+            waiter.set_result(None)
+
+    def _may_be_answered_soon(self) -> bool:
         if self._express is None or len(self._messages) != 1 or self._paused or self._wire is None:
             return False
-        if self._keepalive_handle is None:
-            return False  # nothing would ever close the connection; aiohttp watches it from its first answer on
         message, payload = self._messages[0]
-        if not isinstance(message, RawRequestMessage) or not payload.is_eof():
+        # Without the handle nothing would ever close the connection; aiohttp watches it from its first answer on.
+        return self._keepalive_handle is not None and isinstance(message, RawRequestMessage) and payload.is_eof()
+
+    def _answered(self) -> bool:
+        if not self._may_be_answered_soon():
             return False
+        assert self._express is not None
+        assert self._wire is not None
+        message, payload = self._messages[0]
+        assert isinstance(message, RawRequestMessage)
         offer = self._express.offer(message, payload.total_bytes)
         if offer is None:
             return False
@@ -113,7 +135,6 @@ class _Connection(web.RequestHandler):
             again.feed_eof()
             self._messages[0] = message, again
             return False
-        self._stop_head_timer()
         self._messages.popleft()
         # Versions from 3.14 on count what waits to be answered; before, the parser has another name.
         consumed = getattr(getattr(self, "_parser", None), "message_consumed", None)
@@ -189,9 +210,34 @@ class _Connection(web.RequestHandler):
             self._stall_timer = None
 
 
+class _Queue:
+    """The connections whose request is answered in the loop's next turn.
+
+    Answered while it is read, the last one of a turn would have its client's next request just miss the next turn, and
+    wait for a whole further one: one in so many requests as there are busy connections would take twice as long.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[_Connection] = []
+
+    def add(self, connection: _Connection) -> None:
+        """At the end of the queue."""
+        if not self._waiting:
+            self._loop.call_soon(self.empty)
+        self._waiting.append(connection)
+
+    def empty(self) -> None:
+        """Answer all."""
+        waiting, self._waiting = self._waiting, []
+        for connection in waiting:
+            connection.answer()
+
+
 class _Server(web.Server):
     limits: ConnectionLimits
     express: Express | None
+    queue: _Queue
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -221,6 +267,7 @@ class Runner(web.AppRunner):
         assert isinstance(server, _Server)
         server.limits = self.limits
         server.express = self.express
+        server.queue = _Queue(asyncio.get_running_loop())
         return server
 
 

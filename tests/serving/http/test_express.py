@@ -258,3 +258,72 @@ async def test_while_it_drains_the_application_answers_and_closes():
         head, _ = await answer(reader)
         assert b"Connection: close" in head
         assert model.outside == [False]
+
+
+class Nowhere(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = b""
+
+    def write(self, data):
+        self.written += data
+
+    def is_closing(self):
+        return False
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def close(self):
+        pass
+
+    def resume_reading(self):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def three_without_sockets():
+    """Connections that wait for a request."""
+    async with served() as (endpoint, model):
+        pairs = [(endpoint._runner.server(), Nowhere()) for _ in range(3)]
+        for connection, transport in pairs:
+            connection.connection_made(transport)
+            await until(lambda: connection._waiter is not None)  # noqa: B023  (awaited in the same round)
+        model.outside.clear()
+        yield pairs, model
+        for connection, _ in pairs:
+            connection.connection_lost(None)
+
+
+async def test_what_is_read_in_one_turn_of_the_loop_is_answered_in_the_next():
+    """Answered while it is read, the last of a turn would always just miss the next turn with its next request."""
+    async with three_without_sockets() as (pairs, model):
+        for connection, _ in pairs:
+            connection.data_received(post("/predict", {"x": 2.5}))
+        assert model.outside == []
+        await asyncio.sleep(0)
+        assert model.outside == [True] * 3
+        assert all(transport.written.endswith(b'{"prediction":-0.5}') for _, transport in pairs)
+
+
+async def test_a_second_request_before_the_answer_to_the_first_is_answered_after_it():
+    async with three_without_sockets() as ([(connection, transport), *_], model):
+        connection.data_received(post("/predict", {"x": 2.5}))
+        connection.data_received(post("/predict", {"x": 0}))
+        await until(lambda: transport.written.count(b"HTTP/1.1 200") == 2)
+        first, second = re.findall(rb'\{"prediction":([^}]+)', transport.written)
+        assert [float(first), float(second)] == [-0.5, 1.5]
+        assert len(model.outside) == 2
+
+
+@pytest.mark.parametrize("end", ["closed", "lost"])
+async def test_a_connection_that_ends_before_its_answer(end):
+    """Closed by us it is answered first (DB23); when the client has gone nothing is computed for it (DB21)."""
+    async with three_without_sockets() as ([(connection, transport), *_], model):
+        connection.data_received(post("/predict", {"x": 2.5}))
+        connection.close() if end == "closed" else connection.connection_lost(None)
+        await asyncio.sleep(0)
+        assert transport.written.endswith(b'{"prediction":-0.5}') is (end == "closed")
+        assert len(model.outside) == (end == "closed")
