@@ -3,7 +3,7 @@
 A contender is any program that speaks the protocol: it is called with the words of `shared/task.py`, and its last line
 on stdout is one JSON object with `wall_s` and `cpu_s` (from the start of the work to its end, all threads),
 `startup_cpu_s`, `rss_peak_mb`, `growth_mb` (settled memory at the end less that at the start), and for `latency` also
-`latencies_ms`, one number for each update, after a line `ready`.
+`latencies_ms`, one number for each update, after a line `ready`. `replay` is `latency` to a contender: the same words.
 """
 
 import asyncio
@@ -13,17 +13,21 @@ import secrets
 import shlex
 import statistics
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from windlass.benchmarks.errors import ContenderFailed
-from windlass.benchmarks.load import stamp
-from windlass.informers.api import Api
+from windlass.benchmarks.ground import Ground
+from windlass.benchmarks.shared import task
 
-__all__ = ("BUILT_IN", "Contender", "Course", "race")
+__all__ = ("BUILT_IN", "SCENARIOS", "Contender", "Course", "race")
+
+SCENARIOS: Final = (*task.SCENARIOS, "replay")
 
 _OURS: Final = ("-m", "windlass.benchmarks.contenders.ours")
 _LAST_WORDS: Final = 1000
@@ -57,8 +61,6 @@ class Course:
     """What all contenders of a race do. `rate` is in updates a second, of which there are `updates`."""
 
     scenario: str
-    kubeconfig: Path
-    namespace: str
     objects: int
     workers: int = 16
     rate: float = 300.0
@@ -69,22 +71,27 @@ class Course:
 async def race(
     contenders: Sequence[Contender],
     course: Course,
-    api: Api,
+    ground: Callable[[], AbstractAsyncContextManager[Ground]],
     *,
     rounds: int,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
-    """One row for each contender, in their order: the median of each figure. Raises ContenderFailed."""
+    """One row for each contender, in their order: the median of each figure. Raises BenchmarkError.
+
+    `ground` is entered anew for each contender in each round.
+    """
     answers: dict[str, list[dict[str, Any]]] = {one.name: [] for one in contenders}
     for number in range(1, rounds + 1):
         for one in contenders:
             progress(f"round {number} of {rounds}: {one.name}")
-            answers[one.name].append(await _run(one, course, api))
+            async with ground() as place:
+                answers[one.name].append(await _run(one, course, place))
     return [_row(course, name, found) for name, found in answers.items()]
 
 
-async def _run(contender: Contender, course: Course, api: Api) -> dict[str, Any]:
-    words = [course.scenario, "--kubeconfig", str(course.kubeconfig), "--objects", str(course.objects)]
+async def _run(contender: Contender, course: Course, ground: Ground) -> dict[str, Any]:
+    scenario = "latency" if course.scenario == "replay" else course.scenario
+    words = [scenario, "--kubeconfig", str(ground.kubeconfig), "--objects", str(course.objects)]
     words += ["--value", secrets.token_hex(4), "--workers", str(course.workers), "--updates", str(course.updates)]
     process = await asyncio.create_subprocess_exec(
         *contender.command,
@@ -97,18 +104,20 @@ async def _run(contender: Contender, course: Course, api: Api) -> dict[str, Any]
     assert process.stdout is not None
     assert process.stderr is not None
     errors = asyncio.create_task(process.stderr.read())
-    load: asyncio.Task[None] | None = None
+    load: asyncio.Task[Mapping[str, float]] | None = None
     last = b""
+    figures: Mapping[str, float] = {}
     try:
         async with asyncio.timeout(course.timeout_seconds):
             async for line in process.stdout:
                 if line.strip() == b"ready" and load is None:
-                    load = asyncio.create_task(stamp(api, course.namespace, count=course.updates, rate=course.rate))
+                    load = asyncio.create_task(ground.load())
+                    load.add_done_callback(lambda ended: _give_up_without(ended, process))
                 elif line.startswith(b"{"):
                     last = line
             code = await process.wait()
             if load is not None:
-                await load
+                figures = await load
     except TimeoutError as error:
         raise ContenderFailed(contender.name, f"it was not done after {course.timeout_seconds:g} s") from error
     finally:
@@ -121,7 +130,13 @@ async def _run(contender: Contender, course: Course, api: Api) -> dict[str, Any]
     if code or not last:
         raise ContenderFailed(contender.name, said or f"exit code {code}, and no answer")
     answer: dict[str, Any] = json.loads(last)
-    return answer
+    return {**answer, **figures}
+
+
+def _give_up_without(load: "asyncio.Task[Mapping[str, float]]", process: Process) -> None:
+    # Nothing will come any more for which the contender could wait; the load's own error is told.
+    if not load.cancelled() and load.exception() is not None and process.returncode is None:
+        process.kill()
 
 
 def _environment() -> dict[str, str]:
@@ -134,13 +149,15 @@ def _here() -> str:
 
 
 def _row(course: Course, name: str, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    figures = ("wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb")
+    figures = ["wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"]
+    figures += sorted(figure for figure in answers[0] if figure.startswith("sender_"))
     row: dict[str, Any] = {"scenario": course.scenario, "contender": name, "objects": course.objects}
     row |= {figure: round(statistics.median(answer[figure] for answer in answers), 6) for figure in figures}
     if course.scenario in ("reconcile", "noop"):
         row["runs_a_second"] = round(course.objects / row["wall_s"])
-    if course.scenario == "latency":
+    if course.updates:
         row["rate"] = course.rate
+        row["cpu_ms_a_thousand"] = round(row["cpu_s"] / course.updates * 1e6, 2)
         for label, share in (("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999)):
             row[label] = round(statistics.median(_quantile(answer["latencies_ms"], share) for answer in answers), 2)
     return row | {"rounds": len(answers)}

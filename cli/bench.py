@@ -1,9 +1,6 @@
 """`windlass bench`: what Windlass costs beside a floor and any other contender, on the cluster that is given."""
 
-import asyncio
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,16 +9,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from windlass.benchmarks.race import BUILT_IN, Contender, Course, race
-from windlass.benchmarks.shared.task import SCENARIOS
-from windlass.benchmarks.widgets import population
+from windlass.benchmarks.ground import Site
+from windlass.benchmarks.race import BUILT_IN, SCENARIOS, Contender, Course, race
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, usable_kubeconfig
-from windlass.informers import Cluster
 
 __all__ = ("command",)
 
 _FIGURES: Final = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "runs_a_second", "p50_ms", "p99_ms", "p999_ms")
+_RATES: Final = {"latency": 300.0, "replay": 1000.0}
 
 
 class _ContenderType(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer releases
@@ -39,6 +35,7 @@ class _Wanted:
     contenders: tuple[Contender, ...]
     rounds: int
     as_json: bool
+    recording: Path | None
 
 
 @click.command()
@@ -52,10 +49,11 @@ class _Wanted:
 )  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The medians are told.")
 @click.option("--workers", type=click.IntRange(1), default=16, show_default=True, help="Of each contender.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True,
-              help="Updates a second, for latency.")  # fmt: skip
+@click.option("--rate", type=click.FloatRange(0, min_open=True), show_default="300 for latency, 1000 for replay",
+              help="Updates a second, for latency and replay.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True,
               help="How long the updates last, for latency.")  # fmt: skip
+@click.option("--recording", type=FILE, help="For replay: the file of the recording. It is made if it is not there.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each contender.")
 def command(
     scenario: str,
@@ -65,49 +63,41 @@ def command(
     contenders: tuple[Contender, ...],
     rounds: int,
     workers: int,
-    rate: float,
+    rate: float | None,
     seconds: float,
+    recording: Path | None,
     as_json: bool,
 ) -> int:
     """Measure SCENARIO on a cluster: CPU of the whole process, memory, and time.
 
     sync: list and hold all widgets. reconcile: list, watch, and patch the status of each once. noop: look at each once
-    in a cache that is full. latency: from an update's sending to the reconciler that sees it.
+    in a cache that is full. latency: from an update's sending to the reconciler that sees it. replay: the same at rates
+    that no API server writes; a server that replays what the cluster said sends one change of each widget.
 
     The widgets live in a namespace of their own and are gone at the end. Nobody else should use the cluster meanwhile.
     """
-    updates = round(rate * seconds) if scenario == "latency" else 0
+    if recording is not None and scenario != "replay":
+        raise click.UsageError(f"--recording is for replay, found {scenario}")
+    rate = rate or _RATES.get(scenario, 0.0)
+    updates = {"latency": round(rate * seconds), "replay": objects}.get(scenario, 0)
     if updates > objects:
         raise click.UsageError(
             f"--rate and --seconds: {updates} updates need as many widgets, one each, and --objects says {objects}"
         )
     if len({one.name for one in contenders}) < len(contenders):
         raise click.UsageError("--contender: expected different names")
-    course = Course(
-        scenario,
-        kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser(),
-        namespace=f"windlass-bench-{secrets.token_hex(3)}",
-        objects=objects,
-        workers=workers,
-        rate=rate,
-        updates=updates,
-    )
+    course = Course(scenario, objects=objects, workers=workers, rate=rate, updates=updates)
     with usable_kubeconfig():
-        return run_until_signalled(lambda: _race(course, _Wanted(contenders, rounds, as_json), kubeconfig))
+        return run_until_signalled(lambda: _race(course, _Wanted(contenders, rounds, as_json, recording), kubeconfig))
 
 
 async def _race(course: Course, wanted: _Wanted, kubeconfig: Path | None) -> int:
-    cluster = await Cluster.load(kubeconfig)
     console = Console(stderr=True)
     with console.status("preparing") as status:
-
-        def made(count: int) -> None:
-            if count % 100 == 0:
-                status.update(f"{count} of {course.objects} widgets made")
-
-        async with population(cluster, course.namespace, course.objects, progress=made) as api:
-            await asyncio.sleep(1.0)  # the server writes its last ones to disk
-            rows = await race(wanted.contenders, course, api, rounds=wanted.rounds, progress=status.update)
+        site = Site(kubeconfig, course.objects, course.updates, course.rate, progress=status.update)
+        opened = site.recorded(wanted.recording) if course.scenario == "replay" else site.prepared()
+        async with opened as ground:
+            rows = await race(wanted.contenders, course, ground, rounds=wanted.rounds, progress=status.update)
     if wanted.as_json:
         for row in rows:
             click.echo(json.dumps(row))

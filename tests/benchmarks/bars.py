@@ -41,6 +41,9 @@ BARS = (
     Bar("noop", "cpu_s", 2.0, "floor"),
     Bar("latency", "p99_ms", 1.5, TYPED),
     Bar("latency", "cpu_s", 2.0, "floor"),
+    Bar("replay", "p99_ms", 1.5, TYPED),
+    Bar("replay", "cpu_s", 2.0, "floor"),
+    Bar("replay-5000", "cpu_s", 2.0, "floor"),
 )
 NOOPS_A_SECOND = 15_000
 

@@ -9,6 +9,8 @@ SHOWN = {
     "reconcile": ("cpu_s", "rss_peak_mb"),
     "noop": ("cpu_s",),
     "latency": ("p99_ms",),
+    "replay": ("p99_ms", "cpu_s"),
+    "replay-5000": ("p99_ms", "cpu_s"),
 }
 SVG = "http://www.w3.org/2000/svg"
 

@@ -20,6 +20,8 @@ from windlass.informers.resources import Resource
 
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+LATE = {"rate", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand"}
+SENDER = {"sender_late_p50_ms", "sender_late_p99_ms", "sender_cpu_s"}
 FIGURES = {"wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"}
 
 
@@ -42,7 +44,7 @@ async def left_behind(server):
     [
         ("embedded", "sync", ["floor"], set()),
         ("embedded", "noop", ["windlass-typed"], {"runs_a_second"}),
-        ("embedded", "latency", ["windlass"], {"rate", "p50_ms", "p99_ms", "p999_ms"}),
+        ("embedded", "latency", ["windlass"], LATE),
         ("kubernetes", "reconcile", ["windlass", "floor"], {"runs_a_second"}),
     ],
     ids=["sync", "noop", "latency", "reconcile"],
@@ -64,6 +66,30 @@ async def test_each_contender_is_one_line_and_nothing_stays_in_the_cluster(kind,
             assert row["cpu_s"] > 0
             assert row["rss_peak_mb"] > 10
         assert await left_behind(server) == []
+
+
+@pytest.mark.realtime
+async def test_a_recording_is_replayed_to_each_contender_and_again_when_there_is_no_cluster_any_more(tmp_path):
+    kubeconfig, recording = tmp_path / "kubeconfig", tmp_path / "recording"
+    words = ["bench", "replay", "--objects=20", "--rounds=1", "--json", f"--recording={recording}"]
+    words += [f"--kubeconfig={kubeconfig}", "--contender=floor"]
+    async with open_server("embedded") as server:
+        server.write_kubeconfig(kubeconfig)
+        first = await asyncio.to_thread(run, *words, "--contender=windlass")
+        assert first.returncode == 0, first.stderr
+        assert await left_behind(server) == []
+    again = await asyncio.to_thread(run, *words, "--rate=5000")
+    other = await asyncio.to_thread(run, *words, "--objects=21")
+
+    assert again.returncode == 0, again.stderr
+    rows = [json.loads(line) for told in (first, again) for line in told.stdout.splitlines()]
+    assert [(row["contender"], row["rate"]) for row in rows] == [("floor", 1000), ("windlass", 1000), ("floor", 5000)]
+    for row in rows:
+        assert set(row) == {"scenario", "contender", "objects", "rounds", *FIGURES, *LATE, *SENDER}
+        assert row["scenario"] == "replay"
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert other.returncode == 1
+    assert f"{recording}: expected 21 widgets, found 20" in other.stderr
 
 
 @pytest.mark.realtime
@@ -94,6 +120,7 @@ def test_a_contender_is_one_of_ours_or_a_name_with_a_command():
         (["latency", "--rate=10", "--seconds=3", "--objects=29"], "30 updates need as many widgets"),
         (["sync", "--contender=floor", "--contender=floor"], "--contender: expected different names"),
         (["sync", "--contender=go"], "found 'go'"),
+        (["latency", "--recording=file"], "--recording is for replay, found latency"),
     ],
 )
 def test_what_cannot_be_measured_is_wrong_usage(words, message):
