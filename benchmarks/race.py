@@ -2,7 +2,7 @@
 
 A contender is any program that speaks the protocol: it is called with the words of `shared/task.py`, and its last line
 on stdout is one JSON object with `wall_s` and `cpu_s` (from the start of the work to its end, all threads),
-`startup_cpu_s`, `rss_peak_mb`, `growth_mb` (settled memory at the end less that at the start), and for `latency` also
+`startup_cpu_s`, `rss_peak_mb`, `growth_mb` and `growth_forced_mb` (see `shared/meter.py`), and for `latency` also
 `latencies_ms`, one number for each update, after a line `ready`. `replay` is `latency` to a contender: the same words.
 """
 
@@ -149,7 +149,7 @@ def _here() -> str:
 
 
 def _row(course: Course, name: str, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    figures = ["wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"]
+    figures = ["wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb"]
     figures += sorted(figure for figure in answers[0] if figure.startswith("sender_"))
     row: dict[str, Any] = {"scenario": course.scenario, "contender": name, "objects": course.objects}
     row |= {figure: round(statistics.median(answer[figure] for answer in answers), 6) for figure in figures}

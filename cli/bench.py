@@ -16,7 +16,17 @@ from windlass.cli.options import FILE, usable_kubeconfig
 
 __all__ = ("command",)
 
-_FIGURES: Final = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "runs_a_second", "p50_ms", "p99_ms", "p999_ms")
+_FIGURES: Final = (
+    "wall_s",
+    "cpu_s",
+    "rss_peak_mb",
+    "growth_mb",
+    "growth_forced_mb",
+    "runs_a_second",
+    "p50_ms",
+    "p99_ms",
+    "p999_ms",
+)
 _RATES: Final = {"latency": 300.0, "replay": 1000.0}
 
 

@@ -267,8 +267,11 @@ class Context:
 
     def _record(self, subject: Subject, before: Mapping[str, Any], written: Object) -> None:
         """Put a transition into the journal. The write has been made: a full disk must not make it fail after all."""
-        journal, after = self.services.journal, _status_in(written)
-        if journal is None or self.dry_run or not journal.changed(before, after):
+        journal = self.services.journal
+        if journal is None or self.dry_run:
+            return
+        after = _status_in(written)
+        if not journal.changed(before, after):
             return
         source, target, event = journal.move(subject.kind, before, after)
         entry = Entry(

@@ -10,9 +10,8 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, cast
 
 from windlass.controller.context import Context, Services
@@ -280,13 +279,19 @@ class Controller:
         context = Context(request, self._log(request), Api(api.client, observer=writes), services, fencing)
         started = loop.time()
         arrival, retry = self.latency.begun(key, started)
-        with self._running(request):
-            try:
-                outcome = await self._outcome(context)
-            finally:
-                seconds = loop.time() - started
-                self.statistics.run_seconds.observe(seconds)
-                self._remember(key, writes, loop.time())
+        task = asyncio.current_task()
+        assert task is not None  # a worker is one
+        self.runs[task] = request
+        self.statistics.active_workers += 1
+        try:
+            outcome = await self._outcome(context)
+        finally:
+            self.statistics.active_workers -= 1
+            del self.runs[task]
+            ended = loop.time()
+            seconds = ended - started
+            self.statistics.run_seconds.observe(seconds)
+            self._remember(key, writes, ended)
         decision = follow_up(outcome)
         self._account(outcome, decision, context)
         trace = Trace(
@@ -314,19 +319,6 @@ class Controller:
             self.queue.add_after(item.key, decision.after_seconds, priority=item.priority)
         if decision.retry:
             self.queue.retry(item.key, priority=item.priority, seconds_max=decision.retry_seconds_max)
-
-    @contextmanager
-    def _running(self, request: Request) -> Iterator[None]:
-        """While entered, the run counts as active, and whoever asks what this task is doing is told."""
-        task = asyncio.current_task()
-        assert task is not None  # a worker is one
-        self.runs[task] = request
-        self.statistics.active_workers += 1
-        try:
-            yield
-        finally:
-            self.statistics.active_workers -= 1
-            del self.runs[task]
 
     async def _outcome(self, context: Context) -> Outcome:
         key = context.request.key

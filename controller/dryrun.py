@@ -5,11 +5,11 @@ refusals. What it would have stored is logged, one record a request. Whoever wri
 """
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
-from windlass.informers.client import Client, Stream
+from aiohttp import ClientResponse
+
+from windlass.informers.client import Client
 from windlass.informers.requests import Request
 
 __all__ = ("DryRunClient",)
@@ -23,16 +23,13 @@ class DryRunClient(Client):
 
     dry_run = True
 
-    @asynccontextmanager
-    async def stream(self, request: Request, *, calls: bool = False) -> AsyncIterator[Stream]:
+    async def _opened(self, request: Request, *, calls: bool) -> ClientResponse:
         """See Client; a write is sent as a dry run, and logged when the server would have accepted it."""
         if request.is_safe:
-            async with super().stream(request, calls=calls) as stream:
-                yield stream
-            return
-        async with super().stream(request.dry(), calls=calls) as stream:
-            _LOG.info("dry run: %s would be done%s", request.what, _body(request))
-            yield stream
+            return await super()._opened(request, calls=calls)
+        response = await super()._opened(request.dry(), calls=calls)
+        _LOG.info("dry run: %s would be done%s", request.what, _body(request))
+        return response
 
 
 def _body(request: Request) -> str:

@@ -83,6 +83,9 @@ class Trace(NamedTuple):
         return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
 
 
+_FIRST_STAGE: Final = Trace._fields.index(STAGES[0])
+
+
 class Latency:
     """One controller's report."""
 
@@ -108,8 +111,9 @@ class Latency:
             self._failing_since.pop(key, None)
         else:
             self._failing_since.setdefault(key, retried_from)
-        for stage, seconds in trace.seconds.items():
-            self.histograms[stage].observe(seconds)
+        for stage, seconds in zip(STAGES, trace[_FIRST_STAGE:], strict=True):
+            if seconds is not None:
+                self.histograms[stage].observe(seconds)
         runs = self._traces.get(key)
         if runs is None:
             runs = self._traces[key] = deque(maxlen=RUNS_MAX)

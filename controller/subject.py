@@ -7,6 +7,7 @@ about an object (owners, finalizers, status, events) see it through `subject_of`
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
@@ -14,6 +15,19 @@ from windlass.informers.resources import resource_of
 from windlass.informers.typed import CustomResource
 
 __all__ = ("AnyObject", "Subject", "subject_of")
+
+
+class _SeenMeta(msgspec.Struct):
+    finalizers: list[str] | None = None
+
+
+class _Seen(msgspec.Struct, rename="camel"):
+    metadata: _SeenMeta
+    api_version: str = ""
+    kind: str = ""
+
+
+_SEEN = msgspec.json.Decoder(_Seen)
 
 AnyObject: TypeAlias = Object | CustomResource
 
@@ -37,13 +51,14 @@ class Subject:
 def subject_of(obj: AnyObject) -> Subject:
     """The subject of an Object or of an instance of a registered class. Raises UnregisteredKind for other classes."""
     if isinstance(obj, Object):
+        seen = _SEEN.decode(obj.raw)  # at once, where each of the object's own properties would decode it again
         return Subject(
-            api_version=obj.api_version,
-            kind=obj.kind,
+            api_version=seen.api_version,
+            kind=seen.kind,
             key=obj.key,
             uid=obj.uid,
             resource_version=obj.resource_version,
-            finalizers=obj.finalizers,
+            finalizers=tuple(seen.metadata.finalizers or ()),
             deleting=obj.deletion is not None,
         )
     resource = resource_of(type(obj))

@@ -4,8 +4,10 @@ It stands between a run's `Api` and the cache: every write passes, is noted and 
 before it is sent. It does not decide who waits for what.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
 
 from windlass.informers.api import Write, WriteObserver
 from windlass.informers.keys import Key
@@ -23,35 +25,44 @@ class WrittenObjects:
 
     def __init__(self, observer: WriteObserver, now: Callable[[], float]) -> None:
         self._observer = observer
-        self._now = now
+        self.now = now
         self.objects: dict[tuple[Resource, Key], None] = {}
         self.count = 0
         self.seconds = 0.0
 
-    @contextmanager
-    def writing(self, resource: Resource, key: Key) -> Iterator[Write]:
+    def writing(self, resource: Resource, key: Key) -> "_Noted":
         """Entered before the request is sent, left after its answer or failure."""
         # A write that fails is noted too: a lost answer does not mean that the server has not stored it.
         self.objects[(resource, key)] = None
-        started = self._now()
-        try:
-            with self._observer.writing(resource, key) as write:
-                yield _Noted(self.objects, resource, write)
-        finally:
-            self.count += 1
-            self.seconds += self._now() - started
+        return _Noted(self, resource, self._observer.writing(resource, key))
 
 
 class _Noted:
     """A write whose object is noted under the name that the server gave it: with `generateName` it had none before."""
 
-    def __init__(self, objects: dict[tuple[Resource, Key], None], resource: Resource, write: Write) -> None:
-        self._objects = objects
+    __slots__ = ("_inner", "_resource", "_started", "_write", "_writes")
+
+    def __init__(self, writes: WrittenObjects, resource: Resource, inner: AbstractContextManager[Write]) -> None:
+        self._writes = writes
         self._resource = resource
-        self._write = write
+        self._inner = inner
+
+    def __enter__(self) -> Self:
+        self._started = self._writes.now()
+        self._write = self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._inner.__exit__(kind, error, trace)
+        finally:
+            self._writes.count += 1
+            self._writes.seconds += self._writes.now() - self._started
 
     def wrote(self, written: Object) -> None:
-        self._objects[(self._resource, written.key)] = None
+        self._writes.objects[(self._resource, written.key)] = None
         self._write.wrote(written)
 
     def deleting(self, uid: str) -> None:

@@ -9,8 +9,6 @@ This module does not know who writes; `Api` reports through `writing`.
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from heapq import heappop, heappush
 
 from windlass.informers.keys import Key
@@ -69,17 +67,9 @@ class Barrier:
         if key in self._wanted or (held is not None and held.uid == uid):
             self._going.setdefault(key, set()).add(uid)
 
-    @contextmanager
-    def writing(self, key: Key) -> Iterator["PendingWrite"]:
-        """A write of this key is on its way: reads that start now wait for its answer, too."""
-        self._writing[key] = self._writing.get(key, 0) + 1
-        try:
-            yield PendingWrite(self, key)
-        finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
-            self._settle(key)
+    def writing(self, key: Key) -> "PendingWrite":
+        """A write of this key is on its way: reads that start while it is entered wait for its answer, too."""
+        return PendingWrite(self, key)
 
     def changed(self, key: Key, new: Object | None) -> None:
         """The copy has a new state of this key."""
@@ -141,6 +131,15 @@ class Barrier:
         """Every key that is not caught up."""
         return {*self._wanted, *self._going, *self._writing}
 
+    def _begin(self, key: Key) -> None:
+        self._writing[key] = self._writing.get(key, 0) + 1
+
+    def _end(self, key: Key) -> None:
+        self._writing[key] -= 1
+        if not self._writing[key]:
+            del self._writing[key]
+        self._settle(key)
+
     def _drop(self, key: Key) -> None:
         self._wanted.pop(key, None)
         self._since.pop(key, None)
@@ -163,11 +162,20 @@ class Barrier:
 
 
 class PendingWrite:
-    """One write of one key."""
+    """One write of one key, on its way while this is entered."""
+
+    __slots__ = ("_barrier", "_key")
 
     def __init__(self, barrier: Barrier, key: Key) -> None:
         self._barrier = barrier
         self._key = key
+
+    def __enter__(self) -> "PendingWrite":
+        self._barrier._begin(self._key)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._barrier._end(self._key)
 
     def wrote(self, written: Object) -> None:
         """The server has answered with this state."""

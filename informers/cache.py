@@ -5,7 +5,7 @@ This module does not know controllers; it offers them reads, the wait for their 
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from windlass.informers.api import Write
 from windlass.informers.client import Client
@@ -37,6 +37,7 @@ class Cache:
         self._namespace = namespace
         self._options = options
         self._informers: dict[_Selection, Informer] = {}
+        self._by_resource: dict[Resource, list[Informer]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     def informer(
@@ -56,6 +57,7 @@ class Cache:
                 options=self._options,
             )
             self._informers[selection] = informer
+            self._by_resource.setdefault(informer.resource, []).append(informer)
             self._start(informer)
         return informer
 
@@ -84,11 +86,10 @@ class Cache:
         results = [await one.barrier.wait(key, timeout) for one in self._of(resource_of(kind))]
         return all(results)
 
-    @contextmanager
-    def writing(self, resource: Resource, key: Key) -> Iterator[Write]:
+    def writing(self, resource: Resource, key: Key) -> AbstractContextManager[Write]:
         """An observer for `Api`: a write of this key is on its way."""
-        with ExitStack() as stack:
-            yield _Writes([stack.enter_context(one.barrier.writing(key)) for one in self._of(resource)])
+        informers = self._of(resource)
+        return informers[0].barrier.writing(key) if len(informers) == 1 else _writing_to(informers, key)
 
     async def ready(self, timeout: float | None = None) -> None:
         """Wait until every informer is synced. Raises NotSynced, naming each kind that is not, and why."""
@@ -134,7 +135,7 @@ class Cache:
             self._group.create_task(informer.run(), name=f"informer {informer.resource}")
 
     def _of(self, resource: Resource) -> Sequence[Informer]:
-        return [one for selection, one in self._informers.items() if selection[0] == resource]
+        return self._by_resource.get(resource, ())
 
     def _declared(self, kind: Kind) -> Informer:
         resource = resource_of(kind)
@@ -160,6 +161,12 @@ class Cache:
             store.add_index(OWNER_UID, _owner_uids)
         found = store.by_index(OWNER_UID, owner_uid)
         return found if namespace is None else [one for one in found if one.namespace == namespace]
+
+
+@contextmanager
+def _writing_to(informers: Sequence[Informer], key: Key) -> Iterator[Write]:
+    with ExitStack() as stack:
+        yield _Writes([stack.enter_context(one.barrier.writing(key)) for one in informers])
 
 
 class _Writes:

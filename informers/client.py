@@ -84,6 +84,8 @@ class Stream:
         Raises ConnectionFailed when the connection breaks or nothing comes for `silence_seconds`.
         """
         try:
+            if isinstance(self.content, aiohttp.StreamReader) and self.content.is_eof():
+                return await self.content.readany()  # all of it is here, so a timer would be set for nothing
             async with asyncio.timeout(silence_seconds):
                 return await self.content.readany()
         except TimeoutError as error:
@@ -150,11 +152,7 @@ class Client:
         left = self._retries if retries is None else retries
         while True:
             try:
-                async with self.stream(request, calls=True) as stream:
-                    parts = []
-                    while part := await stream.read(self._timeouts.silence_seconds):
-                        parts.append(part)
-                    return Response(stream.status, stream.headers, b"".join(parts))
+                return await self._answer(request)
             except ApiError as error:
                 delay = _retry_after(request, error)
                 if delay is None or left <= 0:
@@ -169,21 +167,45 @@ class Client:
             return self._stream(request, calls=calls)
         return self.cluster.wire.carry(request, lambda: self._stream(request, calls=calls))
 
+    async def _answer(self, request: Request) -> Response:
+        if self.cluster.wire is not None:
+            async with self.stream(request, calls=True) as stream:
+                return await self._whole(stream)
+        # What `stream` does, without its generator, for every call of every reconciler comes through here.
+        response = await self._opened(request, calls=True)
+        try:
+            return await self._whole(self._stream_of(request, response))
+        finally:
+            _give_up(response)
+
+    async def _whole(self, stream: Stream) -> Response:
+        parts = []
+        while part := await stream.read(self._timeouts.silence_seconds):
+            parts.append(part)
+        return Response(stream.status, stream.headers, parts[0] if len(parts) == 1 else b"".join(parts))
+
     @asynccontextmanager
     async def _stream(self, request: Request, *, calls: bool) -> AsyncIterator[Stream]:
+        response = await self._opened(request, calls=calls)
+        try:
+            yield self._stream_of(request, response)
+        finally:
+            _give_up(response)
+
+    def _stream_of(self, request: Request, response: aiohttp.ClientResponse) -> Stream:
+        return Stream(response.status, response.headers, request, response.content, self.cluster.server)
+
+    async def _opened(self, request: Request, *, calls: bool) -> aiohttp.ClientResponse:
+        """The answer's head; every request passes here, once."""
         header = await self.cluster.credentials.header()
         try:
-            response = await self._exchange(request, header, calls=calls)
+            return await self._exchange(request, header, calls=calls)
         except Unauthorized as error:
             fresh = await self.cluster.credentials.header(refused=header)
             if fresh is None or fresh == header:
                 raise
             self._again(request, error)
-            response = await self._exchange(request, fresh, calls=calls)
-        try:
-            yield Stream(response.status, response.headers, request, response.content, self.cluster.server)
-        finally:
-            _give_up(response)
+            return await self._exchange(request, fresh, calls=calls)
 
     async def _exchange(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
         loop = asyncio.get_running_loop()
@@ -192,7 +214,8 @@ class Client:
         try:
             response = await self._request(request, authorization, calls=calls)
             code = str(response.status)
-            self._hear(request, response.headers.getall("Warning", ()))
+            if "Warning" in response.headers:
+                self._hear(request, response.headers.getall("Warning"))
             if response.status >= 300:
                 raise await self._refusal(request, response)
             return response
@@ -277,6 +300,7 @@ class Client:
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
             # ~/.netrc, which comes with the environment's proxies there, must not meddle with our credentials.
             trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=2**18,
         )
 

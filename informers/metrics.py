@@ -22,6 +22,8 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, host: str) -> None:
         self._host = host
+        # The library looks a series up under a lock, and makes texts of its labels, each time.
+        self._series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "rest_client_requests_total",
             "Requests to the API server by status code, method and host.",
@@ -44,8 +46,15 @@ class CallMetrics:
 
     def called(self, request: Request, code: str, seconds: float) -> None:
         """Count one exchange."""
-        self._requests.labels(code, request.method, self._host).inc()
-        self._seconds.labels(request.verb, self._host).observe(seconds)
+        series = self._series.get((code, request.method, request.verb))
+        if series is None:
+            series = (
+                self._requests.labels(code, request.method, self._host),
+                self._seconds.labels(request.verb, self._host),
+            )
+            self._series[code, request.method, request.verb] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def retried(self, request: Request, code: str) -> None:
         """Count one request that is sent again."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ("Kind", "Resource", "resource_of")
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Resource:
     """One kind as the API server serves it; `group` is "" for the core group, `plural` its lower-case URL segment."""
 

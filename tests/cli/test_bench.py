@@ -22,7 +22,7 @@ NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 LATE = {"rate", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand"}
 SENDER = {"sender_late_p50_ms", "sender_late_p99_ms", "sender_cpu_s"}
-FIGURES = {"wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"}
+FIGURES = {"wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb"}
 
 
 def run(*words):
