@@ -9,7 +9,7 @@ SOURCES := setup.cfg pyproject.toml $(shell find $(PACKAGES) -type f -not -name 
 BIN := .venv/test/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check unit bench crds reference clean
+.PHONY: help up test check unit bench guard crds reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ unit: .venv/test/.installed .venv/peers/.installed
 
 bench: .venv/test/.installed ## the measurements behind our claims
 	@for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+guard: .venv/test/.installed ## fail if something has become slower than its band allows
+	@$(BIN)/python tests/benchmarks/guard.py $(ARGS)
 
 crds: .venv/test/.installed ## write manifests/generated/ and manifests/deploy/ anew from the code
 	$(BIN)/windlass crd generate --folder manifests/generated
