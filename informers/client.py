@@ -24,6 +24,7 @@ from yarl import URL
 from windlass.informers.cluster import Cluster
 from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, TooManyRequests, Unauthorized
 from windlass.informers.requests import Request
+from windlass.informers.sockets import Sockets
 from windlass.informers.wire import Source
 
 __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
@@ -126,6 +127,7 @@ class Client:
         self._streams: aiohttp.ClientSession | None = None
         self._certificate: tuple[str, str] | None = None
         self._retired: list[aiohttp.ClientSession] = []
+        self._sockets = Sockets()
         self._proxy = cluster.proxy or _proxy_of_environment(cluster.server)
         self._warnings: set[str] = set()
 
@@ -142,6 +144,7 @@ class Client:
         self._retired = []
         for session in sessions:
             await session.close()
+        await self._sockets.end()
         await asyncio.sleep(0)  # transports close in the loop's next turn; without it the loop may end before
 
     async def send(self, request: Request, *, retries: int | None = None) -> Response:
@@ -289,7 +292,12 @@ class Client:
     def _new_session(self) -> aiohttp.ClientSession:
         tls = self.cluster.ssl_context()
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True, keepalive_timeout=30.0),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=tls if tls is not None else True,
+                keepalive_timeout=30.0,
+                socket_factory=self._sockets.open,
+            ),
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=None,

@@ -3,8 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import json
+import socket
 import ssl
+import threading
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -213,3 +216,51 @@ async def test_a_real_server_knows_us_by_our_certificate_alone(tmp_path):
                 await informer.ready(20)
                 key = (await Api(client).create(ConfigMap, {"metadata": {"name": "a"}}, namespace="default")).key
                 await until(lambda: key in informer.store)
+
+
+async def test_no_socket_outlives_the_client_whose_request_was_cancelled(tmp_path):
+    """TLS says farewell and waits for the peer's: whoever ended the loop then left the socket to the collector."""
+    authority = Authority(tmp_path)
+    with silent_tls_server(authority) as (port, asked):
+        async with Client(Cluster.from_dict(kubeconfig(port, authority, {}))) as client:
+            request = asyncio.ensure_future(client.send(GET))
+            await until(asked.is_set)
+            request.cancel()
+            await asyncio.wait([request])
+        assert sockets_to(port) == []
+
+
+@contextlib.contextmanager
+def silent_tls_server(authority):
+    """The port of a server that reads the beginning of one request and then nothing; an event of its having done so."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.issue("/CN=server", names="IP:127.0.0.1"))
+    asked, over = threading.Event(), threading.Event()
+
+    def answer():
+        peer, _ = listener.accept()
+        with context.wrap_socket(peer, server_side=True) as talk:
+            talk.recv(16)
+            asked.set()
+            over.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], asked
+        finally:
+            over.set()
+            thread.join()
+
+
+def sockets_to(port):
+    """The open sockets of this process that are connected to the port."""
+    found = []
+    for candidate in gc.get_objects():
+        if isinstance(candidate, socket.socket) and candidate.family == socket.AF_INET and candidate.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                if candidate.getpeername()[1] == port:
+                    found.append(candidate)
+    return found
