@@ -83,9 +83,6 @@ class Trace(NamedTuple):
         return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
 
 
-_FIRST_STAGE: Final = Trace._fields.index(STAGES[0])
-
-
 class Latency:
     """One controller's report."""
 
@@ -111,7 +108,8 @@ class Latency:
             self._failing_since.pop(key, None)
         else:
             self._failing_since.setdefault(key, retried_from)
-        for stage, seconds in zip(STAGES, trace[_FIRST_STAGE:], strict=True):
+        stages = trace.arrival, trace.queue, trace.cache, trace.run, trace.write, trace.retry
+        for stage, seconds in zip(STAGES, stages, strict=True):
             if seconds is not None:
                 self.histograms[stage].observe(seconds)
         runs = self._traces.get(key)
