@@ -77,7 +77,7 @@ class Worker:
         self.kind: Kind = Widget if task.mode == "typed" else WIDGET
         self._done = 0
         self._counting = task.scenario == "reconcile"
-        self._since = 0
+        self._since = time.monotonic_ns()  # what is older is from an earlier race
 
     async def reconcile(self, ctx: Context, request: Request) -> Result | None:
         """What the scenario asks for."""

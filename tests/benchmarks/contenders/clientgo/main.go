@@ -278,7 +278,7 @@ func main() {
 	stop := make(chan struct{})
 	var done int64
 	var counting int32
-	var since int64
+	since := monotonic() // what is older is from an earlier race
 	var once sync.Once
 	finish := func() { once.Do(func() { close(over) }) }
 	var lock sync.Mutex
