@@ -23,6 +23,7 @@ from yarl import URL
 
 from windlass.informers.cluster import Cluster
 from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, TooManyRequests, Unauthorized
+from windlass.informers.reasons import reason_of
 from windlass.informers.requests import Request
 from windlass.informers.sockets import Sockets
 from windlass.informers.wire import Source
@@ -93,7 +94,7 @@ class Stream:
             message = f"{self.request.what}: {self._address} was silent for {silence_seconds:.0f} s"
             raise ConnectionFailed(message, request=self.request) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
-            message = f"{self.request.what}: the stream from {self._address} broke: {_reason(error)}"
+            message = f"{self.request.what}: the stream from {self._address} broke: {reason_of(error)}"
             raise ConnectionFailed(message, request=self.request) from error
 
 
@@ -263,7 +264,7 @@ class Client:
         return ApiError.of(response.status, body, request=request, retry_after_seconds=seconds)
 
     def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
-        message = f"{request.what}: no answer from {self.cluster.server}: {_reason(error)}"
+        message = f"{request.what}: no answer from {self.cluster.server}: {reason_of(error)}"
         return ConnectionFailed(message, request=request, sent=sent)
 
     def _again(self, request: Request, error: ApiError) -> None:
@@ -344,7 +345,3 @@ def _retry_after(request: Request, error: ApiError) -> float | None:
     if isinstance(error, ServerError) and error.status_code in (502, 503, 504) and request.is_safe:
         return error.retry_after_seconds
     return None
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

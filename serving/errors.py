@@ -127,7 +127,7 @@ class Unreadable(BadRequest):
 
 
 class UnsupportedMedia(BadRequest):
-    """The body is of a content type that this path does not read."""
+    """The body is of a content type or in an encoding that this path does not read."""
 
     status = 415
 

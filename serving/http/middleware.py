@@ -39,6 +39,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON = {"Content-Type": "application/json"}
 
+# What aiohttp inflates, or refuses with a reason of its own where a library is missing.
+_CODINGS = frozenset(("gzip", "deflate", "br", "zstd", "identity", ""))
+
 # JSON, and what common clients (curl -d; HTTP libraries given text or bytes) send when nobody chose a type.
 _JSON_KINDS = frozenset(
     ("application/json", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream")
@@ -172,9 +175,9 @@ def _presented(request: web.Request) -> Presented:
 async def read_body(request: web.Request, limit: int, *, held: Held, deadline: float) -> bytes:
     """The whole body, decompressed, counted in `held`.
 
-    Raises TooLarge over `limit` bytes, Unreadable for a body that breaks off, UnsupportedMedia for a content type that
-    was chosen and is not JSON, Overloaded when there is no room for it, BodyTooSlow when it is not complete at the
-    `deadline`.
+    Raises TooLarge over `limit` bytes, Unreadable for a body that breaks off, UnsupportedMedia for an encoding that is
+    unknown and for a content type that was chosen and is not JSON, Overloaded when there is no room for it, BodyTooSlow
+    when it is not complete at the `deadline`.
     """
     check_content_type(request.headers)
     announced = request.content_length
@@ -211,7 +214,13 @@ async def _read(request: web.Request, limit: int, held: Held) -> bytes:
 
 
 def check_content_type(headers: Mapping[str, str]) -> None:
-    """Raise UnsupportedMedia for a content type that was chosen and is not JSON."""
+    """Raise UnsupportedMedia for an encoding that is unknown, and a content type that was chosen and is not JSON.
+
+    An unknown encoding is 415 by RFC 9110 §8.4; aiohttp hands such a body on as it came.
+    """
+    coding = headers.get("Content-Encoding")
+    if coding is not None and coding.strip().lower() not in _CODINGS:
+        raise UnsupportedMedia(f"content encoding {coding!r} is not supported here; send gzip, deflate or none")
     header = headers.get("Content-Type")
     if header is None or header == "application/json":
         return

@@ -72,5 +72,5 @@ async def test_a_false_encoding_is_not_in_the_servers_log(encoding, pause, caplo
         writer.write(b"{}")
         head, _, _ = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
-        assert head.split()[1] == b"400"
+        assert head.split()[1] == (b"415" if encoding == "gunzip" else b"400")
         assert caplog.messages == []
