@@ -5,32 +5,22 @@ Their Pods' commands run as processes of this machine. One scene a training; the
 
 import asyncio
 import contextlib
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from kubelet import STAGES, Kubelet
-from servers import control_plane_binaries, open_server
+from cluster_house import TRAIN, ClusterHouse, premises
 
-from windlass.controller import ExecutorRegistry, Manager
-from windlass.envtest.controlplane import ControlPlane
-from windlass.envtest.workloads import Workloads
 from windlass.envtest.workloads.jobkinds import Behaviour
 from windlass.envtest.workloads.ray import KubeRay, RayJob
 from windlass.envtest.workloads.trainer import ClusterTrainingRuntime, Trainer, TrainJob, torch_runtime
 from windlass.envtest.workloads.trainingoperator import PyTorchJob, TrainingOperator
-from windlass.informers import Api, Client, Cluster, Key
-from windlass.manifests.install import install
-from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.informers import Key
 from windlass.operators.training.executors.pytorchjob import PYTORCHJOB
 from windlass.operators.training.executors.rayjob import RAYJOB
 from windlass.operators.training.executors.trainjob import TRAINJOB
 from windlass.operators.training.executors.uptake import PATIENCE
 from windlass.statemachine.conditions import Conditions
 
-TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
-TRAIN = [sys.executable, "-P", str(TRAINER)]
 EXECUTORS = {one.name: one for one in (TRAINJOB, PYTORCHJOB, RAYJOB)}
 KINDS = {"trainjob": TrainJob, "pytorchjob": PyTorchJob, "rayjob": RayJob}
 # A job that nobody takes up for so long says so; here it may say so at once.
@@ -50,19 +40,12 @@ def clock():
     return datetime.now(UTC) + AHEAD
 
 
-class Yard:
-    """A cluster whose Pods run, and a controller with its folder."""
+class Yard(ClusterHouse):
+    """A cluster to which the controllers of others come."""
 
-    def __init__(self, path, api, cluster, *, kubelet, learn_kinds):
-        self.path, self.api, self.cluster, self.kubelet, self.learn_kinds = path, api, cluster, kubelet, learn_kinds
+    def __init__(self, on):
+        super().__init__(on, clock=clock)
         self.controllers = []
-        self.settings = TrainingSettings(
-            path / "state",
-            path / "models",
-            progress_seconds=0.05,
-            executors=ExecutorRegistry(discover=lambda: ()),
-            clock=clock,
-        )
 
     @contextlib.asynccontextmanager
     async def stand_ins(self):
@@ -75,44 +58,15 @@ class Yard:
             await self.learn_kinds()
             yield
 
-    @contextlib.asynccontextmanager
-    async def controller(self):
-        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
-        setup(manager, self.settings)
-        async with manager:
-            yield
-
     async def apply(self, executor, fate, command, **spec):
-        body = {
-            "apiVersion": "ai.windlass.dev/v1alpha1",
-            "kind": "TrainingJob",
-            "metadata": {"name": f"{executor}-{fate}", "namespace": "default"},
-            "spec": {
-                "data": {"uri": (self.path / "digits").as_uri(), "version": 0},
-                "executor": executor,
-                "output": {"model": f"{executor}-{fate}"},
-                "seed": 7,
-                "retries": {"limit": 3, "base": "0s"},
-                "workload": {"image": "example.com/trainer:1", "command": command},
-                **spec,
-            },
+        given = {
+            "executor": executor,
+            "seed": 7,
+            "retries": {"limit": 3, "base": "0s"},
+            "workload": {"image": "example.com/trainer:1", "command": command},
         }
-        await self.api.create(TrainingJob, body)
+        await self.create(f"{executor}-{fate}", **given | spec)
         return f"{executor}-{fate}"
-
-    async def steer(self, name, **spec):
-        await self.api.patch(TrainingJob, Key("default", name), {"spec": spec})
-
-    async def until(self, name, met):
-        """The job's status once `met` says yes to it."""
-        while True:
-            found = (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
-            if met(found.status):
-                return found.status
-            await asyncio.sleep(0.2)
-
-    async def ended(self, name):
-        return await self.until(name, lambda status: status.phase in ("Succeeded", "Failed", "Cancelled"))
 
     async def children(self, executor, name):
         """The names of a job's objects that are not on their way out."""
@@ -137,45 +91,11 @@ class Yard:
         """What anybody may do to an attempt's object."""
         await self.api.patch(KINDS[executor], Key("default", status.attempts[-1].child.name), {"spec": spec})
 
-    async def saved(self, run, step):
-        """Return when the run has the checkpoint of a step."""
-        manifest = self.settings.runs / run.id / "checkpoints" / f"{step:010d}" / "manifest.json"
-        while not manifest.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
-
     async def evict(self, name):
         """The Pod of the attempt that is at work goes with its node."""
         while not (pods := await self.pods(name)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         await self.kubelet.annotate(pods[0]["metadata"]["name"], **{"tests.windlass.dev/fate": "evicted"})
-
-
-async def restart_controller_manager(plane):
-    """It learns at its start, and else every 30 s, of kinds whose objects it has to collect."""
-    deadline = asyncio.get_running_loop().time() + 60
-    await plane._children["kube-controller-manager"].stop(10)
-    await plane._start_controller_manager(plane._running_place(), deadline)
-
-
-@contextlib.asynccontextmanager
-async def yard(path, kind):
-    """On a real control plane, its own scheduler works; the player is only the kubelet."""
-    await asyncio.to_thread(write_sample_table, path / "digits")
-    async with contextlib.AsyncExitStack() as stack:
-        real = kind == "kubernetes"
-        plane = ControlPlane(control_plane_binaries(), scheduler=True) if real else open_server(kind)
-        server = await stack.enter_async_context(plane)
-        cluster = Cluster.from_dict(server.kubeconfig())
-        api = Api(await stack.enter_async_context(Client(cluster)))
-        await install(api, [TrainingJob])
-        await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
-        kubelet = await stack.enter_async_context(Kubelet(api))
-
-        async def learn_kinds():
-            if real:
-                await restart_controller_manager(server)
-
-        yield Yard(path, api, cluster, kubelet=kubelet, learn_kinds=learn_kinds)
 
 
 async def is_resumed(place, executor, installed):
@@ -294,15 +214,17 @@ class Latch:
 @pytest.mark.realtime(limit=240)
 @pytest.mark.parametrize("kind", ["embedded", "kubernetes"])
 async def test_jobs_of_other_controllers_train_and_are_resumed_failed_cancelled_and_waited_for(tmp_path, kind):
-    async with yard(tmp_path, kind) as place, place.controller(), asyncio.TaskGroup() as group:
-        latch = Latch(len(KINDS))
-        resumed = [group.create_task(is_resumed(place, executor, latch), name=executor) for executor in KINDS]
-        await latch.open.wait()
-        async with place.stand_ins():
-            async with asyncio.TaskGroup() as scenes:
-                for executor in KINDS:
-                    for scene in SCENES:
-                        scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
-                for executor in ("trainjob", "rayjob"):
-                    scenes.create_task(is_refused(place, executor), name=f"{executor} is refused")
-            await asyncio.gather(*resumed)
+    async with premises(tmp_path, kind) as found:
+        place = Yard(found)
+        async with place.controller(), asyncio.TaskGroup() as group:
+            latch = Latch(len(KINDS))
+            resumed = [group.create_task(is_resumed(place, executor, latch), name=executor) for executor in KINDS]
+            await latch.open.wait()
+            async with place.stand_ins():
+                async with asyncio.TaskGroup() as scenes:
+                    for executor in KINDS:
+                        for scene in SCENES:
+                            scenes.create_task(scene(place, executor), name=f"{executor} {scene.__name__}")
+                    for executor in ("trainjob", "rayjob"):
+                        scenes.create_task(is_refused(place, executor), name=f"{executor} is refused")
+                await asyncio.gather(*resumed)

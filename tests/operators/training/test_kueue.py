@@ -5,85 +5,37 @@ Their Pods' commands run as processes of this machine. The built-in queue has on
 
 import asyncio
 import contextlib
-import sys
-from pathlib import Path
 
 import pytest
-from kubelet import STAGES, Kubelet
-from servers import control_plane_binaries, open_server
+from cluster_house import TRAIN, ClusterHouse, premises
 
-from windlass.controller import ExecutorRegistry, Manager
-from windlass.envtest.controlplane import ControlPlane
-from windlass.envtest.workloads import Workloads
 from windlass.envtest.workloads.kueue import ClusterQueue, Kueue, LocalQueue, cluster_queue, local_queue
 from windlass.envtest.workloads.trainer import ClusterTrainingRuntime, Trainer, TrainJob, torch_runtime
-from windlass.informers import Api, Client, Cluster, Key
-from windlass.manifests.install import install
-from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.informers import Key
 from windlass.statemachine.conditions import Conditions
 
-TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
-TRAIN = [sys.executable, "-P", str(TRAINER)]
 # The trainer commits a checkpoint an epoch and sleeps: each Pod gets one step further.
 SLOW = {"epochs": 2, "pauseSeconds": 600}
 
 
-class House:
-    """A cluster whose Pods run, and the folder of a controller."""
-
-    def __init__(self, path, api, cluster, kubelet):
-        self.path, self.api, self.cluster, self.kubelet = path, api, cluster, kubelet
-        self.settings = TrainingSettings(
-            path / "state",
-            path / "models",
-            progress_seconds=0.05,
-            executors=ExecutorRegistry(discover=lambda: ()),
-            queues={"small": 1},
-        )
-
-    @contextlib.asynccontextmanager
-    async def controller(self):
-        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
-        setup(manager, self.settings)
-        async with manager:
-            yield
+class House(ClusterHouse):
+    """A cluster with Kubeflow Trainer, without Kueue."""
 
     async def apply(self, name, command, **hyperparameters):
         labels = {"kueue.x-k8s.io/queue-name": "team"}
-        body = {
-            "apiVersion": "ai.windlass.dev/v1alpha1",
-            "kind": "TrainingJob",
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": {
-                "data": {"uri": (self.path / "digits").as_uri(), "version": 0},
-                "executor": "trainjob",
-                "output": {"model": name},
-                "queue": "small",
-                "workload": {"image": "example.com/trainer:1", "command": command, "labels": labels},
-                "hyperparameters": hyperparameters,
-            },
-        }
-        await self.api.create(TrainingJob, body)
-
-    async def steer(self, name, **spec):
-        await self.api.patch(TrainingJob, Key("default", name), {"spec": spec})
+        await self.create(
+            name,
+            executor="trainjob",
+            queue="small",
+            workload={"image": "example.com/trainer:1", "command": command, "labels": labels},
+            hyperparameters=hyperparameters,
+        )
 
     async def stop(self, policy):
         await self.api.patch(ClusterQueue, Key("", "machines"), {"spec": {"stopPolicy": policy}})
 
-    async def until(self, name, met):
-        """The job's status once `met` says yes to it."""
-        while True:
-            found = (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
-            if met(found.status):
-                return found.status
-            await asyncio.sleep(0.1)
-
     async def waits(self, name, why):
         return await self.until(name, lambda status: status.run is not None and why in status.run.waiting)
-
-    async def ended(self, name):
-        return await self.until(name, lambda status: status.phase in ("Succeeded", "Failed", "Cancelled"))
 
     async def pods(self):
         """The names of the jobs that have Pods which are not at their end."""
@@ -94,41 +46,16 @@ class House:
         found = (await self.api.list(TrainJob, namespace="default")).items
         return [one for one in found if one.annotations["ai.windlass.dev/training-job"] == name]
 
-    async def saved(self, run, step):
-        """Return when the run has the checkpoint of a step."""
-        manifest = self.settings.runs / run.id / "checkpoints" / f"{step:010d}" / "manifest.json"
-        while not manifest.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-
     def resumed_from(self, name):
         return [one["RESUME_FROM_STEP"] for one in self.kubelet.started_for(name)]
 
 
-async def restart_controller_manager(plane):
-    """It learns at its start, and else every 30 s, of kinds whose objects it has to collect."""
-    deadline = asyncio.get_running_loop().time() + 60
-    await plane._children["kube-controller-manager"].stop(10)
-    await plane._start_controller_manager(plane._running_place(), deadline)
-
-
 @contextlib.asynccontextmanager
 async def house(path, kind):
-    """With Kubeflow Trainer, without Kueue."""
-    await asyncio.to_thread(write_sample_table, path / "digits")
-    async with contextlib.AsyncExitStack() as stack:
-        real = kind == "kubernetes"
-        plane = ControlPlane(control_plane_binaries(), scheduler=True) if real else open_server(kind)
-        server = await stack.enter_async_context(plane)
-        cluster = Cluster.from_dict(server.kubeconfig())
-        api = Api(await stack.enter_async_context(Client(cluster)))
-        await install(api, [TrainingJob])
-        await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
-        kubelet = await stack.enter_async_context(Kubelet(api))
-        await stack.enter_async_context(Trainer(cluster))
-        await api.create(ClusterTrainingRuntime, torch_runtime())
-        if real:
-            await restart_controller_manager(server)
-        yield House(path, api, cluster, kubelet)
+    async with premises(path, kind) as found, Trainer(found.cluster):
+        await found.api.create(ClusterTrainingRuntime, torch_runtime())
+        await found.learn_kinds()
+        yield House(found, queues={"small": 1})
 
 
 async def without_kueue_the_built_in_queue_gives_the_place(place):
