@@ -257,10 +257,11 @@ def silent_tls_server(authority):
 
 def sockets_to(port):
     """The open sockets of this process that are connected to the port."""
+    # isinstance would ask each object for its class, and some answer with a warning.
+    sockets = [one for one in gc.get_objects() if type(one) is socket.socket and one.family == socket.AF_INET]
     found = []
-    for candidate in gc.get_objects():
-        if isinstance(candidate, socket.socket) and candidate.family == socket.AF_INET and candidate.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                if candidate.getpeername()[1] == port:
-                    found.append(candidate)
+    for candidate in sockets:
+        with contextlib.suppress(OSError):
+            if candidate.getpeername()[1] == port:
+                found.append(candidate)
     return found
