@@ -14,22 +14,32 @@ from pathlib import Path
 import attrs
 import msgspec
 from scaled import page
-from scaled.points import Point, point
+from scaled.page import Found
+from scaled.points import point
+from scaled.writers import COUNTS, writers
 
 SIZES = (10_000, 50_000, 100_000, 250_000, 500_000)
 KEPT = Path(__file__).with_name("scale.json")
 
 
-def read() -> list[Point]:
-    return msgspec.json.decode(KEPT.read_bytes(), type=list[Point])
+def read() -> Found:
+    return msgspec.json.decode(KEPT.read_bytes(), type=Found)
 
 
-def keep(points: list[Point]) -> None:
-    rounded = [
-        {name: page.rounded(value) for name, value in attrs.asdict(one).items()}
-        for one in sorted(points, key=lambda one: one.objects)
-    ]
-    KEPT.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+def keep(found: Found) -> None:
+    KEPT.write_text(json.dumps(page.rounded(attrs.asdict(found)), indent=1) + "\n", encoding="utf-8")
+
+
+def measured(sizes: tuple[int, ...]) -> Found:
+    points = []
+    for count in sorted(sizes):
+        points.append(point(count))
+        print(json.dumps({"scenario": "scale", "contender": "windlass", **attrs.asdict(points[-1])}), flush=True)
+    several = []
+    for count in COUNTS:
+        several.append(writers(count))
+        print(json.dumps({"scenario": "writers", "contender": "windlass", **attrs.asdict(several[-1])}), flush=True)
+    return Found(tuple(points), tuple(several))
 
 
 def main() -> None:
@@ -38,12 +48,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--again", action="store_true")
     options = parser.parse_args()
-    points = [] if not options.again else read()
-    for count in () if options.again else options.objects or SIZES:
-        points.append(point(count))
-        print(json.dumps({"scenario": "scale", "contender": "windlass", **attrs.asdict(points[-1])}), flush=True)
+    found = read() if options.again else measured(tuple(options.objects or SIZES))
     if options.write:
-        keep(points)
+        keep(found)
     if options.write or options.again:
         page.write(read())
 

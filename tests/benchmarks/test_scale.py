@@ -14,6 +14,7 @@ from scaled import page
 from scaled.chart import drawn
 from scaled.model import fitted
 from scaled.points import Point, point
+from scaled.writers import DELAY_SECONDS, writers
 
 ZERO = Point(
     objects=0,
@@ -79,10 +80,10 @@ def test_shares_of_a_ring_are_nearly_even():
 
 def test_the_page_and_its_picture_are_made_of_the_points_that_are_kept():
     """Whoever measures anew writes both; nobody mends a figure by hand."""
-    points, text = bench_scale.read(), page.PAGE.read_text("utf-8")
-    for name, lines in page.tables(points).items():
+    found, text = bench_scale.read(), page.PAGE.read_text("utf-8")
+    for name, lines in page.tables(found).items():
         assert page.replaced(text, name, lines) == text
-    assert page.PICTURE.read_text("utf-8") == drawn(page.panels(points, fitted(points)))
+    assert page.PICTURE.read_text("utf-8") == drawn(page.panels(found.points, fitted(found.points)))
     ET.parse(page.PICTURE)
 
 
@@ -97,3 +98,9 @@ def test_a_point_is_measured_to_its_end():
     assert found.objects == 200
     assert min(found.event_us, found.write_us, found.relist_cpu_s, found.settled_mb) > 0
     assert set(found.shard_event_us) == {"1", "2", "4", "8", "16"}
+
+
+@pytest.mark.realtime
+def test_writers_wait_for_a_server_that_takes_its_time():
+    found = writers(2, objects=20)
+    assert 0 < found.writes_a_second < 2 / DELAY_SECONDS

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import attrs
 from scaled.chart import Panel, Series, drawn
 from scaled.model import FITTED_TO, Model, fitted
 from scaled.points import Point
+from scaled.writers import DELAY_SECONDS, Writers
 
 from windlass.controller.rendezvous import owner_of
 from windlass.informers.keys import Key
@@ -28,16 +30,26 @@ PREDICTED = (500_000, 1_000_000, 2_000_000)
 SHARED_KEYS = 20_000
 
 
+@attrs.frozen
+class Found:
+    """All that was measured in one run."""
+
+    points: tuple[Point, ...]
+    writers: tuple[Writers, ...]
+
+
 def rounded(value: object) -> object:
     """Four digits, which is more than is certain."""
     if isinstance(value, Mapping):
         return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return [rounded(one) for one in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def write(points: Sequence[Point]) -> None:
-    text = PAGE.read_text("utf-8")
-    for name, lines in tables(points).items():
+def write(found: Found) -> None:
+    points, text = found.points, PAGE.read_text("utf-8")
+    for name, lines in tables(found).items():
         text = replaced(text, name, lines)
     PAGE.write_text(text, encoding="utf-8")
     PICTURE.write_text(drawn(panels(points, fitted(points))), encoding="utf-8")
@@ -53,7 +65,8 @@ def replaced(text: str, name: str, lines: Iterable[str]) -> str:
     return f"{head}{begin}{chr(10).join(lines)}\n{end}{tail}"
 
 
-def tables(points: Sequence[Point]) -> dict[str, list[str]]:
+def tables(found: Found) -> dict[str, list[str]]:
+    points = found.points
     model = fitted(points)
     return {
         "points": table(("objects", *COLUMNS.values()), _measured(points)),
@@ -61,6 +74,10 @@ def tables(points: Sequence[Point]) -> dict[str, list[str]]:
         "predictions": table(
             ("objects", "", "MB at rest", "MB at the peak of a relist", "list, CPU s", "relist, CPU s"),
             _predictions(points, model),
+        ),
+        "writers": table(
+            ("workers", "writes a second, measured", "at the most", "by"),
+            _writers(found.writers, model),
         ),
         "limits": table(("one process", "at the most", "by"), _limits(model)),
         "shares": table(
@@ -109,6 +126,13 @@ def _predictions(points: Sequence[Point], model: Model) -> Iterable[Sequence[obj
                 "off by",
                 *(f"{have / want - 1:+.0%}" for have, want in zip(found, expected, strict=True)),
             )
+
+
+def _writers(found: Sequence[Writers], model: Model) -> Iterable[Sequence[object]]:
+    for one in found:
+        waiting = one.workers / (DELAY_SECONDS + model.write_us / 1e6)
+        most, by = min((waiting, "waiting for the server"), (1e6 / model.write_us, "CPU of one core"))
+        yield str(one.workers), f"{one.writes_a_second:.0f}", f"{most:.0f}", by
 
 
 def _limits(model: Model) -> Iterable[Sequence[object]]:

@@ -10,9 +10,10 @@ import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
@@ -27,6 +28,8 @@ from windlass.controller.ring import Membership, Ring, owns
 from windlass.informers.cluster import Cluster
 from windlass.informers.informer import Informer
 from windlass.informers.keys import Key
+
+T = TypeVar("T")
 
 EVENTS, WRITES, WORKERS = 10_000, 3_000, 16
 SHARDS = (1, 2, 4, 8, 16)
@@ -194,25 +197,30 @@ def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def measured(count: int, port: int, orders: Connection, answer: Connection) -> None:
-    os.sched_setaffinity(0, {CORES[-1]})
-    answer.send_bytes(msgspec.json.encode(asyncio.run(measure(count, port, orders))))
-
-
 def point(count: int) -> Point:
-    """Measure it: the server is one process, the manager another."""
+    """Measure it."""
+    return beside_server(count, measure, Point)
+
+
+def beside_server(count: int, work: Callable[..., Coroutine[Any, Any, T]], kind: type[T], *words: int) -> T:
+    """What `work(count, port, orders, *words)` returns in a fresh process, beside a server in another."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
     ours, theirs = spawn.Pipe()
     server = spawn.Process(target=serve, args=(count, CORES[0], there), daemon=True)
     server.start()
     try:
-        process = spawn.Process(target=measured, args=(count, here.recv(), here, theirs), daemon=True)
+        process = spawn.Process(target=_answer, args=(theirs, work, (count, here.recv(), here, *words)), daemon=True)
         process.start()
         theirs.close()
-        found = msgspec.json.decode(ours.recv_bytes(), type=Point)
+        found = msgspec.json.decode(ours.recv_bytes(), type=kind)
         process.join()
         return found
     finally:
         server.terminate()
         server.join()
+
+
+def _answer(pipe: Connection, work: Callable[..., Coroutine[Any, Any, object]], words: tuple[object, ...]) -> None:
+    os.sched_setaffinity(0, {CORES[-1]})
+    pipe.send_bytes(msgspec.json.encode(asyncio.run(work(*words))))

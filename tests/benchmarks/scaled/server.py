@@ -2,7 +2,8 @@
 
 It speaks as much of the API as a manager needs: the version, lists, watches that begin with all objects or with none,
 status patches that come back as events. What its pipe tells it to send, it sends as fast as it can: `("events", COUNT)`
-updates each of the first COUNT widgets, `("expire",)` tells every watch that it is too old, so that all is listed anew.
+updates each of the first COUNT widgets, `("expire",)` tells every watch that it is too old, so that all is listed anew;
+from `("delay", SECONDS)` on patches are answered so much later.
 """
 
 import asyncio
@@ -88,6 +89,7 @@ class Server:
 
     def __init__(self, count: int) -> None:
         self.widgets = Widgets(count)
+        self.delay_seconds = 0.0
         self._watches: list[asyncio.Queue[bytes]] = []
 
     async def get(self, request: web.Request) -> web.StreamResponse:
@@ -105,6 +107,8 @@ class Server:
             raise web.HTTPNotFound
         index = int(found[1])
         phase = msgspec.json.decode(await request.read())["status"]["phase"]
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
         self.tell(self.widgets.change(index, phase))
         return web.Response(body=self.widgets.body(index), content_type="application/json")
 
@@ -186,6 +190,8 @@ async def _serve(count: int, pipe: Connection) -> None:
     while (order := await orders.get())[0] != "end":
         if order[0] == "events":
             await server.send(int(str(order[1])))
+        elif order[0] == "delay":
+            server.delay_seconds = float(str(order[1]))
         else:
             server.expire()
     asyncio.get_running_loop().remove_reader(pipe.fileno())
