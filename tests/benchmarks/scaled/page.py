@@ -76,7 +76,7 @@ def tables(found: Found) -> dict[str, list[str]]:
             _predictions(points, model),
         ),
         "writers": table(
-            ("workers", "writes a second, measured", "at the most", "by"),
+            ("workers", "writes a second, measured", "at the most", "by", "CPU us of a write"),
             _writers(found.writers, model),
         ),
         "limits": table(("one process", "at the most", "by"), _limits(model)),
@@ -132,7 +132,7 @@ def _writers(found: Sequence[Writers], model: Model) -> Iterable[Sequence[object
     for one in found:
         waiting = one.workers / (DELAY_SECONDS + model.write_us / 1e6)
         most, by = min((waiting, "waiting for the server"), (1e6 / model.write_us, "CPU of one core"))
-        yield str(one.workers), f"{one.writes_a_second:.0f}", f"{most:.0f}", by
+        yield str(one.workers), f"{one.writes_a_second:.0f}", f"{most:.0f}", by, one.write_us
 
 
 def _limits(model: Model) -> Iterable[Sequence[object]]:
