@@ -63,7 +63,8 @@ class Answers:
 
     def document(self, path: str, query: Mapping[str, str]) -> bytes | None:
         """Discovery, or the list; None for what was not recorded."""
-        return self._list(query) if path == self.path else self._recording.documents.get(path)
+        # Servers serve `/version/`, too, and kr8s asks for it.
+        return self._list(query) if path == self.path else self._recording.documents.get(path.rstrip("/"))
 
     def opening(self, query: Mapping[str, str]) -> bytes:
         """The chunks with which a watch begins: the present state if it asks for that, and what it has missed.

@@ -82,6 +82,7 @@ def test_discovery_is_what_was_recorded_and_all_else_is_unknown():
     answers = Answers(recorded())
 
     assert answers.document("/version", {}) == b'{"major":"1"}'
+    assert answers.document("/version/", {}) == b'{"major":"1"}'
     assert answers.document("/api", {}) is None
 
 
