@@ -75,10 +75,13 @@ async def record(
     if len(found.items) != count:
         raise RecordingFailed(f"expected {count} widgets in {namespace}, found {len(found.items)}")
     documents = await _discovery(api.client)
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(_changes(api.client, namespace, found.metadata.resourceVersion, count, progress))
-        await _change_all(api, namespace, count)
-    events = listening.result()
+    changes = _changes(api.client, namespace, found.metadata.resourceVersion, count, progress)
+    try:
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(changes)
+            await _change_all(api, namespace, count)
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from errors
     return Recording(
         documents=documents,
         path=WIDGET.path(None),
@@ -86,7 +89,7 @@ async def record(
         kind="Widget",
         version=found.metadata.resourceVersion,
         items=[bytes(item) for item in found.items],
-        events=events,
+        events=listening.result(),
         tls=api.client.cluster.server.startswith("https"),
     )
 
@@ -140,3 +143,10 @@ async def _changes(
                         events.append(line + b"\n")
                 progress(len(events))
     return events
+
+
+def _first(error: BaseException) -> BaseException:
+    # 32 workers that fail at the same thing have one thing to say.
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
