@@ -28,7 +28,8 @@ FIGURES = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb", "s
 FIGURES += ("runs_a_second", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand", "sender_late_p99_ms", "sender_cpu_s")
 SCENARIOS = ("sync", "reconcile", "noop", "latency", "replay", "replay-5000")  # the number is the rate
 # kopf's wait for a full index and its own bookkeeping have no counterpart of a look at every key again.
-LEFT_OUT = {("noop", "kopf")}
+# Of 10 000 replayed widgets its first index was not complete after three minutes; of 2 000 it is in seconds.
+LEFT_OUT = {("noop", "kopf"), ("replay", "kopf"), ("replay-5000", "kopf")}
 
 
 def environment(name):
