@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
+from windlass.benchmarks.definition import defined
 from windlass.benchmarks.errors import UnusableRecording
 from windlass.benchmarks.load import stamp
 from windlass.benchmarks.replay.ground import replaying
@@ -21,11 +22,14 @@ from windlass.benchmarks.replay.recorder import record
 from windlass.benchmarks.replay.recording import Recording
 from windlass.benchmarks.widgets import population
 from windlass.informers.api import Api
+from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
+from windlass.informers.resources import Kind
 
-__all__ = ("ClusterGround", "Ground", "Site")
+__all__ = ("ClusterGround", "Ground", "Grounds", "Site")
 
-_Grounds = Callable[[], AbstractAsyncContextManager["Ground"]]
+Grounds = Callable[[], AbstractAsyncContextManager["Ground"]]
+"""Opens the ground for one contender."""
 
 
 class Ground(Protocol):
@@ -56,6 +60,16 @@ class ClusterGround:
 
 
 @attrs.frozen
+class _Quiet:
+    """A ground on which nothing happens."""
+
+    kubeconfig: Path
+
+    async def load(self) -> Mapping[str, float]:
+        return {}
+
+
+@attrs.frozen
 class Site:
     """A cluster that can become the ground of a race of `objects` widgets. `progress` hears what is being prepared.
 
@@ -69,14 +83,25 @@ class Site:
     progress: Callable[[str], None] = lambda _: None
 
     @asynccontextmanager
-    async def prepared(self) -> AsyncIterator[_Grounds]:
+    async def prepared(self) -> AsyncIterator[Grounds]:
         """The cluster itself: all contenders run on the same population, which is gone at the end."""
         async with self._populated() as (api, namespace):
             place = ClusterGround(self._kubeconfig(), api, namespace, self.updates, self.rate)
             yield lambda: nullcontext(place)
 
     @asynccontextmanager
-    async def recorded(self, file: Path | None) -> AsyncIterator[_Grounds]:
+    async def defining(self, kind: Kind, definition: Mapping[str, Any]) -> AsyncIterator[Grounds]:
+        """The cluster without widgets, which serves `kind`. Raises ApiError when it refuses the definition."""
+        async with Client(await Cluster.load(self.kubeconfig)) as client, defined(Api(client), kind, definition):
+            yield lambda: nullcontext(_Quiet(self._kubeconfig()))
+
+    @asynccontextmanager
+    async def untouched(self) -> AsyncIterator[Grounds]:
+        """No cluster at all."""
+        yield lambda: nullcontext(_Quiet(self._kubeconfig()))
+
+    @asynccontextmanager
+    async def recorded(self, file: Path | None) -> AsyncIterator[Grounds]:
         """A replay of the cluster, started anew for each contender.
 
         `file` holds the recording, or will hold it: when it is there, no cluster is asked. None is a temporary one.

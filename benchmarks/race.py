@@ -3,7 +3,8 @@
 A contender is any program that speaks the protocol: it is called with the words of `shared/task.py`, and its last line
 on stdout is one JSON object with `wall_s` and `cpu_s` (from the start of the work to its end, all threads),
 `startup_cpu_s`, `rss_peak_mb`, `growth_mb` and `growth_forced_mb` (see `shared/meter.py`), and for `latency` also
-`latencies_ms`, one number for each update, after a line `ready`. `replay` is `latency` to a contender: the same words.
+`latencies_ms`, one number for each update, after a line `ready`. Any other number in it is told, too. `replay` is
+`latency` to a contender: the same words.
 """
 
 import asyncio
@@ -31,9 +32,20 @@ SCENARIOS: Final = (*task.SCENARIOS, "replay")
 
 _OURS: Final = ("-m", "windlass.benchmarks.contenders.ours")
 _LAST_WORDS: Final = 1000
+_FIGURES: Final = ("wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb")
+_MODES: Final = ("typed", "uvloop", "full", "trimmed", "metadata", "list")
+_BY_COPY: Final = ("sync", "relist")
+_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "windlass-typed": ("reconcile", "noop", "latency", "replay"),
+    "windlass-full": _BY_COPY,
+    "windlass-trimmed": _BY_COPY,
+    "windlass-metadata": ("sync",),
+    "windlass-list": _BY_COPY,
+    "floor": tuple(scenario for scenario in SCENARIOS if scenario != "startup"),
+}
 BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "windlass": (sys.executable, *_OURS),
-    "windlass-typed": (sys.executable, *_OURS, "--mode=typed"),
+    **{f"windlass-{mode}": (sys.executable, *_OURS, f"--mode={mode}") for mode in _MODES},
     "floor": (sys.executable, "-m", "windlass.benchmarks.contenders.floor"),
 }
 
@@ -54,6 +66,12 @@ class Contender:
         if text in BUILT_IN:
             return cls(text, BUILT_IN[text])
         raise ValueError(f"expected {', '.join(BUILT_IN)} or NAME=COMMAND, found {text!r}")
+
+    def runs(self, scenario: str) -> bool:
+        """Whether the scenario makes a difference to it; a program that was given is trusted to know."""
+        if self.command != BUILT_IN.get(self.name):
+            return True
+        return scenario in _ONLY.get(self.name, SCENARIOS)
 
 
 @attrs.frozen
@@ -149,10 +167,15 @@ def _here() -> str:
 
 
 def _row(course: Course, name: str, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    figures = ["wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb"]
-    figures += sorted(figure for figure in answers[0] if figure.startswith("sender_"))
     row: dict[str, Any] = {"scenario": course.scenario, "contender": name, "objects": course.objects}
+    figures = [*_FIGURES, *(one for one in answers[0] if one not in _FIGURES and one != "latencies_ms")]
     row |= {figure: round(statistics.median(answer[figure] for answer in answers), 6) for figure in figures}
+    if course.scenario == "sync":
+        row["settled_bytes"] = round(row["growth_mb"] * 1e6 / course.objects)
+        if "peak_growth_mb" in row:
+            row["peak_bytes"] = round(row["peak_growth_mb"] * 1e6 / course.objects)
+    if course.scenario == "queue":
+        row["operations_a_second"] = round(row["operations"] / row["cpu_s"])
     if course.scenario in ("reconcile", "noop"):
         row["runs_a_second"] = round(course.objects / row["wall_s"])
     if course.updates:

@@ -8,21 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
+from windlass.benchmarks.definition import defined
 from windlass.informers.api import Api
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
-from windlass.informers.errors import AlreadyExists, NotFound
+from windlass.informers.errors import NotFound
 from windlass.informers.keys import Key
 from windlass.informers.requests import PatchType
 from windlass.informers.resources import Resource
 
-__all__ = ("DEFINITION", "GROUP", "WIDGET", "name_of", "population", "widget")
+__all__ = ("DEFINITION", "GROUP", "WIDGET", "name_of", "population", "selections", "widget")
 
 GROUP: Final = "bench.windlass.dev"
 WIDGET: Final = Resource(GROUP, "v1", "Widget", "widgets")
-_CRDS: Final = Resource(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
 _NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _AT_ONCE: Final = 32
 _SHARDS: Final = 100
@@ -71,6 +69,12 @@ def widget(index: int, namespace: str) -> dict[str, Any]:
     }
 
 
+def selections() -> list[str]:
+    """200 selections by labels; each widget is in two of them."""
+    halves = ("app=bench", "app!=other")
+    return [f"{half},shard={number}" for half in halves for number in range(_SHARDS)]
+
+
 @asynccontextmanager
 async def population(
     cluster: Cluster, namespace: str, count: int, *, progress: Callable[[int], None] = lambda _: None
@@ -79,9 +83,7 @@ async def population(
 
     The definition stays where it was before, and goes where it was not: others may use it at the same time.
     """
-    async with Client(cluster) as client:
-        api = Api(client)
-        installed = await _install(api)
+    async with Client(cluster) as client, defined(api := Api(client), WIDGET, DEFINITION):
         await api.create(_NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         try:
             await _create_all(api, namespace, count, progress)
@@ -90,21 +92,6 @@ async def population(
             await _delete_all(api, namespace, count)
             with suppress(NotFound):
                 await api.delete(_NAMESPACES, Key("", namespace))
-            if installed:
-                with suppress(NotFound):
-                    await api.delete(_CRDS, Key("", f"widgets.{GROUP}"))
-
-
-async def _install(api: Api) -> bool:
-    try:
-        await api.create(_CRDS, DEFINITION)
-    except AlreadyExists:
-        return False
-    while True:  # a server serves a new kind a moment after it has taken it
-        with suppress(NotFound):
-            await api.list(WIDGET)
-            return True
-        await asyncio.sleep(0.1)
 
 
 async def _create_all(api: Api, namespace: str, count: int, progress: Callable[[int], None]) -> None:

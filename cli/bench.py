@@ -1,6 +1,7 @@
 """`windlass bench`: what Windlass costs beside a floor and any other contender, on the cluster that is given."""
 
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,24 +10,31 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from windlass.benchmarks.ground import Site
+from windlass.benchmarks.ground import Grounds, Site
 from windlass.benchmarks.race import BUILT_IN, SCENARIOS, Contender, Course, race
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.options import FILE, usable_kubeconfig
+from windlass.manifests import crd
+from windlass.operators.training.types import TrainingJob
 
 __all__ = ("command",)
 
 _FIGURES: Final = (
-    "wall_s",
-    "cpu_s",
-    "rss_peak_mb",
-    "growth_mb",
-    "growth_forced_mb",
-    "runs_a_second",
-    "p50_ms",
-    "p99_ms",
-    "p999_ms",
+    *(
+        "wall_s",
+        "cpu_s",
+        "rss_peak_mb",
+        "growth_mb",
+        "growth_forced_mb",
+        "runs_a_second",
+        "p50_ms",
+        "p99_ms",
+        "p999_ms",
+    ),
+    *("peak_bytes", "settled_bytes", "operations_a_second", "connections", "idle_cpu_ms_a_second"),
+    *("longest_stall_ms", "longest_held_ms", "import_cpu_s"),
 )
+_BOTH: Final = (Contender.parse("windlass"), Contender.parse("floor"))
 _RATES: Final = {"latency": 300.0, "replay": 1000.0}
 
 
@@ -54,7 +62,7 @@ class _Wanted:
 @click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
 @click.option(
     "--contender", "contenders", multiple=True, type=_ContenderType(), metavar="NAME[=COMMAND]",
-    default=("windlass", "floor"), show_default=True,
+    show_default="windlass, and floor where it runs",
     help=f"{', '.join(BUILT_IN)}, or a program that speaks their protocol; may be repeated.",
 )  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The medians are told.")
@@ -82,7 +90,9 @@ def command(
 
     sync: list and hold all widgets. reconcile: list, watch, and patch the status of each once. noop: look at each once
     in a cache that is full. latency: from an update's sending to the reconciler that sees it. replay: the same at rates
-    that no API server writes; a server that replays what the cluster said sends one change of each widget.
+    that no API server writes; a server that replays what the cluster said sends one change of each widget. informers:
+    hold them in 200 copies of a selection each. relist: lose the watch and list again. queue: keys through the work
+    queue, without a cluster. startup: `windlass run` until it is ready, and what it takes while idle, without widgets.
 
     The widgets live in a namespace of their own and are gone at the end. Nobody else should use the cluster meanwhile.
     """
@@ -96,6 +106,12 @@ def command(
         )
     if len({one.name for one in contenders}) < len(contenders):
         raise click.UsageError("--contender: expected different names")
+    contenders = contenders or tuple(one for one in _BOTH if one.runs(scenario))
+    for one in contenders:
+        if not one.runs(scenario):
+            raise click.UsageError(f"--contender: {one.name} makes no difference to {scenario}")
+    if scenario == "startup":
+        objects = 0
     course = Course(scenario, objects=objects, workers=workers, rate=rate, updates=updates)
     with usable_kubeconfig():
         return run_until_signalled(lambda: _race(course, _Wanted(contenders, rounds, as_json, recording), kubeconfig))
@@ -105,8 +121,7 @@ async def _race(course: Course, wanted: _Wanted, kubeconfig: Path | None) -> int
     console = Console(stderr=True)
     with console.status("preparing") as status:
         site = Site(kubeconfig, course.objects, course.updates, course.rate, progress=status.update)
-        opened = site.recorded(wanted.recording) if course.scenario == "replay" else site.prepared()
-        async with opened as ground:
+        async with _opened(site, course.scenario, wanted.recording) as ground:
             rows = await race(wanted.contenders, course, ground, rounds=wanted.rounds, progress=status.update)
     if wanted.as_json:
         for row in rows:
@@ -114,6 +129,18 @@ async def _race(course: Course, wanted: _Wanted, kubeconfig: Path | None) -> int
     else:
         Console().print(_table(rows))
     return 0
+
+
+def _opened(site: Site, scenario: str, recording: Path | None) -> AbstractAsyncContextManager[Grounds]:
+    match scenario:
+        case "replay":
+            return site.recorded(recording)
+        case "startup":
+            return site.defining(TrainingJob, crd(TrainingJob))
+        case "queue":
+            return site.untouched()
+        case _:
+            return site.prepared()
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

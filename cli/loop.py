@@ -18,9 +18,18 @@ INTERRUPTED: Final = 130
 """The exit code of a process that was told twice."""
 
 
-def run_until_signalled(main: Callable[[], Coroutine[Any, Any, int]], *, stopped: int = 0) -> int:
-    """Run `main()` on a new event loop and return its exit code, or `stopped` when a signal ended it in order."""
-    return asyncio.run(_run(main, stopped))
+def run_until_signalled(
+    main: Callable[[], Coroutine[Any, Any, int]],
+    *,
+    stopped: int = 0,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Run `main()` on a new event loop and return its exit code, or `stopped` when a signal ended it in order.
+
+    The loop is asyncio's own, unless `loop_factory` makes another.
+    """
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_run(main, stopped))
 
 
 async def _run(main: Callable[[], Coroutine[Any, Any, int]], stopped: int) -> int:

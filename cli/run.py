@@ -8,8 +8,9 @@ controllers.
 import asyncio
 import contextlib
 import errno
+import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ __all__ = ("command",)
 @click.option("--journal", type=FILE, help="Append every change of phase to this file.")
 @manager_options
 @click.option(
+    "--uvloop/--no-uvloop", default=False, show_default=True,
+    help="Run on uvloop instead of asyncio's own loop (extra uvloop).",
+)  # fmt: skip
+@click.option(
     "--log-format",
     type=click.Choice(["human", "json"]),
     default="human",
@@ -98,6 +103,7 @@ def command(
     queues: tuple[tuple[str, int], ...],
     katib: bool,
     journal: Path | None,
+    uvloop: bool,
     log_format: str,
     log_level: str,
     **given: Any,
@@ -107,6 +113,7 @@ def command(
     Every option can be given by the environment: --log-level as WINDLASS_RUN_LOG_LEVEL.
     """
     as_json = log_format == "json"
+    loop_factory = _uvloop() if uvloop else None
     log_to_stderr(logging.getLevelNamesMapping()[log_level.upper()], style="json" if as_json else "full")
     try:
         manager = Manager(kubeconfig=kubeconfig, namespace=namespace, settings=_settings(given, journal))
@@ -131,9 +138,20 @@ def command(
     add_all(manager, operators, built_in=built_in)
     try:
         with usable_kubeconfig():
-            return run_until_signalled(lambda: _run(manager, quiet=as_json))
+            return run_until_signalled(lambda: _run(manager, quiet=as_json), loop_factory=loop_factory)
     except ManagerError as error:
         raise click.ClickException(_in_options(error)) from error
+
+
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        # Only those import it who ask for it.
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    except ImportError as error:
+        raise click.BadParameter(
+            f"uvloop cannot be imported ({error}): pip install 'windlass[uvloop]'", param_hint="--uvloop"
+        ) from error
+    return factory
 
 
 def _settings(given: dict[str, Any], journal: Path | None) -> Settings:

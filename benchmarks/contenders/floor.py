@@ -6,22 +6,27 @@ duplicates, and one request for each status patch. Everything that Windlass does
 
 import asyncio
 import ssl
+import sys
 import time
 from collections import deque
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
-from windlass.benchmarks.shared.meter import Meter
+from windlass.benchmarks.shared.meter import IDLE_SECONDS, Meter, connections
+from windlass.benchmarks.shared.stall import SETTLE_SECONDS, Stall
 from windlass.benchmarks.shared.task import Task, read_task
+from windlass.benchmarks.widgets import name_of, selections
 from windlass.informers.cluster import Cluster
 
 __all__ = ("Floor", "main")
 
 _PATH = "/apis/bench.windlass.dev/v1/widgets"
 _CHUNK = 1 << 18
+_PASSES = 5
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -81,10 +86,11 @@ class Floor:
         self.since = time.monotonic_ns()
         self.latencies: list[float] = []
         self.body = msgspec.json.encode({"status": {"phase": task.value}})
+        self.select = ""
 
     async def list(self) -> str:
         """Fill the store; the version to watch from."""
-        async with self.session.get(f"{self.cluster.server}{_PATH}?resourceVersion=0") as response:
+        async with self.session.get(f"{self.cluster.server}{_PATH}?resourceVersion=0{self.select}") as response:
             found = _LIST.decode(await response.read())
         for raw in found.items:
             body = bytes(raw)
@@ -94,7 +100,7 @@ class Floor:
 
     async def watch(self, version: str) -> None:
         """Keep the store, and put what changes into the queue."""
-        url = f"{self.cluster.server}{_PATH}?watch=1&resourceVersion={version}"
+        url = f"{self.cluster.server}{_PATH}?watch=1&resourceVersion={version}{self.select}"
         async with self.session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as response:
             rest = b""
             async for chunk in response.content.iter_any():
@@ -148,13 +154,50 @@ class Floor:
                 self.over.set()
 
 
-async def _race(task: Task, cluster: Cluster) -> None:
-    meter = Meter()
-    async with aiohttp.ClientSession(
+async def _session(cluster: Cluster) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=_trust(cluster), limit=0),
         headers=await _credentials(cluster),
         read_bufsize=_CHUNK,
-    ) as session:
+    )
+
+
+async def _hold_many(task: Task, cluster: Cluster) -> None:
+    meter = Meter()
+    async with await _session(cluster) as session:
+        floors = [Floor(task, cluster, session) for _ in selections()]
+        for one, labels in zip(floors, selections(), strict=True):
+            one.select = f"&labelSelector={quote(labels)}"
+        versions = await asyncio.gather(*(one.list() for one in floors))
+        watching = [asyncio.create_task(one.watch(version)) for one, version in zip(floors, versions, strict=True)]
+        meter.stop()
+        idle = await meter.idle_cpu_ms(IDLE_SECONDS)
+        held = sum(len(one.store) for one in floors)
+        meter.report(held=held, informers=len(floors), connections=connections(), idle_cpu_ms_a_second=idle)
+        for task_ in watching:
+            task_.cancel()
+
+
+async def _relist(task: Task, cluster: Cluster) -> None:
+    meter = Meter()
+    async with await _session(cluster) as session:
+        floor, again = Floor(task, cluster, session), Floor(task, cluster, session)
+        await floor.list()
+        stall = Stall()
+        watching = asyncio.create_task(stall.run())
+        meter.again()
+        await again.list()
+        floor.store = again.store
+        meter.stop()
+        await asyncio.sleep(SETTLE_SECONDS)  # the last hold, too, is to be noticed
+        watching.cancel()
+        held, late = stall.longest_held * 1e3, stall.longest * 1e3
+        meter.report(held=len(floor.store), relists=1, longest_stall_ms=late, longest_held_ms=held)
+
+
+async def _race(task: Task, cluster: Cluster) -> None:
+    meter = Meter()
+    async with await _session(cluster) as session:
         floor = Floor(task, cluster, session)
         version = await floor.list()
         if task.scenario == "sync":
@@ -182,6 +225,22 @@ async def _race(task: Task, cluster: Cluster) -> None:
             one.cancel()
 
 
+def _queue(task: Task) -> None:
+    keys = [(f"ns-{number % 10}", name_of(number)) for number in range(task.objects)]
+    meter = Meter()
+    for _ in range(_PASSES):
+        waiting: deque[_Key] = deque()
+        known: set[_Key] = set()
+        for key in keys:
+            if key not in known:
+                known.add(key)
+                waiting.append(key)
+        while waiting:
+            known.discard(waiting.popleft())
+    meter.stop()
+    meter.report(operations=len(keys) * _PASSES)
+
+
 def _trust(cluster: Cluster) -> Any:
     context = ssl.create_default_context(cafile=cluster.ca_file)
     if cluster.certificate is not None:
@@ -197,11 +256,23 @@ async def _credentials(cluster: Cluster) -> dict[str, str]:
 def main() -> None:
     """Do the task."""
     task = read_task()
+    if task.scenario == "queue":
+        _queue(task)
+    elif task.scenario == "startup":
+        sys.exit("the floor is no program with a start of its own")
+    else:
+        asyncio.run(_do(task))
 
-    async def run() -> None:
-        await _race(task, await Cluster.load(Path(task.kubeconfig)))
 
-    asyncio.run(run())
+async def _do(task: Task) -> None:
+    cluster = await Cluster.load(Path(task.kubeconfig))
+    match task.scenario:
+        case "informers":
+            await _hold_many(task, cluster)
+        case "relist":
+            await _relist(task, cluster)
+        case _:
+            await _race(task, cluster)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """Windlass as its documentation says: a manager with its defaults, and a controller of 16 workers.
 
-The mode `typed` structures each widget into a class; without it a reconciler gets the object as the cache has it.
+The mode `typed` structures each widget into a class; without it a reconciler gets the object as the cache has it. The
+mode `uvloop` runs all of it on that loop. Modes of the copy are those of `copies.py`.
 """
 
 import asyncio
+import importlib
+import sys
 import time
 from pathlib import Path
 from typing import cast
@@ -11,14 +14,14 @@ from typing import cast
 import attrs
 import msgspec
 
+from windlass.benchmarks.contenders import copies, queues
+from windlass.benchmarks.contenders.launch import launched
 from windlass.benchmarks.shared.meter import Meter
 from windlass.benchmarks.shared.task import Task, read_task
 from windlass.benchmarks.widgets import WIDGET
 from windlass.controller import Channel, Context, Controller, Manager, Request, Result
 from windlass.informers import CustomResource
-from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
-from windlass.informers.informer import Informer
 from windlass.informers.objects import Object
 from windlass.informers.resources import Kind
 from windlass.manifests import kind
@@ -58,6 +61,9 @@ class Widget(CustomResource):
 
     spec: WidgetSpec = WidgetSpec()
     status: WidgetStatus = WidgetStatus()
+
+
+_NOBODYS = "windlass-bench-startup"
 
 
 class _Stamp(msgspec.Struct):
@@ -111,17 +117,6 @@ class Worker:
                 self.over.set()
 
 
-async def _sync(cluster: Cluster) -> None:
-    meter = Meter()
-    async with Client(cluster) as client:
-        informer = Informer(client, WIDGET)
-        running = asyncio.create_task(informer.run())
-        await informer.ready()
-        meter.stop()
-        meter.report(held=len(informer.store))
-        running.cancel()
-
-
 async def _control(task: Task, cluster: Cluster) -> None:
     meter = Meter()
     worker = Worker(task)
@@ -154,12 +149,30 @@ async def _idle(controller: Controller) -> None:
 def main() -> None:
     """Do the task."""
     task = read_task()
+    factory = importlib.import_module("uvloop").new_event_loop if task.mode == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_do(task))
 
-    async def run() -> None:
-        cluster = await Cluster.load(Path(task.kubeconfig))
-        await (_sync(cluster) if task.scenario == "sync" else _control(task, cluster))
 
-    asyncio.run(run())
+async def _do(task: Task) -> None:
+    if task.scenario == "queue":
+        await queues.measured(task)
+        return
+    cluster = await Cluster.load(Path(task.kubeconfig))
+    match task.scenario:
+        case "sync":
+            await copies.hold(task, cluster)
+        case "informers":
+            await copies.hold_many(cluster)
+        case "relist":
+            await copies.relist(task, cluster)
+        case "startup":
+            command = [sys.executable, "-m", "windlass.cli.main", "run", "--kubeconfig", task.kubeconfig]
+            command += ["--namespace", _NOBODYS]  # what others train on the cluster is none of its business
+            command += ["--uvloop"] if task.mode == "uvloop" else []
+            await launched(command, ready=b"running ", imports=True)
+        case _:
+            await _control(task, cluster)
 
 
 if __name__ == "__main__":

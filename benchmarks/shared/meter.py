@@ -4,6 +4,7 @@ It stands on the standard library alone, because contenders from other packages 
 in MB of 1e6 bytes.
 """
 
+import asyncio
 import ctypes
 import gc
 import json
@@ -11,9 +12,12 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-__all__ = ("Meter", "memory_mb")
+__all__ = ("IDLE_SECONDS", "Meter", "connections", "memory_mb")
+
+IDLE_SECONDS: Final = 3.0
+"""How long a process is looked at that should do nothing."""
 
 _REST_SECONDS = 1.0
 
@@ -27,12 +31,35 @@ def memory_mb(name: str) -> float:
     raise RuntimeError(f"no {name} in /proc/self/status")
 
 
+def connections() -> int:
+    """How many sockets this process has open to elsewhere; those that a loop wakes itself with are not counted."""
+    tables = [Path(f"/proc/self/net/{name}").read_text(encoding="ascii").splitlines()[1:] for name in ("tcp", "tcp6")]
+    known = {line.split()[9] for table in tables for line in table}
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except OSError:  # the folder's own descriptor is gone by now
+            continue
+        found += target.startswith("socket:[") and target[len("socket:[") : -1] in known
+    return found
+
+
 class Meter:
     """Made when the contender is about to begin: what came before is its start-up, and is told apart."""
 
     def __init__(self) -> None:
         self._startup = _cpu_seconds()
+        self._peak_before = memory_mb("VmHWM")
         self._before = _settled_mb()
+        self._peak = _peak_from_now()
+        self.start()
+
+    def again(self) -> None:
+        """A second part begins, which is measured alone: its growth, too, is from what is held now."""
+        self._peak_before = max(self._peak_before, memory_mb("VmHWM"))
+        self._before = _settled_mb()
+        self._peak = _peak_from_now()
         self.start()
 
     def start(self) -> None:
@@ -51,6 +78,12 @@ class Meter:
         self._cpu = _cpu_seconds() - self._cpu
         self._peak = memory_mb("VmHWM")
 
+    async def idle_cpu_ms(self, seconds: float) -> float:
+        """CPU milliseconds a second that this process takes while nothing happens for so long."""
+        before = _cpu_seconds()
+        await asyncio.sleep(seconds)
+        return (_cpu_seconds() - before) / seconds * 1e3
+
     def report(self, **own: Any) -> None:
         """Print the contender's answer; call it while everything that the contender holds is still held.
 
@@ -63,7 +96,8 @@ class Meter:
             "wall_s": self._wall,
             "cpu_s": self._cpu,
             "startup_cpu_s": self._startup,
-            "rss_peak_mb": self._peak,
+            "rss_peak_mb": max(self._peak_before, self._peak),
+            "peak_growth_mb": max(0.0, self._peak - self._before),
             "growth_mb": held - self._before,
             "growth_forced_mb": _settled_mb() - self._before,
             **own,
@@ -79,6 +113,12 @@ class Meter:
 def _cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _peak_from_now() -> float:
+    """Let VmHWM begin anew, at what is held now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return memory_mb("VmHWM")
 
 
 def _settled_mb() -> float:

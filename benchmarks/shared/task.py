@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ("SCENARIOS", "Task", "read_task")
 
-SCENARIOS: Final = ("sync", "reconcile", "noop", "latency")
+SCENARIOS: Final = ("sync", "reconcile", "noop", "latency", "informers", "relist", "queue", "startup")
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Task:
 
     `sync`: hold `objects` widgets. `reconcile`: give each the phase `value`, by a status patch. `noop`: look at each
     once more when all are held. `latency`: print `ready`, and note how late each of `updates` stamped updates came.
+    `informers`: hold the widgets in 200 copies of a selection each. `relist`: hold them, lose the watch, and hold them
+    again. `queue`: take `objects` keys through the queue; there is no server. `startup`: start the program.
     """
 
     scenario: str
-    kubeconfig: str
     objects: int
+    kubeconfig: str = ""
     value: str = ""
     workers: int = 16
     updates: int = 0
@@ -33,7 +35,7 @@ def read_task() -> Task:
     """From the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("scenario", choices=SCENARIOS)
-    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--kubeconfig", default="")
     parser.add_argument("--objects", type=int, required=True)
     parser.add_argument("--value", default="")
     parser.add_argument("--workers", type=int, default=16)

@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 import msgspec
 from aiohttp import web
 
+from windlass.benchmarks.shared.stall import Stall
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.feed import FeedOptions
@@ -156,23 +157,6 @@ async def measure(way: str, count: int, port: int) -> Row:
             longest_gc_seconds=collector.longest,
             wire_bytes=held,
         )
-
-
-class Stall:
-    """The longest time that a task which only wants to run every millisecond had to wait."""
-
-    longest = 0.0
-    longest_held = 0.0
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due, cpu = loop.time() + 0.001, time.thread_time()
-            await asyncio.sleep(0.001)
-            late = loop.time() - due
-            self.longest = max(self.longest, late)
-            self.longest_held = max(self.longest_held, min(late, time.thread_time() - cpu))
 
 
 class Collector:
