@@ -168,7 +168,8 @@ def _here() -> str:
 
 def _row(course: Course, name: str, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"scenario": course.scenario, "contender": name, "objects": course.objects}
-    figures = [*_FIGURES, *(one for one in answers[0] if one not in _FIGURES and one != "latencies_ms")]
+    own = [one for one, value in answers[0].items() if one not in _FIGURES and isinstance(value, int | float)]
+    figures = [*_FIGURES, *own]
     row |= {figure: round(statistics.median(answer[figure] for answer in answers), 6) for figure in figures}
     if course.scenario == "sync":
         row["settled_bytes"] = round(row["growth_mb"] * 1e6 / course.objects)

@@ -22,7 +22,7 @@ __all__ = ("import_cpu_seconds", "launched")
 
 _IDLE_SECONDS: Final = 3.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_IMPORTS: Final = 5
+_IMPORTS: Final = 3
 
 
 async def launched(command: Sequence[str], *, ready: bytes, **own: Any) -> None:
@@ -37,23 +37,23 @@ async def launched(command: Sequence[str], *, ready: bytes, **own: Any) -> None:
             idle = (_cpu_seconds(pid) - cpu) / _IDLE_SECONDS * 1e3
             held, peak = _memory_mb(pid, "VmRSS"), _memory_mb(pid, "VmHWM")
         if own.pop("imports", False):
-            own["import_cpu_s"] = import_cpu_seconds("windlass.controller", folder)
+            own["import_cpu_s"] = import_cpu_seconds("windlass.controller")
     answer = {"wall_s": wall, "cpu_s": cpu, "startup_cpu_s": 0.0, "rss_peak_mb": peak, "growth_mb": held}
     sys.stdout.write(json.dumps({**answer, "idle_cpu_ms_a_second": idle, **own}) + "\n")
 
 
-def import_cpu_seconds(module: str, folder: str) -> float:
+def import_cpu_seconds(module: str) -> float:
     """CPU of a Python that imports the module, less that of one that imports nothing: the least of a few of each."""
-    return _least(f"import {module}", folder) - _least("pass", folder)
+    return _least(f"import {module}") - _least("pass")
 
 
-def _least(program: str, folder: str) -> float:
-    return min(_child_cpu_seconds(program, folder) for _ in range(_IMPORTS))
+def _least(program: str) -> float:
+    return min(_child_cpu_seconds(program) for _ in range(_IMPORTS))
 
 
-def _child_cpu_seconds(program: str, folder: str) -> float:
+def _child_cpu_seconds(program: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program], _environment(folder))
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program], _environment())
     _, status = os.waitpid(pid, 0)
     if status:
         raise BenchmarkError(f"python -c {program!r} ended with {os.waitstatus_to_exitcode(status)}")
@@ -66,7 +66,7 @@ async def _started(command: Sequence[str], ready: bytes, folder: str) -> AsyncIt
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
-        env=_environment(folder),
+        env=_environment(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -87,10 +87,9 @@ async def _started(command: Sequence[str], ready: bytes, folder: str) -> AsyncIt
         await process.communicate()
 
 
-def _environment(folder: str) -> dict[str, str]:
-    # As after an installation: compiled files can be kept, whatever the surroundings of a container say.
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(Path(folder, "compiled"))}
+def _environment() -> dict[str, str]:
+    # As after an installation: what is compiled is kept, whatever the surroundings say.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _cpu_seconds(pid: int) -> float:

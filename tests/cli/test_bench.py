@@ -10,19 +10,25 @@ import pytest
 from click.testing import CliRunner
 from servers import open_server
 
+from windlass.benchmarks.contenders.copies import MODES
 from windlass.benchmarks.race import Contender
-from windlass.benchmarks.widgets import GROUP
+from windlass.benchmarks.widgets import GROUP, WIDGET, population
 from windlass.cli import bench
 from windlass.informers.api import Api
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
+from windlass.informers.informer import Informer
 from windlass.informers.resources import Resource
 
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 LATE = {"rate", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand"}
 SENDER = {"sender_late_p50_ms", "sender_late_p99_ms", "sender_cpu_s"}
-FIGURES = {"wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb"}
+EVERY = {"scenario", "contender", "objects", "rounds", "wall_s", "cpu_s", "startup_cpu_s", "rss_peak_mb", "growth_mb"}
+FIGURES = EVERY | {"growth_forced_mb", "peak_growth_mb"}
+AN_OBJECT = {"held", "settled_bytes", "peak_bytes"}
+MANY = {"held", "informers", "connections", "idle_cpu_ms_a_second"}
+HELD = {"held", "relists", "longest_stall_ms", "longest_held_ms"}
 
 
 def run(*words):
@@ -35,19 +41,25 @@ async def left_behind(server):
         api = Api(client)
         namespaces = [one.name for one in (await api.list(NAMESPACES)).items if one.deletion is None]
         kinds = [one.name for one in (await api.list(CRDS)).items if one.deletion is None]
-    return [name for name in (*namespaces, *kinds) if name.startswith("windlass-bench") or GROUP in name]
+    return [
+        name
+        for name in (*namespaces, *kinds)
+        if name.startswith("windlass-bench") or GROUP in name or "trainingjobs" in name
+    ]
 
 
 @pytest.mark.realtime
 @pytest.mark.parametrize(
     ("kind", "scenario", "contenders", "own"),
     [
-        ("embedded", "sync", ["floor"], set()),
+        ("embedded", "sync", ["floor"], AN_OBJECT),
+        ("embedded", "informers", ["windlass", "floor"], MANY),
+        ("embedded", "relist", ["windlass", "floor"], HELD),
         ("embedded", "noop", ["windlass-typed"], {"runs_a_second"}),
         ("embedded", "latency", ["windlass"], LATE),
         ("kubernetes", "reconcile", ["windlass", "floor"], {"runs_a_second"}),
     ],
-    ids=["sync", "noop", "latency", "reconcile"],
+    ids=["sync", "informers", "relist", "noop", "latency", "reconcile"],
 )
 async def test_each_contender_is_one_line_and_nothing_stays_in_the_cluster(kind, scenario, contenders, own, tmp_path):
     async with open_server(kind) as server:
@@ -61,11 +73,63 @@ async def test_each_contender_is_one_line_and_nothing_stays_in_the_cluster(kind,
         rows = [json.loads(line) for line in told.stdout.splitlines()]
         assert [row["contender"] for row in rows] == contenders
         for row in rows:
-            assert set(row) == {"scenario", "contender", "objects", "rounds", *FIGURES, *own}
+            assert set(row) == FIGURES | own
             assert (row["scenario"], row["objects"], row["rounds"]) == (scenario, 20, 1)
             assert row["cpu_s"] > 0
             assert row["rss_peak_mb"] > 10
+            assert row.get("held", 20) == (40 if scenario == "informers" else 20)  # each is in two selections
+            assert row.get("connections", 200) >= row.get("informers", 200) == 200
+            assert row.get("relists", 1) == 1
+            assert row.get("longest_stall_ms", 1) > 0
         assert await left_behind(server) == []
+
+
+@pytest.mark.realtime
+async def test_the_less_a_copy_is_asked_to_keep_the_fewer_bytes_it_holds():
+    async with open_server("embedded") as server:
+        cluster = Cluster.from_dict(server.kubeconfig())
+        async with population(cluster, "windlass-bench", 5), Client(cluster) as client:
+            full, usual, trimmed, metadata = [
+                await held_bytes(client, mode) for mode in ("full", "list", "trimmed", "metadata")
+            ]
+
+    assert full > usual + 5 * 300  # managedFields of two managers
+    assert usual > 5 * 1000 > trimmed > metadata > 5 * 100
+
+
+async def held_bytes(client, mode):
+    options, metadata_only = MODES[mode]
+    informer = Informer(client, WIDGET, options=options, metadata_only=metadata_only)
+    running = asyncio.create_task(informer.run())
+    await informer.ready()
+    running.cancel()
+    return informer.store.bytes_held
+
+
+def test_keys_go_through_the_queue_without_a_cluster(tmp_path):
+    told = run("bench", "queue", "--objects=100", "--rounds=1", "--json", f"--kubeconfig={tmp_path}/none")
+
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [row["contender"] for row in rows] == ["windlass", "floor"]
+    assert all(set(row) == FIGURES | {"operations", "operations_a_second"} for row in rows)
+    assert all(row["operations"] == 500 for row in rows)
+
+
+@pytest.mark.realtime
+async def test_a_start_is_that_of_the_program_and_its_kind_goes_again(tmp_path):
+    async with open_server("embedded") as server:
+        server.write_kubeconfig(tmp_path / "kubeconfig")
+        words = ["bench", "startup", "--rounds=1", "--json", f"--kubeconfig={tmp_path}/kubeconfig"]
+        told = await asyncio.to_thread(run, *words)
+        assert await left_behind(server) == []
+
+    assert told.returncode == 0, told.stderr
+    (row,) = [json.loads(line) for line in told.stdout.splitlines()]
+    assert set(row) == EVERY | {"import_cpu_s", "idle_cpu_ms_a_second"}
+    assert (row["contender"], row["objects"]) == ("windlass", 0)
+    assert 0 < row["import_cpu_s"] < row["cpu_s"]
+    assert 10 < row["growth_mb"] <= row["rss_peak_mb"]
 
 
 @pytest.mark.realtime
@@ -84,7 +148,7 @@ async def test_a_recording_is_replayed_and_again_when_there_is_no_cluster_any_mo
     rows = [json.loads(line) for told in (first, again) for line in told.stdout.splitlines()]
     assert [(row["contender"], row["rate"]) for row in rows] == [("windlass", 1000), ("floor", 5000)]
     for row in rows:
-        assert set(row) == {"scenario", "contender", "objects", "rounds", *FIGURES, *LATE, *SENDER}
+        assert set(row) == FIGURES | LATE | SENDER
         assert row["scenario"] == "replay"
         assert 0 < row["p50_ms"] <= row["p99_ms"]
 
@@ -107,7 +171,9 @@ def test_a_contender_is_one_of_ours_or_a_name_with_a_command():
     assert Contender.parse("mine=./program --fast 'a b'").command == ("./program", "--fast", "a b")
     assert Contender.parse("floor").command[0] == sys.executable
     for text in ("other", "=x", "mine=", "mine= "):
-        with pytest.raises(ValueError, match=r"expected windlass, windlass-typed, floor or NAME=COMMAND, found"):
+        with pytest.raises(
+            ValueError, match=r"expected windlass, .*, windlass-uvloop, .*, floor or NAME=COMMAND, found"
+        ):
             Contender.parse(text)
 
 
@@ -117,6 +183,8 @@ def test_a_contender_is_one_of_ours_or_a_name_with_a_command():
         (["latency", "--rate=10", "--seconds=3", "--objects=29"], "30 updates need as many widgets"),
         (["sync", "--contender=floor", "--contender=floor"], "--contender: expected different names"),
         (["sync", "--contender=go"], "found 'go'"),
+        (["noop", "--contender=windlass-full"], "--contender: windlass-full makes no difference to noop"),
+        (["startup", "--contender=floor"], "--contender: floor makes no difference to startup"),
         (["latency", "--recording=file"], "--recording is for replay, found latency"),
     ],
 )

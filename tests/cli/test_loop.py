@@ -94,6 +94,19 @@ async def test_without_a_signal_the_coroutine_gives_the_code(tmp_path):
 
 
 @pytest.mark.realtime
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_another_loop_is_ended_by_signals_as_well(number, tmp_path):
+    called = "import uvloop\n" + ORDERLY.replace("stopped=3", "stopped=3, loop_factory=uvloop.new_event_loop")
+    shown = called.replace('print("ready")', "print(type(asyncio.get_running_loop()))")
+    async with running("-c", HEAD + shown, cwd=tmp_path) as program:
+        await program.line("<class 'uvloop.Loop'>")
+        program.process.send_signal(number)
+        ended = await program.end(seconds=5)
+
+    assert (ended.code, ended.out.splitlines()[-1]) == (3, "tidied up")
+
+
+@pytest.mark.realtime
 async def test_a_failure_while_stopping_is_not_hidden(tmp_path):
     async with running("-c", HEAD + FAILS_AT_THE_END, cwd=tmp_path) as program:
         await program.line("ready")

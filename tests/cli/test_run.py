@@ -76,17 +76,19 @@ async def test_a_training_job_succeeds_on_a_server_of_its_own(tmp_path):
         assert (await api.get(TrainingJob, Key("default", "long"))).as_(TrainingJob).status.phase == "Running"
 
 
-async def test_an_operator_of_ones_own_is_found_in_the_current_folder(tmp_path):
+@pytest.mark.parametrize("loop", [(), ("--uvloop",)], ids=["asyncio", "uvloop"])
+async def test_an_operator_of_ones_own_is_found_in_the_current_folder(loop, tmp_path):
     key = Key("default", "world")
     async with control_plane(tmp_path) as api:
         printed = await run(*WINDLASS, "crd", "generate", "greeting:Greeting", cwd=TUTORIAL)
         assert (printed.code, printed.err) == (0, "")
         await define(api, printed.out)
         options = ("--kubeconfig", str(tmp_path / "kubeconfig"), "--operator", "greeting:setup", "--no-training")
-        async with running(*WINDLASS, "run", *options, cwd=TUTORIAL) as program:
+        async with running(*WINDLASS, "run", *options, *loop, cwd=TUTORIAL) as program:
             assert await program.line("running") == "running      greeting\n"
             await create_greeting(api, key, "World")
             await message_becomes(api, key, "Hello, World!")
+            assert ("uvloop" in Path(f"/proc/{program.pid}/maps").read_text()) == bool(loop)
             program.interrupt()
             assert (await program.end(seconds=5)).code == 0
 
