@@ -12,7 +12,7 @@ import click
 
 from windlass.cli.ending import leave_after
 from windlass.cli.loop import INTERRUPTED
-from windlass.cli.start import quiet_ctrl_c
+from windlass.cli.start import collect_again, quiet_ctrl_c
 from windlass.statemachine.errors import WindlassError
 
 __all__ = ("main", "windlass")
@@ -46,6 +46,7 @@ class _Commands(click.Group):
         module, _ = _COMMANDS[cmd_name]
         with quiet_ctrl_c():
             command: click.Command = importlib.import_module(module).command
+        collect_again()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -9,7 +9,6 @@ not depend on leadership, or rolling updates would stall (M9). This module reads
 
 import asyncio
 import hmac
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -25,22 +24,10 @@ from windlass.controller.errors import ManagerError
 from windlass.controller.pages import Page
 from windlass.informers.keys import Key
 
-__all__ = ("Check", "ProbeServer", "exposure_fault")
+__all__ = ("Check", "ProbeServer")
 
 Check = Callable[[], str | None]
 """None when all is well, otherwise one line saying what is not."""
-
-
-def exposure_fault(host: str, token: str | None) -> str | None:
-    """What is wrong with listening on `host`, if anything: beyond this machine it takes a token."""
-    if token == "":
-        return "Settings.probe_token is empty: expected a secret text, or None"
-    if token is not None or _is_loopback(host):
-        return None
-    return (
-        f"Settings.probe_host is {host!r}, which others can reach, and there is no Settings.probe_token: "
-        "set one, or listen on 127.0.0.1"
-    )
 
 
 class ProbeServer:
@@ -159,13 +146,6 @@ def _asked_for(request: web.Request) -> Key | None:
         return Key.parse(request.query["key"]) if "key" in request.query else None
     except ValueError as error:
         raise web.HTTPBadRequest(text=f"{error}\n") from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _answer(checks: Mapping[str, Check]) -> web.Response:

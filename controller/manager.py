@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -23,9 +23,9 @@ from windlass.controller.context import Services
 from windlass.controller.controller import Controller
 from windlass.controller.dryrun import DryRunClient
 from windlass.controller.errors import DuplicateName, GraceExceeded, LeadershipLost, ManagerError
+from windlass.controller.exposure import exposure_fault
 from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch
-from windlass.controller.health import ProbeServer, exposure_fault
 from windlass.controller.metrics import ControllerCollector
 from windlass.controller.names import namespace_fault
 from windlass.controller.offloading import BlockingReconciler
@@ -52,6 +52,9 @@ from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
 from windlass.informers.metrics import CallMetrics, InformerMetrics
 from windlass.informers.resources import Kind, Resource
+
+if TYPE_CHECKING:
+    from windlass.controller.health import ProbeServer
 
 __all__ = ("Manager", "Runnable")
 
@@ -350,6 +353,9 @@ class Manager:
         InformerMetrics(self.registry, lambda: cache.informers)
         api = self._api = Api(client, observer=cache)
         if settings.probe_port is not None:
+            # Not sooner: a web server's parts take 30 ms, and most who import managers ask for none.
+            from windlass.controller.health import ProbeServer  # noqa: PLC0415
+
             self._probes = ProbeServer(
                 settings.probe_host,
                 settings.probe_port,

@@ -103,7 +103,8 @@ class Schedule(Generic[K]):
             return
         pending = self._ready.get(key)
         if pending is None:
-            self._make_ready(key, _Pending(reason, priority, now))
+            pending = self._ready[key] = _Pending(reason, priority, now)
+            self._class(priority)[key] = pending
             self.adds += 1
         elif priority > pending.priority:  # it rises to the tail of the higher class, and never falls (Q11)
             del self._classes[pending.priority][key]
@@ -144,7 +145,7 @@ class Schedule(Generic[K]):
 
     def forget(self, key: K) -> None:
         """The key's failures are over: its backoff starts anew and its pending retry is dropped (Q16)."""
-        if self._failures.pop(key, None) is not None:
+        if self._failures and self._failures.pop(key, None) is not None:
             self._timers.cancel(("retry", key))
 
     def failures(self, key: K) -> int:
@@ -164,7 +165,8 @@ class Schedule(Generic[K]):
         del self._ready[key]
         self._running[key] = now
         self.queue_seconds.observe(now - pending.since)
-        return Item(key, pending.reason, pending.priority, pending.since, self._failures.get(key, 0))
+        attempt = self._failures.get(key, 0) if self._failures else 0
+        return Item(key, pending.reason, pending.priority, pending.since, attempt)
 
     def done(self, key: K, now: float) -> None:
         """The run is over; a key that was added meanwhile becomes ready, at the tail (Q1, Q4)."""
@@ -172,9 +174,9 @@ class Schedule(Generic[K]):
         if started is None:
             raise ValueError(f"done({key}) without get: no worker holds this key")
         self.work_seconds.observe(now - started)
-        held = self._held.pop(key, None)
-        if held is not None:
-            self._make_ready(key, held)
+        if self._held and (held := self._held.pop(key, None)) is not None:
+            self._ready[key] = held
+            self._class(held.priority)[key] = held
 
     def advance(self, now: float) -> None:
         """Make ready what has become due; it is ordered by when it became due, not by when it was asked for (Q12)."""
@@ -241,14 +243,18 @@ class Schedule(Generic[K]):
         return key, pending.since
 
     def _next_class(self, now: float) -> OrderedDict[K, _Pending]:
-        """The class to take from: the highest that has a key, unless it is a lower one's turn."""
+        """The class to take from: the highest that has a key, unless it is a lower one's turn. There is a key."""
         self._takes_since_aged += 1
-        if self._takes_since_aged >= TAKES_PER_AGED:
+        highest = self._in_order[0]
+        if not highest:
+            highest = next(ready for ready in self._in_order if ready)
+        # Who is not in the highest is in a lower one; mostly nobody is, and then there is nothing to look through.
+        if self._takes_since_aged >= TAKES_PER_AGED and len(highest) < len(self._ready):
             aged = self._aged_class(now - AGED_SECONDS)
             if aged is not None:
                 self._takes_since_aged = 0
                 return aged
-        return next(ready for ready in self._in_order if ready)
+        return highest
 
     def _aged_class(self, since: float) -> OrderedDict[K, _Pending] | None:
         """The class below the highest whose first key has waited longest, if that is since `since` or before."""
@@ -257,10 +263,6 @@ class Schedule(Generic[K]):
             return None
         oldest = min(classes, key=_head_since)
         return oldest if _head_since(oldest) <= since else None
-
-    def _make_ready(self, key: K, pending: _Pending) -> None:
-        self._ready[key] = pending
-        self._class(pending.priority)[key] = pending
 
     def _class(self, priority: int) -> OrderedDict[K, _Pending]:
         ready = self._classes.get(priority)

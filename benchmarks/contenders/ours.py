@@ -63,6 +63,7 @@ class Widget(CustomResource):
     status: WidgetStatus = WidgetStatus()
 
 
+_PROGRAM = "from windlass.cli.start import main; main()"  # as the installed script does
 _NOBODYS = "windlass-bench-startup"
 
 
@@ -167,7 +168,7 @@ async def _do(task: Task) -> None:
         case "relist":
             await copies.relist(task, cluster)
         case "startup":
-            command = [sys.executable, "-m", "windlass.cli.main", "run", "--kubeconfig", task.kubeconfig]
+            command = [sys.executable, "-c", _PROGRAM, "run", "--kubeconfig", task.kubeconfig]
             command += ["--namespace", _NOBODYS]  # what others train on the cluster is none of its business
             command += ["--uvloop"] if task.mode == "uvloop" else []
             await launched(command, ready=b"running ", imports=True)

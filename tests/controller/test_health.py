@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from windlass.controller.controller import Controller
 from windlass.controller.errors import ManagerError
-from windlass.controller.health import ProbeServer, exposure_fault
+from windlass.controller.exposure import exposure_fault
+from windlass.controller.health import ProbeServer
 from windlass.controller.pages import Page
 from windlass.controller.spec import ControllerSpec
 
