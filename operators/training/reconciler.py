@@ -27,7 +27,7 @@ from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.decision import FINALIZER, Decision, Facts, Question, current_phase, decide
 from windlass.operators.training.executors.contract import Broken, Fault, Observation, Run, TrainingExecutor, Workbench
 from windlass.operators.training.gate.acceptance import unusable
-from windlass.operators.training.gate.assembly import Judged, subject_of
+from windlass.operators.training.gate.assembly import Judged, planned_hyperparameters, subject_of
 from windlass.operators.training.gate.experiment import KatibCluster
 from windlass.operators.training.gate.judging import Deliberating, Judging
 from windlass.operators.training.gate.runner import run_gate
@@ -241,7 +241,8 @@ class TrainingReconciler:
                 self._placer.check(job.spec.hardware, self._outline(job))
         except (ExecutorError, TrainingError) as error:
             return _fault(error)
-        refusal = self._handoff.refusal(job) or unusable(job.spec.gate, self._settings.checks)
+        planned = planned_hyperparameters(executor, job.spec)
+        refusal = self._handoff.refusal(job) or unusable(job.spec.gate, self._settings.checks, planned)
         if refusal is not None:
             return refusal
         # What can change without the spec is asked right before a run is begun.

@@ -27,9 +27,12 @@ class CalibrationParameters:
 
 
 class CalibrationCheck:
-    """The contract is these two names."""
+    """The contract is these names, of which `refuse` need not be there."""
 
     name = "calibration"
+
+    def refuse(self, parameters, hyperparameters):
+        read_parameters(parameters, CalibrationParameters)  # known before training, not after it
 
     def measure(self, subject, parameters, deadline):
         asked = read_parameters(parameters, CalibrationParameters)

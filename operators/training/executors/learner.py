@@ -45,11 +45,15 @@ class LearnerExecutor(ProcessExecutor):
 
     def render(self, spec: TrainingJobSpec, run: Run) -> Plan:
         """See TrainingExecutor.render."""
+        config = TrainerConfig(run.id, run.data, spec.seed, spec.validation.holdout, self.learner(spec))
+        return Plan(run, "windlass.operators.training.trainer", render_config(config))
+
+    def learner(self, spec: TrainingJobSpec) -> Learner:
+        """The learner with every hyperparameter of the spec or its default. Raises HyperparametersInvalid."""
         values = read_hyperparameters(self.parameters, spec.hyperparameters)
         fields = {parameter_name(field.name): field.name for field in self._learner.__attrs_attrs__}
         learner: Learner = self._learner(**{fields[name]: value for name, value in values.items()})
-        config = TrainerConfig(run.id, run.data, spec.seed, spec.validation.holdout, learner)
-        return Plan(run, "windlass.operators.training.trainer", render_config(config))
+        return learner
 
     def __repr__(self) -> str:
         return f"<LearnerExecutor {self.name}>"

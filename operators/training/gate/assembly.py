@@ -24,12 +24,13 @@ from windlass.operators.training.network import Matrix
 from windlass.operators.training.runfolder import ONNX
 from windlass.operators.training.split import held_out
 from windlass.operators.training.table import Rows
+from windlass.operators.training.types import TrainingJobSpec
 from windlass.operators.training.validation import Subject as Trained
 from windlass.operators.training.validation import model_content
 from windlass.serving.errors import ServingError
 from windlass.serving.repository.description import read_description, read_verified
 
-__all__ = ("Judged", "incumbent_of", "subject_of")
+__all__ = ("Judged", "incumbent_of", "planned_hyperparameters", "subject_of")
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +69,12 @@ def subject_of(judged: Judged) -> Subject:
         trials=trials,
         seed=trained.seed,
     )
+
+
+def planned_hyperparameters(executor: object, spec: TrainingJobSpec) -> dict[str, float]:
+    """The hyperparameters by which checks will judge what this executor trains, before it does."""
+    learner = getattr(executor, "learner", None)
+    return _numbers(spec.hyperparameters) if learner is None else hyperparameters_of(learner(spec))
 
 
 def _unseen(judged: Judged) -> Subject:

@@ -40,6 +40,9 @@ class Check(Protocol):
 
     A check may say `kinds`, the kinds of subjects that it judges, `("classifier",)` unless it does. A subject of
     another kind it skips, which blocks where it is required.
+
+    It may have `refuse(parameters, hyperparameters)`, too: called before anything is trained, with the hyperparameters
+    that are numbers, it raises CheckError for parameters with which it could never answer.
     """
 
     @property

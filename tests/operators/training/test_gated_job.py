@@ -145,10 +145,20 @@ async def test_a_gate_that_stays_shut_says_why_and_publishes_nothing(tmp_path, c
 @pytest.mark.parametrize(
     ("checks", "reason", "words"),
     [
-        ([], "GateInvalid", "gate.checks: expected at least one check, found none"),
-        ([{"name": "x", "check": "nosuch"}], "CheckNotFound", "gate.checks[0].check: there is no check named 'nosuch'"),
+        ([], "GateInvalid", "spec.gate.checks: expected at least one check, found none"),
+        (
+            [{"name": "x", "check": "nosuch"}],
+            "CheckNotFound",
+            "spec.gate.checks[0].check: there is no check named 'nosuch'",
+        ),
+        (
+            [ROBUST, {**STEADY, "parameters": {"vary": ["momentun"]}}],
+            "InvalidParameters",
+            "spec.gate.checks[1].parameters.vary: expected names of hyperparameters that are numbers other than 0, "
+            "found 'momentun' (None); there are batchSize, epochs, l2, learningRate, momentum",
+        ),
     ],
-    ids=["an empty list", "an unknown check"],
+    ids=["an empty list", "an unknown check", "a slip in its parameters"],
 )
 async def test_a_gate_that_could_never_open_is_refused_before_anything_is_trained(tmp_path, checks, reason, words):
     """B1."""

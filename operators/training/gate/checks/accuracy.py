@@ -34,6 +34,10 @@ class NonInferiorityCheck:
 
     name = "non-inferiority"
 
+    def refuse(self, parameters: Mapping[str, object], _: Mapping[str, float]) -> None:
+        """See Check."""
+        read_parameters(parameters, NonInferiorityParameters)
+
     def measure(self, subject: Subject, parameters: Mapping[str, object], deadline: Deadline) -> Measurement:
         """See Check.measure."""
         asked = read_parameters(parameters, NonInferiorityParameters)

@@ -39,14 +39,13 @@ class DriftCheck:
 
     name = "drift"
 
+    def refuse(self, parameters: Mapping[str, object], _: Mapping[str, float]) -> None:
+        """See Check."""
+        _read(parameters)
+
     def measure(self, subject: Subject, parameters: Mapping[str, object], deadline: Deadline) -> Measurement:
         """See Check.measure."""
-        asked = read_parameters(parameters, DriftParameters)
-        if asked.warn > asked.fail:
-            raise CheckError(
-                f"parameters.warn: expected at most fail ({asked.fail:g}), found {asked.warn:g}",
-                reason="InvalidParameters",
-            )
+        asked = _read(parameters)
         reference = present(subject.training, "training", rows_min=asked.min_samples)
         recent = present(subject.recent, "recent", rows_min=asked.min_samples)
         if reference.features.shape[1] != recent.features.shape[1] or not reference.features.shape[1]:
@@ -56,6 +55,16 @@ class DriftCheck:
                 reason="DataMalformed",
             )
         return _measured(_features(reference, recent, asked, deadline=deadline), asked, len(recent))
+
+
+def _read(parameters: Mapping[str, object]) -> DriftParameters:
+    asked = read_parameters(parameters, DriftParameters)
+    if asked.warn > asked.fail:
+        raise CheckError(
+            f"parameters.warn: expected at most fail ({asked.fail:g}), found {asked.warn:g}",
+            reason="InvalidParameters",
+        )
+    return asked
 
 
 @attrs.frozen

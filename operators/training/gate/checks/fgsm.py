@@ -48,6 +48,15 @@ class FgsmCheck:
 
     name = "fgsm"
 
+    def refuse(self, parameters: Mapping[str, object], _: Mapping[str, float]) -> None:
+        """See Check."""
+        asked = read_parameters(parameters, FgsmParameters)
+        if asked.low is not None and asked.high is not None and asked.low > asked.high:
+            raise CheckError(
+                f"parameters.low: expected at most high ({asked.high:g}), found {asked.low:g}",
+                reason="InvalidParameters",
+            )
+
     def measure(self, subject: Subject, parameters: Mapping[str, object], deadline: Deadline) -> Measurement:
         """See Check.measure."""
         asked = read_parameters(parameters, FgsmParameters)

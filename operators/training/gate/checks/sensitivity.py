@@ -49,6 +49,10 @@ class SensitivityCheck:
 
     name = "sensitivity"
 
+    def refuse(self, parameters: Mapping[str, object], hyperparameters: Mapping[str, float]) -> None:
+        """See Check."""
+        _ranges(read_parameters(parameters, SensitivityParameters), hyperparameters)
+
     def measure(self, subject: Subject, parameters: Mapping[str, object], deadline: Deadline) -> Measurement:
         """See Check.measure."""
         asked = read_parameters(parameters, SensitivityParameters)
@@ -60,6 +64,11 @@ class SensitivityCheck:
 
 def plan_of(subject: Subject, asked: SensitivityParameters) -> TrialPlan:
     """The trials that these parameters ask for. Raises CheckError for a hyperparameter that cannot be varied."""
+    ranges = _ranges(asked, subject.hyperparameters)
+    return TrialPlan(subject.model.digest, asked.objective, ranges, asked.trials, subject.seed)
+
+
+def _ranges(asked: SensitivityParameters, hyperparameters: Mapping[str, float]) -> tuple[Range, ...]:
     if not asked.metric_low < asked.metric_high:
         raise CheckError(
             f"parameters.metricHigh: expected more than metricLow ({asked.metric_low:g}), found {asked.metric_high:g}",
@@ -67,16 +76,16 @@ def plan_of(subject: Subject, asked: SensitivityParameters) -> TrialPlan:
         )
     ranges = []
     for name in asked.vary:
-        value = subject.hyperparameters.get(name)
+        value = hyperparameters.get(name)
         if value is None or not math.isfinite(value) or not value:
-            known = ", ".join(sorted(subject.hyperparameters)) or "none"
+            known = ", ".join(sorted(hyperparameters)) or "none"
             raise CheckError(
                 f"parameters.vary: expected names of hyperparameters that are numbers other than 0, found {name!r} "
                 f"({value!r}); there are {known}",
                 reason="InvalidParameters",
             )
         ranges.append(_range(name, value, asked.spread))
-    return TrialPlan(subject.model.digest, asked.objective, tuple(ranges), asked.trials, subject.seed)
+    return tuple(ranges)
 
 
 def judge_trials(trials: Sequence[Trial], asked: SensitivityParameters) -> Measurement:
