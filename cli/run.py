@@ -20,7 +20,7 @@ import click
 from windlass.cli.logs import log_to_stderr
 from windlass.cli.loop import run_until_signalled
 from windlass.cli.operators import Operator, add_all
-from windlass.cli.options import FILE, FOLDER, NAME, QUEUE, check_writable, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, NAME, QUEUE, URI, URL, check_writable, each_queue_once, usable_kubeconfig
 from windlass.cli.settings import in_options, manager_options, settings_of
 from windlass.controller import Manager, ManagerError, Settings
 from windlass.controller.journal import JournalFile
@@ -37,12 +37,17 @@ __all__ = ("command",)
 @click.option("--kubeconfig", type=FILE, help="Default: $KUBECONFIG, ~/.kube/config, the pod's account.")
 @click.option("--namespace", type=NAME, help="Watch this namespace only.")
 @click.option(
-    "--operator", "operators", multiple=True, metavar="MODULE:FUNCTION", help="Add an operator; may be repeated."
+    "--operator",
+    "operators",
+    multiple=True,
+    envvar="WINDLASS_RUN_OPERATOR",
+    metavar="MODULE:FUNCTION",
+    help="Add an operator; may be repeated.",
 )
 @click.option("--training/--no-training", default=True, show_default=True, help="Run the built-in training operator.")
 @click.option("--promotion/--no-promotion", default=False, show_default=True, help="Run the promotion operator.")
 @click.option(
-    "--promotion-url", "promotion_urls", multiple=True, metavar="PREFIX",
+    "--promotion-url", "promotion_urls", type=URL, multiple=True, envvar="WINDLASS_RUN_PROMOTION_URL", metavar="PREFIX",
     help="Where promotions may ask for metrics and find endpoints; may be repeated.",
 )  # fmt: skip
 @click.option(
@@ -58,10 +63,12 @@ __all__ = ("command",)
     help="Let whoever may create TrainingJobs run any command on this machine (executor process).",
 )  # fmt: skip
 @click.option(
-    "--runs-uri", metavar="URI", help="How trainers in the cluster reach the folder runs in --state; default: its path."
-)
+    "--runs-uri", type=URI, metavar="URI",
+    help="How trainers in the cluster reach the folder runs in --state; default: its path.",
+)  # fmt: skip
 @click.option(
-    "--queue", "queues", type=QUEUE, multiple=True, metavar="NAME=PLACES",
+    "--queue", "queues", type=QUEUE, multiple=True, envvar="WINDLASS_RUN_QUEUE", metavar="NAME=PLACES",
+    callback=each_queue_once,
     help="Let so many jobs of a queue train at once; may be repeated.  [default: no limit]",
 )  # fmt: skip
 @click.option(

@@ -39,14 +39,18 @@ from windlass.operators.training import (
     setup,
     write_sample_table,
 )
+from windlass.operators.training.life import worked_elsewhere
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository, RepositoryOptions
 from windlass.serving.traffic import Arm, Route, Routes, TrafficOptions
 from windlass.statemachine.errors import WindlassError
 
-__all__ = ("EXAMPLE", "SampleError", "command")
+__all__ = ("EXAMPLE", "OPERATOR", "SampleError", "command")
 
 EXAMPLE: Final = "linear.example"
 """The model behind /predict. No job can publish one of that name, for a job's has no dot."""
+
+OPERATOR: Final = "windlass-up"
+"""The field manager on clusters of others."""
 
 _SAMPLE: Final = Key("default", "digits")
 _ROUTE: Final = "digits"  # the public name that the sample is promoted to, which is also its model's
@@ -124,7 +128,11 @@ async def _up(options: _Options) -> int:
                 await _prepare(Api(client), folder, endpoint.url)
             except (Unauthorized, Forbidden) as error:
                 raise ManagerError(f"the API server at {cluster.server} refuses these credentials: {error}") from error
-        manager = Manager(cluster=cluster, settings=Settings(grace_seconds=_GRACE_SECONDS))
+        # An operator of the cluster has another name, and so the two leave each other's jobs alone.
+        settings = Settings(grace_seconds=_GRACE_SECONDS)
+        if given is not None:
+            settings = attrs.evolve(settings, field_manager=OPERATOR)
+        manager = Manager(cluster=cluster, settings=settings)
         # On a cluster of others, who may create jobs is not for this machine to say.
         allowed = given is None
         training = TrainingSettings(state=folder.root, models=folder.models, allow_processes=allowed, promotions=True)
@@ -200,7 +208,7 @@ def _watch(manager: Manager, view: View) -> asyncio.Event:
             job, over = None, True
         else:
             job = found.as_(TrainingJob)
-            over = has_ended(job)
+            over = has_ended(job) or worked_elsewhere(job, manager.settings.field_manager)
         if over and found.key == _SAMPLE:
             ended.set()  # before anything is shown, which fails when nobody reads our output any more
         if job is None:
@@ -218,6 +226,11 @@ def _sample(manager: Manager) -> TrainingJob:
     if found is None:
         raise SampleError(f"the job {_SAMPLE} was deleted before it had ended")
     job = found.as_(TrainingJob)
+    if worked_elsewhere(job, manager.settings.field_manager):
+        raise SampleError(
+            f"the operator {job.status.operator} of this cluster works the job {_SAMPLE}, so this command leaves it "
+            "alone and cannot serve its model: delete the job and stop that operator, or use another cluster"
+        )
     if reason := reason_of_failure(job):
         raise SampleError(f"the job {_SAMPLE} failed: {reason}")
     return job

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import attrs
 
-__all__ = ("KEPT", "Telling")
+__all__ = ("KEPT", "Telling", "counted")
 
 KEPT: Final = timedelta(minutes=50)
 """Servers keep Events for an hour: what is older was told, and telling it again would make a second one."""
@@ -19,3 +19,8 @@ class Telling:
     message: str
     dedupe: str
     type: Literal["Normal", "Warning"] = "Normal"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -70,17 +70,14 @@ class Jobs:
             raise _unknown_kind() from error
         return sorted(found.items, key=lambda one: one.key)
 
-    async def promotions(self, *, everywhere: bool = False) -> dict[str, Promotion]:
-        """The newest promotion that each job owns, by the job's uid; none where there are no promotions to be seen."""
+    async def promotions(self, *, everywhere: bool = False) -> dict[tuple[str, str], Promotion]:
+        """Every promotion that a job owns, by the job's uid and its own name; none where there are none to be seen."""
         try:
             listed = await self.api.list(Promotion, namespace=None if everywhere else self.namespace)
         except (NotFound, Forbidden):
             return {}
-        found = sorted(
-            (one.as_(Promotion) for one in listed.items),
-            key=lambda one: (str(one.metadata.creation_timestamp), one.metadata.name),
-        )
-        return {owner.uid: one for one in found for owner in one.metadata.owner_references}
+        found = [one.as_(Promotion) for one in listed.items]
+        return {(owner.uid, one.metadata.name): one for one in found for owner in one.metadata.owner_references}
 
     async def events(self, job: Object) -> list[dict[str, Any]]:
         """The Events about this job, the oldest first; none where they may not be read."""

@@ -17,8 +17,9 @@ from windlass.cli.job.description import describe as lines_about
 from windlass.cli.job.listing import Asked, list_jobs, watch_jobs
 from windlass.cli.job.output import Listening, show_output
 from windlass.cli.job.steering import CANCEL, RESUME, SUSPEND, Steering, steer
+from windlass.cli.job.summary import promotion_key
 from windlass.cli.loop import run_until_signalled
-from windlass.cli.options import FILE, FOLDER, usable_kubeconfig
+from windlass.cli.options import FILE, FOLDER, OBJECT, usable_kubeconfig
 from windlass.informers import unstructure
 from windlass.operators.training import TrainingJob
 from windlass.operators.training.files import replace_file
@@ -28,7 +29,7 @@ from windlass.operators.training.timeline.picture import draw
 __all__ = ("command", "describe", "list_command", "logs", "timeline")
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-_NAME = click.argument("name")
+_NAME = click.argument("name", type=OBJECT)
 
 
 @click.group(no_args_is_help=False)
@@ -37,7 +38,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=OBJECT, metavar="[NAME]...")
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Those of all namespaces.")
 @click.option(
     "-w", "--watch", is_flag=True, help="Show them live; with names, until these have ended (1 if one did not succeed)."
@@ -72,7 +73,7 @@ def describe(name: str, *, as_json: bool, kubeconfig: Path | None, namespace: st
 
     async def show(jobs: Jobs) -> int:
         job = await jobs.get(name)
-        promotion = (await jobs.promotions()).get(job.uid)
+        promotion = (await jobs.promotions()).get(promotion_key(job))
         found = None if promotion is None else unstructure(promotion)
         events = await jobs.events(job)
         if as_json:
@@ -112,7 +113,7 @@ def timeline(name: str, *, output: Path | None, kubeconfig: Path | None, namespa
 
     async def show(jobs: Jobs) -> int:
         found = await jobs.get(name)
-        history = history_of(found.as_(TrainingJob), (await jobs.promotions()).get(found.uid))
+        history = history_of(found.as_(TrainingJob), (await jobs.promotions()).get(promotion_key(found)))
         if history is None:
             raise click.ClickException(f"nothing is on record of {found.key} yet")
         if output is None:
@@ -126,7 +127,10 @@ def timeline(name: str, *, output: Path | None, kubeconfig: Path | None, namespa
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all: a reader may be looking at the one that is there."""
-    replace_file(path, text.encode())
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--output") from error
 
 
 def _steering(name: str, steering: Steering, summary: str) -> None:

@@ -18,14 +18,17 @@ from rich.live import Live
 from rich.text import Text
 
 from windlass.cli.job.access import Jobs
-from windlass.cli.job.summary import COLUMNS, Summary, cells, line, summary_of, to_json
+from windlass.cli.job.summary import COLUMNS, Summary, cells, line, promotion_key, summary_of, to_json
 from windlass.informers import Added, Cache, Change, Deleted
 from windlass.informers.errors import Forbidden, NotFound
 from windlass.informers.objects import Object
 from windlass.operators.promotion.types import Promotion
 from windlass.operators.training import TrainingJob
 
-__all__ = ("Asked", "as_table", "list_jobs", "watch_jobs")
+__all__ = ("DELETED", "Asked", "as_table", "list_jobs", "watch_jobs")
+
+DELETED: Final = "Deleted"
+"""Of a job that is gone while it is watched, in place of a phase."""
 
 _TENTHS: Final = 10
 _GOOD: Final = ("Succeeded", "Complete")
@@ -56,7 +59,7 @@ async def list_jobs(jobs: Jobs, asked: Asked) -> int:
     """Print them. Raises NoSuchJob for a name that is not there."""
     found = await _asked_for(jobs, asked)
     promotions = await jobs.promotions(everywhere=asked.everywhere)
-    summaries = [summary_of(one, promotions.get(one.uid)) for one in found]
+    summaries = [summary_of(one, promotions.get(promotion_key(one))) for one in found]
     if asked.as_json:
         click.echo(json.dumps([to_json(one) for one in summaries], indent=2))
     elif summaries:
@@ -89,6 +92,8 @@ async def watch_jobs(jobs: Jobs, asked: Asked) -> int:
                     view.show(board.summaries())
                     await board.changed()
                 view.show(board.summaries())
+                for name in board.missing():
+                    click.echo(f"windlass: {name} was deleted just now", err=True)
         finally:
             running.cancel()
     return board.code
@@ -114,7 +119,8 @@ class _Board:
         self._asked = asked
         self._cache = cache
         self._jobs: dict[str, Object] = {}  # by uid
-        self._promotions: dict[str, Promotion] = {}  # by the job's uid
+        self._promotions: dict[tuple[str, str], Promotion] = {}  # by the job's uid and their own names
+        self._gone: dict[str, Object] = {}  # of those asked for by name, as they were last; by uid
         self._there: set[str] = set()  # of the names that were asked for
         self._change = asyncio.Event()
 
@@ -124,6 +130,7 @@ class _Board:
             return
         if isinstance(change, Deleted):
             self._jobs.pop(found.uid, None)
+            self._gone[found.uid] = found
         else:
             self._jobs[found.uid] = found
         self._there = {one.name for one in self._jobs.values()}
@@ -134,12 +141,21 @@ class _Board:
             return
         promotion = change.object.as_(Promotion)
         for owner in promotion.metadata.owner_references:
-            self._promotions[owner.uid] = promotion
+            self._promotions[owner.uid, promotion.metadata.name] = promotion
         self._change.set()
 
     def summaries(self) -> list[Summary]:
-        found = sorted(self._jobs.values(), key=lambda one: one.key)
-        return [summary_of(one, self._promotions.get(one.uid)) for one in found]
+        """Those that are there, and what is gone since this was last asked; gone for good, of names asked for."""
+        there = {one.key for one in self._jobs.values()}
+        gone = [_deleted(one) for one in self._gone.values() if one.key not in there]
+        if not self._asked.names:
+            self._gone.clear()
+        found = [summary_of(one, self._promotions.get(promotion_key(one))) for one in self._jobs.values()]
+        return sorted([*found, *gone], key=lambda one: (one.namespace, one.name))
+
+    def missing(self) -> list[str]:
+        """The names that were asked for and of which nothing was ever seen."""
+        return sorted({*self._asked.names} - {one.name for one in (*self._jobs.values(), *self._gone.values())})
 
     async def changed(self) -> None:
         """Wait for a change; several within a moment are one."""
@@ -157,6 +173,10 @@ class _Board:
         """1 if a job that was asked for did not succeed."""
         good = all(one.phase in _GOOD for one in self.summaries())
         return 0 if good and self._there >= {*self._asked.names} else 1
+
+
+def _deleted(found: Object) -> Summary:
+    return attrs.evolve(summary_of(found), phase=DELETED, reason="", message="", ended=True)
 
 
 class _Table(AbstractContextManager["_Table"]):

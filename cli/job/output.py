@@ -19,6 +19,7 @@ from windlass.informers import Pod
 from windlass.informers.errors import ApiError, NotFound
 from windlass.informers.objects import Object
 from windlass.informers.requests import Request
+from windlass.operators.telling import counted
 from windlass.operators.training.card.escaping import visible
 from windlass.operators.training.executors.dressing import ATTEMPT_LABEL, RUN_LABEL
 from windlass.operators.training.files import decode_object
@@ -55,6 +56,10 @@ async def show_output(jobs: Jobs, name: str, listening: Listening) -> int:
     """Print it. Raises NoOutput, NoSuchJob, and what `Api` raises."""
     job = await _begun(jobs, name, listening)
     run = _run_of(job)
+    attempts = _attempts_of(job)
+    if listening.attempt is not None and listening.attempt > attempts and not listening.follow:
+        had = counted(attempts, "attempt")
+        raise NoOutput(f"run {run} of {job.key} has had {had}, and none of the number {listening.attempt}")
     folder = RunFolder(listening.state / "runs" / run)
     if folder.path.is_dir():
         await _show_folder(jobs, name, folder, listening=listening)
@@ -83,6 +88,11 @@ async def _begun(jobs: Jobs, name: str, listening: Listening) -> Object:
 def _run_of(job: Object) -> str:
     run = (job.to_dict().get("status") or {}).get("run") or {}
     return str(run.get("id") or "")
+
+
+def _attempts_of(job: Object) -> int:
+    attempt = ((job.to_dict().get("status") or {}).get("run") or {}).get("attempt")
+    return attempt if isinstance(attempt, int) else 0
 
 
 # A folder on this machine.

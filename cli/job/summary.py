@@ -4,6 +4,7 @@ Every field has a name of its own in JSON, which stays; the line for people is m
 does not know where lines go.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from windlass.operators.training.life import same_life
 from windlass.operators.training.phases import MACHINE
 from windlass.statemachine.conditions import Conditions
 
-__all__ = ("COLUMNS", "ENDS", "Summary", "age", "cells", "line", "summarize", "summary_of", "to_json")
+__all__ = ("COLUMNS", "ENDS", "Summary", "age", "cells", "line", "promotion_key", "summarize", "summary_of", "to_json")
 
 ENDS: Final = tuple(state for state in MACHINE.states if MACHINE.is_final(state))
 """The phases in which a job stays until its spec changes."""
@@ -55,6 +56,13 @@ class Summary:
     ended: bool = False
 
 
+def promotion_key(found: Object) -> tuple[str, str]:
+    """The job's uid, and the name of the promotion on record of its present life; earlier lives had others."""
+    status = found.to_dict().get("status")
+    record = status.get("promotion") if isinstance(status, Mapping) else None
+    return found.uid, str(record.get("name") or "") if isinstance(record, Mapping) else ""
+
+
 def summary_of(found: Object, promotion: Promotion | None = None) -> Summary:
     """The job in short, even if its status is of no form that is known here: then the reason says so."""
     try:
@@ -87,8 +95,8 @@ def summarize(job: TrainingJob, promotion: Promotion | None = None) -> Summary:
         gate=None if status.gate is None else "passed" if status.gate.passed else "refused",
         model=model.name if model else None,
         version=model.version if model else None,
-        promotion=promotion.status.phase if promotion else None,
-        weight=promotion.status.weight if promotion else None,
+        promotion=promotion.status.phase if promotion and known else None,
+        weight=promotion.status.weight if promotion and known else None,
         created=job.metadata.creation_timestamp,
         ended=known and status.phase in ENDS,
     )

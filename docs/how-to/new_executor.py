@@ -16,7 +16,7 @@ from windlass.operators.training.executors.objects import AtWork, Ended, Finishe
 from windlass.operators.training.executors.pods import exit_of, pod_template, waiting_for
 from windlass.operators.training.types import Workload
 
-TRAINER = Path(__file__).parent.parent / "examples" / "own-trainer" / "train.py"
+TRAINER = Path(__file__).with_name("train.py")  # of docs/examples/own-trainer, or one of yours
 
 
 class PodExecutor(ObjectExecutor):

@@ -1,8 +1,8 @@
 """A job lives on while what it is to do stays the same; steering it ends no life, and a change of the work does.
 
-So a finished job runs again only when its work has changed, or `retryGeneration` (G3). A field that says nothing but
-its default does not count, so that a newer version of the kind, with more fields, begins no job anew. This module does
-not know what happens in a life.
+So a finished job runs again only when its work has changed, or `retryGeneration` was raised (G3). A field that says
+nothing but its default does not count, so that a newer version of the kind, with more fields, begins no job anew. This
+module does not know what happens in a life.
 """
 
 from typing import Any, Final
@@ -12,9 +12,10 @@ import attrs
 from windlass.operators.training.types import TrainingJob, TrainingJobSpec
 from windlass.statemachine.journal import digest
 
-__all__ = ("STEERING", "same_life", "work_digest")
+__all__ = ("STEERING", "same_life", "work_digest", "worked_elsewhere")
 
-# What says when and how often to try, and whether to; everything else says what comes out of it.
+# What says when and how often to try, and whether to; everything else says what comes out of it. Of these,
+# `retry_generation` alone can begin a life: by a rise, and not by being lowered, as when a manifest is put back.
 STEERING: Final = frozenset(
     {
         "active_deadline_seconds",
@@ -22,6 +23,7 @@ STEERING: Final = frozenset(
         "priority",
         "queue",
         "retries",
+        "retry_generation",
         "suspend",
         "ttl_seconds_after_finished",
     }
@@ -38,7 +40,13 @@ def same_life(job: TrainingJob) -> bool:
     status = job.status
     if status.observed_generation in (0, job.metadata.generation):
         return status.observed_generation != 0
-    return status.work_digest == work_digest(job.spec)
+    risen = job.spec.retry_generation > status.retry_generation
+    return not risen and status.work_digest == work_digest(job.spec)
+
+
+def worked_elsewhere(job: TrainingJob, operator: str) -> bool:
+    """Whether another operator works the job: its runs lie in folders that this one does not see, with their locks."""
+    return job.status.operator not in ("", operator)
 
 
 def _told(value: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ This module does not know why anything is done.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -18,6 +19,7 @@ from windlass.controller.subject import subject_of as address_of
 from windlass.informers.errors import StructureError
 from windlass.informers.resources import resource_of
 from windlass.operators.errors import EvaluationError, StillEnding, TrainingError
+from windlass.operators.telling import Telling
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
 from windlass.operators.training.archive import Archive, Ended
@@ -39,6 +41,7 @@ from windlass.operators.training.hardware.inventory import Inventory
 from windlass.operators.training.hardware.outline import Outline
 from windlass.operators.training.hardware.placer import Placer
 from windlass.operators.training.identity import child_name, run_id
+from windlass.operators.training.life import worked_elsewhere
 from windlass.operators.training.metadata.store import MetadataStore
 from windlass.operators.training.permissions import HARDWARE_NEEDS, KATIB_NEEDS, NEEDS, PROMOTING
 from windlass.operators.training.publish import Published, publish
@@ -46,7 +49,7 @@ from windlass.operators.training.queues.kueue import local_queue_in
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.runfolder import ONNX, TrainingResult
 from windlass.operators.training.settings import TrainingSettings
-from windlass.operators.training.story import recent, tellings
+from windlass.operators.training.story import recent, tellings, told_elsewhere
 from windlass.operators.training.types import API_VERSION, RunStatus, TrainingJob
 from windlass.operators.training.unreadable import without_status
 from windlass.operators.training.validation import Evaluation, Subject, evaluate, told_evaluation
@@ -98,21 +101,18 @@ class TrainingReconciler:
         if job is None:
             return Result.done()
         now = self._settings.clock()
-        if recent(job, now):
-            self._tell(ctx, job)
-        if job.status.run is not None and current_phase(job) != "Validating":
-            self._judging.forget(job.status.run.id)  # its verdict is on record, or nobody wants it any more
-        if current_phase(job) != "Queued":
-            self.places.leave(job.metadata.uid)
+        self._take_note(ctx, job, now)
         bench = self._bench(ctx, job)
         refusal = await self._refusal(job, bench) if current_phase(job) in ("Pending", "Queued") else None
         if refusal is not None:
             self.places.stand_aside(job.metadata.uid)
         facts = Facts(
             now=now,
+            operator=ctx.services.field_manager,
             writer=ctx.services.identity,
             trace_id=request.reconcile_id,
             refusal=refusal,
+            traces=await self._traces(job),
         )
         for _ in range(_STEPS_MAX):
             try:
@@ -125,6 +125,20 @@ class TrainingReconciler:
             facts = outcome
         raise RuntimeError(f"no decision about {request.key} within {_STEPS_MAX} steps")
 
+    def _take_note(self, ctx: Context, job: TrainingJob, now: datetime) -> None:
+        """What the first look at the job says to the rest of this process, and to people."""
+        elsewhere = worked_elsewhere(job, ctx.services.field_manager)
+        if elsewhere:
+            self._tell(ctx, job, (told_elsewhere(job, ctx.services.field_manager),))
+        elif recent(job, now):
+            self._tell(ctx, job, tellings(job))
+        if job.status.run is not None and current_phase(job) != "Validating":
+            self._judging.forget(job.status.run.id)  # its verdict is on record, or nobody wants it any more
+        if elsewhere:
+            self.places.stand_aside(job.metadata.uid)
+        elif current_phase(job) != "Queued":
+            self.places.leave(job.metadata.uid)
+
     async def _perform(self, ctx: Context, job: TrainingJob, facts: Facts, decision: Decision) -> Facts | Result:
         """Carry out one decision: new facts to decide on, or the end of this run of the key."""
         match decision:
@@ -132,7 +146,8 @@ class TrainingReconciler:
                 await ctx.status(job, **attrs.asdict(status, recurse=False))
                 if status.phase != job.status.phase:
                     ctx.log.info("%s → %s", job.status.phase, status.phase)
-                self._tell(ctx, attrs.evolve(job, status=status))
+                after = attrs.evolve(job, status=status)
+                self._tell(ctx, after, tellings(after))
             case decisions.Start():
                 refused = await self._start(ctx, job)
                 if refused is not None:
@@ -208,10 +223,10 @@ class TrainingReconciler:
             return {"published": await _in_thread(lambda: self._publish(job))}
         return {"card": await _in_thread(lambda: self._write_card(job))}
 
-    def _tell(self, ctx: Context, job: TrainingJob) -> None:
-        """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
+    def _tell(self, ctx: Context, job: TrainingJob, things: Sequence[Telling]) -> None:
+        """Tell of the job, each thing once in this process and once in the cluster."""
         told = self._told.setdefault(job.metadata.uid, set())
-        for telling in tellings(job):
+        for telling in things:
             if telling.dedupe in told:
                 continue
             told.add(telling.dedupe)
@@ -247,6 +262,12 @@ class TrainingReconciler:
             return refusal
         # What can change without the spec is asked right before a run is begun.
         return await executor.obstacle(bench) if current_phase(job) == "Queued" else None
+
+    async def _traces(self, job: TrainingJob) -> tuple[str, ...]:
+        meta = job.metadata
+        if job.status.observed_generation != 0 or meta.deletion_timestamp is not None:
+            return ()
+        return await asyncio.to_thread(self._workbench.traces, meta.uid, meta.generation)
 
     def _run(self, job: TrainingJob) -> Run:
         recorded = _recorded(job)

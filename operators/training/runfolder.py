@@ -28,7 +28,7 @@ from typing import Final
 import attrs
 
 from windlass.operators.errors import RunFolderBusy
-from windlass.operators.training.bundle import bundle_sha256
+from windlass.operators.training.bundle import LISTING, bundle_sha256
 from windlass.operators.training.checkpoints import Checkpoint, Identity, newest
 from windlass.operators.training.files import decode_object, read_json, replace_file, sha256_of
 
@@ -36,6 +36,7 @@ __all__ = ("ONNX", "Failure", "HeldOut", "Progress", "RunFolder", "TrainingResul
 
 ONNX: Final = "onnx"
 _POLL_SECONDS: Final = 0.02
+_SHOWN_BYTES: Final = 60  # of what should have been a result
 _TAIL_BYTES: Final = 16 * 1024
 
 
@@ -124,6 +125,10 @@ class Failure:
     reason: str
     message: str
     attempt: str = ""
+
+
+class _Unreadable(Exception):
+    """A result is there, and it is none."""
 
 
 @attrs.frozen
@@ -224,26 +229,53 @@ class RunFolder:
 
     def result(self) -> TrainingResult | None:
         """The result, if the training is done and the model is what the result says."""
-        found = read_json(self.path / "result.json")
+        with contextlib.suppress(_Unreadable):
+            return self._read_result()
+        return None
+
+    def result_fault(self) -> str:
+        """Why the result that is there cannot be used: the field, what was found and expected; "" if there is none."""
+        try:
+            self._read_result()
+        except _Unreadable as error:
+            return str(error)
+        return ""
+
+    def _read_result(self) -> TrainingResult | None:
+        """None if there is none. Raises _Unreadable."""
+        try:
+            content = (self.path / "result.json").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        found = decode_object(content)
+        if found is None:
+            raise _Unreadable(f"expected a JSON object, found {content[:_SHOWN_BYTES].decode('utf-8', 'replace')!r}")
         progress = Progress.parse(found)
-        if found is None or progress is None:
-            return None
-        digest = str(found.get("modelSha256"))
-        kind = str(found.get("format", ONNX))
-        if digest != (self._model_sha256() if kind == ONNX else bundle_sha256(self.bundle)):
-            return None
-        classes = found.get("classes")
-        labels = tuple(int(label) for label in classes) if isinstance(classes, list) else ()
-        return TrainingResult(
-            str(found.get("run")),
-            digest,
-            labels,
-            progress,
-            seconds=float(str(found.get("seconds", 0))),
-            attempt=str(found.get("attempt", "")),
-            format=kind,
-            held_out=HeldOut.parse(found.get("heldOut")),
-        )
+        if progress is None:
+            raise _Unreadable("expected epoch, epochs, step, loss and accuracy, all of them numbers")
+        digest, kind = str(found.get("modelSha256")), str(found.get("format", ONNX))
+        there = self._model_sha256() if kind == ONNX else bundle_sha256(self.bundle)
+        if there is None:
+            missing = self.model if kind == ONNX else self.bundle / LISTING
+            raise _Unreadable(f"modelSha256: {missing.relative_to(self.path)} is not there")
+        if digest != there:
+            raise _Unreadable(f"modelSha256: expected the digest of the model that is there, {there}, found {digest}")
+        classes, seconds = found.get("classes"), found.get("seconds", 0)
+        try:
+            return TrainingResult(
+                str(found.get("run")),
+                digest,
+                tuple(int(label) for label in classes) if isinstance(classes, list) else (),
+                progress,
+                seconds=float(str(seconds)),
+                attempt=str(found.get("attempt", "")),
+                format=kind,
+                held_out=HeldOut.parse(found.get("heldOut")),
+            )
+        except (TypeError, ValueError):
+            raise _Unreadable(
+                f"expected whole numbers as classes and a number as seconds, found {classes!r} and {seconds!r}"
+            ) from None
 
     def _model_sha256(self) -> str | None:
         try:

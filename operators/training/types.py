@@ -295,12 +295,16 @@ class TrainingJobStatus:
 
     `phase` repeats the conditions in one word; `runs` counts the runs that were begun; `attempts` are the last ones at
     the present run, and `journal` has the last changes of phase, the oldest first. `lifeGeneration` is the generation
-    with which this life began, `workDigest` is of the work that it is about, and `finishedAt` when it came to its end.
+    with which this life began, `workDigest` is of the work that it is about, `retryGeneration` the one that was last
+    seen in the spec, and `finishedAt` when the life came to its end. `operator` is the field manager of the operator
+    that works the job; others leave it alone.
     """
 
     observed_generation: int = 0
     life_generation: int = 0
     work_digest: str = ""
+    retry_generation: int = 0
+    operator: str = ""
     phase: str = "Pending"
     conditions: tuple[Condition, ...] = ()
     data: DataRecord | None = None

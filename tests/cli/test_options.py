@@ -5,7 +5,19 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from windlass.cli.options import FILE, FOLDER, PORT, QUEUE, check_writable, usable_kubeconfig
+from windlass.cli.options import (
+    FILE,
+    FOLDER,
+    OBJECT,
+    PORT,
+    QUEUE,
+    URI,
+    URL,
+    check_writable,
+    each_queue_once,
+    usable_kubeconfig,
+)
+from windlass.cli.run import command as run
 from windlass.informers.errors import ConfigError
 
 
@@ -13,9 +25,12 @@ from windlass.informers.errors import ConfigError
 @click.option("--port", type=PORT, default=1)
 @click.option("--folder", type=FOLDER)
 @click.option("--file", type=FILE)
-@click.option("--queue", "queues", type=QUEUE, multiple=True)
-def command(port, folder, file, queues):
-    click.echo(repr((port, folder, file, *queues)))
+@click.option("--queue", "queues", type=QUEUE, multiple=True, callback=each_queue_once)
+@click.option("--url", "urls", type=URL, multiple=True)
+@click.option("--uri", "uris", type=URI, multiple=True)
+@click.option("--object", "objects", type=OBJECT, multiple=True)
+def command(port, folder, file, *, queues, urls, uris, objects):
+    click.echo(repr((port, folder, file, *queues, *urls, *uris, *objects)))
 
 
 def invoke(*arguments):
@@ -51,6 +66,17 @@ def test_a_queue_is_a_name_and_a_number_of_places():
         ("--queue", "default=many"),
         ("--queue", "=4"),
         ("--queue", "Default=4"),
+        ("--url", "zzz"),
+        ("--url", "ftp://metrics"),
+        ("--url", "http://"),
+        ("--url", "http://metrics:http"),
+        ("--uri", "foo"),
+        ("--uri", "/runs"),
+        ("--uri", "s3:// "),
+        ("--object", ""),
+        ("--object", "Digits"),
+        ("--object", "a..b"),
+        ("--object", ".".join(["a" * 63] * 4) + ".b"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(option, value):
@@ -58,6 +84,29 @@ def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(option, value
 
     assert refused.exit_code == 2
     assert f"Invalid value for '{option}'" in refused.output
+
+
+def test_places_and_names_are_taken_as_they_are():
+    given = ("http://metrics:9090/x", "s3://bucket/runs", "digits.v2")
+
+    assert (
+        invoke("--url", given[0], "--uri", given[1], "--object", given[2]).output
+        == repr((1, None, None, *given)) + "\n"
+    )
+
+
+def test_a_queue_that_has_its_places_twice_is_refused():
+    refused = invoke("--queue", "a=1", "--queue", "b=1", "--queue", "a=2")
+
+    assert refused.exit_code == 2
+    assert "Invalid value for '--queue': expected each queue once, found a 2 times" in refused.output
+
+
+def test_every_option_of_run_has_the_variable_of_its_name():
+    options = [one for one in run.params if isinstance(one, click.Option)]
+    variables = {one.opts[0]: one.envvar or f"WINDLASS_RUN_{one.name.upper()}" for one in options}
+
+    assert variables == {name: f"WINDLASS_RUN_{name[2:].replace('-', '_').upper()}" for name in variables}
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -16,7 +16,9 @@ from windlass.cli import up
 from windlass.envtest.apiserver import ApiServer
 from windlass.informers import Api, Client, Cluster, Key
 from windlass.informers.errors import Invalid, NotFound
+from windlass.informers.requests import PatchType
 from windlass.manifests import crd
+from windlass.manifests.install import install
 from windlass.operators.promotion import Promotion
 from windlass.operators.training import TrainingJob, sample_job
 
@@ -232,6 +234,22 @@ async def test_a_cluster_of_ones_own_serves_as_well(kind, tmp_path):
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines()[-3].endswith(", correct")
     assert "API server" not in ended.out, "no other one was started"
+
+
+async def test_a_sample_that_an_operator_of_the_cluster_works_is_left_to_it(tmp_path):
+    async with open_server("embedded") as server:
+        server.write_kubeconfig(tmp_path / "kubeconfig")
+        async with api_of(tmp_path / "kubeconfig") as api:
+            await install(api, [TrainingJob])
+            await api.create(TrainingJob, job("digits"), namespace="default")
+            taken = {"status": {"operator": "windlass", "observedGeneration": 1, "lifeGeneration": 1}}
+            await api.patch(TrainingJob, SAMPLE, taken, type=PatchType.MERGE, subresource="status")
+            ended = await run(*UP, "--once", "--kubeconfig", "kubeconfig", "--data", "data", cwd=tmp_path)
+            found = (await api.get(TrainingJob, SAMPLE)).as_(TrainingJob)
+
+    assert (ended.code, found.status.runs, found.metadata.finalizers) == (1, 0, ())
+    assert "the operator windlass of this cluster works the job default/digits" in ended.err
+    assert not (tmp_path / "data" / "runs").exists()
 
 
 async def test_a_sample_that_is_deleted_ends_the_wait_for_it(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -78,7 +79,10 @@ async def test_both_executors_of_the_page_train(tmp_path, monkeypatch):
 
     from windlass.envtest.workloads import Workloads
 
-    found = importlib.util.spec_from_file_location("howto_new_executor", HOW_TO / "new_executor.py")
+    # Elsewhere than in the documentation, as who copies the program has it.
+    shutil.copy(HOW_TO / "new_executor.py", tmp_path)
+    shutil.copy(HOW_TO.parent / "examples" / "own-trainer" / "train.py", tmp_path)
+    found = importlib.util.spec_from_file_location("howto_new_executor", tmp_path / "new_executor.py")
     program = importlib.util.module_from_spec(found)
     found.loader.exec_module(program)
     own = attrs.evolve(program.settings(), state=tmp_path / "state", models=tmp_path / "models")

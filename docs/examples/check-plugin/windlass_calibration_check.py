@@ -31,7 +31,7 @@ class CalibrationCheck:
 
     name = "calibration"
 
-    def refuse(self, parameters, hyperparameters):
+    def refuse(self, parameters, _hyperparameters):
         read_parameters(parameters, CalibrationParameters)  # known before training, not after it
 
     def measure(self, subject, parameters, deadline):

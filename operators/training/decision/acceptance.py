@@ -5,6 +5,7 @@ This module does not know what is trained.
 
 import attrs
 
+from windlass.operators.telling import counted
 from windlass.operators.training import phases
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.decision.facts import Decision, Discard, Facts, Verify, WithdrawPromotion
@@ -30,6 +31,8 @@ def accept(job: TrainingJob, facts: Facts) -> Decision:
         observed_generation=job.metadata.generation,
         life_generation=job.metadata.generation,
         work_digest=work_digest(job.spec),
+        retry_generation=job.spec.retry_generation,
+        operator=facts.operator,
         phase="Pending",
         conditions=(),
         run=None,
@@ -54,7 +57,8 @@ def verify(job: TrainingJob, facts: Facts) -> Decision:
     if found is None:
         return Verify(_expected_table_id(job))
     if isinstance(found, DataRecord):
-        message = f"version {found.version} of table {found.table_id}: {found.rows} rows in {found.num_files} files"
+        message = f"version {found.version} of table {found.table_id}: "
+        message += f"{counted(found.rows, 'row')} in {counted(found.num_files, 'file')}"
         verified = Condition(phases.DATA_VERIFIED, "True", "Verified", message)
         return move(job, facts, "pin", verified, data=found)
     return fail_or_retry(job, facts, phases.DATA_VERIFIED, found)

@@ -4,6 +4,7 @@ This module does not know what a phase asks for.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from windlass.operators.training import phases
@@ -25,17 +26,20 @@ from windlass.operators.training.decision.proof import publish, validate
 from windlass.operators.training.decision.steering import stay, steer
 from windlass.operators.training.decision.training import begin, follow
 from windlass.operators.training.identity import run_id
-from windlass.operators.training.life import same_life
+from windlass.operators.training.life import same_life, worked_elsewhere
 from windlass.operators.training.types import TrainingJob
 
-__all__ = ("decide",)
+__all__ = ("PATIENCE_WITH_OTHERS", "decide")
+
+PATIENCE_WITH_OTHERS: Final = timedelta(seconds=60)
 
 
 def decide(job: TrainingJob, facts: Facts) -> Decision:
     """What to do next."""
     if job.metadata.deletion_timestamp is not None:
         return _let_go(job, facts)
-    if (held := doubt(job, facts)) is not None:
+    held = Wait() if worked_elsewhere(job, facts.operator) else doubt(job, facts)
+    if held is not None:
         return held
     phase = current_phase(job)
     if same_life(job) and job.status.observed_generation != job.metadata.generation:
@@ -50,10 +54,21 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
 def _let_go(job: TrainingJob, facts: Facts) -> Decision:
     if FINALIZER not in job.metadata.finalizers:
         return Wait()
+    left_to_others = _seconds_left_to_others(job, facts)
+    if left_to_others > 0:
+        return Wait(left_to_others)
     # Not only the run on record: a run can be named for every generation there ever was, so none is forgotten.
     runs = (run_id(job.metadata.uid, generation) for generation in range(1, job.metadata.generation + 1))
     left = tuple(run for run in runs if run not in facts.discarded)
     return Discard(left) if left else ReleaseFinalizer()
+
+
+def _seconds_left_to_others(job: TrainingJob, facts: Facts) -> float:
+    """How long the operator that works the job has to end its trainer. One that is gone must not hold it for ever."""
+    since = job.metadata.deletion_timestamp
+    if since is None or not worked_elsewhere(job, facts.operator):
+        return 0.0
+    return (since + PATIENCE_WITH_OTHERS - facts.now).total_seconds()
 
 
 _BY_PHASE: Final[Mapping[str, Callable[[TrainingJob, Facts], Decision]]] = {

@@ -60,16 +60,19 @@ LOOK_AGAIN_AT_THE_GATE_SECONDS: Final = 30.0  # so does a verdict; looking again
 class Facts:
     """What was seen so far in this run of the reconciler; None is "not looked yet".
 
-    `refusal` is what the spec alone says against it; `discarded` are the runs whose traces are known to be gone, and
-    `withdrawn` is whether the promotion of an older run is known to be over. `halted` and `released` say that the
-    attempt on record was told to stop, or to go on again. `card` is the URI of the card. `writer` and `trace_id` are
-    who decides and in which run, for the journal alone.
+    `operator` is the field manager of who decides. `refusal` is what the spec alone says against it; `traces` are the
+    runs that a job whose status knows of nothing has left folders of; `discarded` are the runs whose traces are known
+    to be gone, and `withdrawn` is whether the promotion of an older run is known to be over. `halted` and `released`
+    say that the attempt on record was told to stop, or to go on again. `card` is the URI of the card. `writer` and
+    `trace_id` are who decides and in which run, for the journal alone.
     """
 
     now: datetime
+    operator: str = ""
     writer: str = ""
     trace_id: str = ""
     refusal: Fault | None = None
+    traces: tuple[str, ...] = ()
     discarded: frozenset[str] = frozenset()
     halted: bool = False
     released: bool = False

@@ -46,6 +46,16 @@ def fault_in(job: TrainingJob) -> str | None:
     return _fault_in_run(job)
 
 
+def _emptied(job: TrainingJob, traces: tuple[str, ...]) -> str | None:
+    """A run is on record before it has a folder: a status that knows of none is no beginning, and would train again."""
+    if not traces or job.status.observed_generation != 0:
+        return None
+    return (
+        f"status: expected the record of the run {traces[-1]}, which has left its folder, found none; put the status "
+        "back as it was, or delete the job and create it anew"
+    )
+
+
 def _fault_in_run(job: TrainingJob) -> str | None:
     run = job.status.run
     if run is None:
@@ -61,7 +71,7 @@ def _fault_in_run(job: TrainingJob) -> str | None:
 
 def doubt(job: TrainingJob, facts: Facts) -> Write | Wait | None:
     """Say what is wrong, once, and wait until it is put right; then take that back. None if all is well."""
-    fault = fault_in(job)
+    fault = _emptied(job, facts.traces) or fault_in(job)
     if fault is not None:
         return _said(job, facts, STATE_CORRUPT, fault) or Wait()
     found = Conditions.of(job.status.conditions).get(STATE_CORRUPT)

@@ -89,7 +89,11 @@ def catch_up(job: TrainingJob, facts: Facts) -> Write:
     conditions = Conditions.of(job.status.conditions)
     for one in job.status.conditions:
         conditions = conditions.set(attrs.evolve(one, observed_generation=generation), now=facts.now)
-    return Write(attrs.evolve(job.status, observed_generation=generation, conditions=tuple(conditions)))
+    retry = job.spec.retry_generation
+    seen = attrs.evolve(
+        job.status, observed_generation=generation, retry_generation=retry, conditions=tuple(conditions)
+    )
+    return Write(seen)
 
 
 def fail(job: TrainingJob, facts: Facts, step: str, fault: Fault) -> Write:

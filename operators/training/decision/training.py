@@ -7,6 +7,7 @@ import math
 
 import attrs
 
+from windlass.operators.telling import counted
 from windlass.operators.training import phases
 from windlass.operators.training.decision.attempts import (
     close_attempt,
@@ -179,7 +180,7 @@ def _show(job: TrainingJob, facts: Facts, run: RunStatus, *, seen: Active) -> De
 
 
 def _finish(job: TrainingJob, facts: Facts, run: RunStatus, progress: Progress) -> Decision:
-    message = f"{progress.epochs} epochs, {progress.step} steps, loss {progress.loss:g}"
+    message = f"{counted(progress.epochs, 'epoch')}, {counted(progress.step, 'step')}, loss {progress.loss:g}"
     trained = Condition(phases.TRAINED, "True", "Finished", message)
     ended = attrs.evolve(
         close_attempt(job.status, "Succeeded", at=facts.now),
@@ -197,7 +198,7 @@ def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decis
     closed = close_attempt(job.status, "Suspended" if suspended else "Lost", why, at=facts.now, **how)
     failures = run.failures + lost.counted
     if failures > retries.limit:
-        fault = Fault("TrainerFailed", f"{lost.why}; {failures} attempts were lost, {retries.limit} may be")
+        fault = Fault("TrainerFailed", f"{lost.why}; {_lost(failures)}, {retries.limit} may be")
         return fail(attrs.evolve(job, status=closed), facts, phases.TRAINED, fault)
     number = run.attempt + 1
     again = attrs.evolve(
@@ -215,6 +216,10 @@ def _resume(job: TrainingJob, facts: Facts, run: RunStatus, lost: Lost) -> Decis
         message += f"; not before {due:%Y-%m-%dT%H:%M:%SZ}"
     running = Condition(phases.TRAINED, "Unknown", "Running", message)
     return move(attrs.evolve(job, status=open_attempt(closed, again, at=due)), facts, "resume", running)
+
+
+def _lost(failures: int) -> str:
+    return f"{counted(failures, 'attempt')} {'was' if failures == 1 else 'were'} lost"
 
 
 def _progress(progress: Progress) -> ProgressStatus:

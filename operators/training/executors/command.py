@@ -68,7 +68,7 @@ class CommandExecutor(ProcessExecutor):
         ]
         faults += [f"executorConfig.{name}: unknown; {NAME} has no options" for name in spec.executor_config]
         for number, one in enumerate(workload.env):
-            if set(one) != {"name", "value"} or not all(isinstance(part, str) for part in one.values()):
+            if not {"name"} <= set(one) <= {"name", "value"} or not all(isinstance(part, str) for part in one.values()):
                 faults.append(f"workload.env[{number}]: expected a name and a value, both texts, found {dict(one)!r}")
         if faults:
             raise HyperparametersInvalid(tuple(faults))
@@ -76,7 +76,7 @@ class CommandExecutor(ProcessExecutor):
     def render(self, spec: TrainingJobSpec, run: Run) -> CommandPlan:  # plans are the executor's own
         """See TrainingExecutor.render."""
         workload, config = spec.workload or Workload(), config_of(spec, run)
-        own = {str(one["name"]): str(one["value"]) for one in workload.env}
+        own = {str(one["name"]): str(one.get("value", "")) for one in workload.env}
         told = {
             "command": [*workload.command, *workload.args],
             "environment": {**own, **environment_of(spec, run, config)},
@@ -115,7 +115,7 @@ def conclude(state: State, attempt: int, left: Left) -> Observation:
     # The keeper tells how its command ended; a negative code is the keeper's own end.
     how = Exit(state.code if state.code >= 0 else 128 - state.code, message=state.last_line)
     if how.meaning == "succeeded":
-        return Broken(Fault("TrainerFailed", "the command ended without writing a result"), how)
+        return Broken(Fault("TrainerFailed", f"the command ended {left.without_result}"), how)
     if how.meaning == "permanent":
         return Broken(Fault("TrainerFailed", f"the command ended with {how}"), how, left.step)
     return Lost(f"the command ended with {how}", counted=True, resume_step=left.step, exit=how)

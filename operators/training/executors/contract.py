@@ -16,6 +16,7 @@ from windlass.informers.keys import Key
 from windlass.operators.training.dataversion import DataRecord
 from windlass.operators.training.executors.exits import Exit
 from windlass.operators.training.hardware.answer import Placement
+from windlass.operators.training.identity import run_id
 from windlass.operators.training.runfolder import Progress, RunFolder, TrainingResult
 from windlass.operators.training.supervisor import Supervisor
 from windlass.operators.training.types import ChildReference, TrainingJobSpec
@@ -86,13 +87,18 @@ class Workbench:
     watch: "ChildWatch | None" = None
     children: "Children | None" = None
 
-    def folder(self, run_id: str) -> RunFolder:
+    def folder(self, run: str) -> RunFolder:
         """The folder of one run."""
-        return RunFolder(self.runs / run_id)
+        return RunFolder(self.runs / run)
 
-    def output_uri(self, run_id: str) -> str:
+    def traces(self, uid: str, generations: int) -> tuple[str, ...]:
+        """The runs of an object that have a folder, of all that its generations up to this one can have had. Blocks."""
+        runs = (run_id(uid, generation) for generation in range(1, generations + 1))
+        return tuple(run for run in runs if self.folder(run).path.exists())
+
+    def output_uri(self, run: str) -> str:
         """The folder of one run, as its trainer sees it."""
-        return f"{(self.uri or self.runs.absolute().as_uri()).rstrip('/')}/{run_id}"
+        return f"{(self.uri or self.runs.absolute().as_uri()).rstrip('/')}/{run}"
 
 
 @attrs.frozen

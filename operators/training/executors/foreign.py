@@ -22,12 +22,23 @@ __all__ = ("Left", "left_in", "prepare", "recorded")
 
 @attrs.frozen
 class Left:
-    """What the run's folder says of one attempt: its last word, whether it began, and where another would go on."""
+    """What the run's folder says of one attempt: its last word, whether it began, and where another would go on.
+
+    `fault` is what is wrong with a result that is there and was not taken for its word.
+    """
 
     record: TrainingResult | Failure | None = None
     begun: bool = False
     step: int = 0
     progress: Progress | None = None
+    fault: str = ""
+
+    @property
+    def without_result(self) -> str:
+        """In words, how an attempt ended that was to leave a result."""
+        if not self.fault:
+            return "without writing a result"
+        return f"with a result.json that is not readable: {self.fault}"
 
 
 def prepare(folder: RunFolder, run: Run, config: bytes) -> None:
@@ -59,13 +70,16 @@ def recorded(record: TrainingResult | Failure) -> Observation:
 def left_in(folder: RunFolder, run: Run, *, over: bool) -> Left:
     """What the folder says of this attempt and of no other; the step only if it is `over`. Blocks."""
     record = folder.result() or folder.failure()
+    fault = folder.result_fault() if over and record is None else ""
     if record is not None and record.attempt != run.op_id:
+        fault = f"attempt: expected {run.op_id}, found {record.attempt!r}"
         record = None  # (A11)
     if isinstance(record, TrainingResult) and record.run != run.id:
+        fault = f"run: expected {run.id}, found {record.run!r}"
         record = None
     step = 0
     if over and record is None and folder.config.exists():  # digests of large checkpoints take their time
         identity = Identity(run.id, run.data.files_sha256, sha256_of(folder.config.read_bytes()))
         newest = folder.newest_checkpoint(identity)
         step = 0 if newest is None else newest.step
-    return Left(record, folder.begun(run.attempt), step, folder.last_progress(run.op_id))
+    return Left(record, folder.begun(run.attempt), step, folder.last_progress(run.op_id), fault)

@@ -33,7 +33,7 @@ class Parameter:
         """What is expected, in words."""
         kind = "an integer" if self.integer else "a number"
         low, high = ("above" if self.open_minimum else "from"), ("below" if self.open_maximum else "to")
-        return f"{kind} {low} {self.minimum:g} {high} {self.maximum:g}"
+        return f"{kind} {low} {_plain(self.minimum)} {high} {_plain(self.maximum)}"
 
     def fault(self, found: object) -> str | None:
         """What is wrong with a value; None if nothing is."""
@@ -45,6 +45,11 @@ class Parameter:
         if too_low or too_high or (self.integer and found != int(found)):
             return f"hyperparameters.{self.name}: expected {self.describe()}, found {found!r}"
         return None
+
+
+def _plain(bound: float) -> str:
+    """As people write it: 1000000 and not 1e+06."""
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
 
 
 def read_hyperparameters(

@@ -220,9 +220,9 @@ def conclude(run: Run, child: Json | None, reading: Reading | None, left: Left) 
         return Active(left.progress, reference, f"{reference.kind} {reference.name} is being deleted by somebody")
     match reading:
         case Ended(how):
-            return _after(reference, how, left.step)
+            return _after(reference, how, left)
         case Finished():
-            return _after(reference, Exit(0), left.step)
+            return _after(reference, Exit(0), left)
     waiting, held = (reading.why, reading.held) if isinstance(reading, Waiting) else ("", False)
     own = reading.progress if isinstance(reading, AtWork) else None
     return Active(own or left.progress, reference, waiting, held)
@@ -235,14 +235,14 @@ def _without_object(run: Run, left: Left) -> Observation:
     return Lost(f"{name} is gone", counted=False, resume_step=left.step, exit=_GONE)
 
 
-def _after(child: ChildReference, how: Exit, step: int) -> Observation:
+def _after(child: ChildReference, how: Exit, left: Left) -> Observation:
     name, meaning = f"{child.kind} {child.name}", how.meaning
     if meaning == "succeeded":
-        return Broken(Fault("TrainerFailed", f"{name} ended without writing a result"), how)
+        return Broken(Fault("TrainerFailed", f"{name} ended {left.without_result}"), how)
     if meaning == "permanent":
         reason = how.reason if how.reason and how.code is None else "TrainerFailed"
-        return Broken(Fault(reason, f"{name} ended: {how}"), how, step)
-    return Lost(f"{name} ended: {how}", counted=meaning == "retryable", resume_step=step, exit=how)
+        return Broken(Fault(reason, f"{name} ended: {how}"), how, left.step)
+    return Lost(f"{name} ended: {how}", counted=meaning == "retryable", resume_step=left.step, exit=how)
 
 
 def _reference(child: Json) -> ChildReference:

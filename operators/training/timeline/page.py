@@ -25,7 +25,8 @@ def timeline_page(cache: Callable[[], Cache]) -> Page:
         if found is None:
             return None
         try:
-            history = history_of(found.as_(TrainingJob), promotion_of(cache(), found.uid))
+            job = found.as_(TrainingJob)
+            history = history_of(job, promotion_of(cache(), job))
         except StructureError:
             return None
         return None if history is None else draw(history)
@@ -33,11 +34,13 @@ def timeline_page(cache: Callable[[], Cache]) -> Page:
     return Page(TIMELINE, "image/svg+xml", show)
 
 
-def promotion_of(cache: Cache, uid: str) -> Promotion | None:
-    """The newest promotion that the job of this uid owns; None too where promotions are not cached."""
+def promotion_of(cache: Cache, job: TrainingJob) -> Promotion | None:
+    """The promotion that is on record of the job's life, not that of an earlier one; None if not cached either."""
+    record = job.status.promotion
+    if record is None:
+        return None
     try:
-        found = cache.list(Promotion, owner_uid=uid)
+        found = cache.list(Promotion, owner_uid=job.metadata.uid)
     except UnregisteredKind:
         return None
-    owned = [one.as_(Promotion) for one in found]
-    return max(owned, key=lambda one: (str(one.metadata.creation_timestamp), one.metadata.name), default=None)
+    return next((one.as_(Promotion) for one in found if one.name == record.name), None)

@@ -83,7 +83,7 @@ class House:
         key = Key(self.namespace, name)
         await self.api.patch(TrainingJob, key, {"status": status}, type=PatchType.MERGE, subresource="status")
 
-    async def promotion(self, job, *, phase, weight):
+    async def promotion(self, job, *, phase, weight, recorded=True):
         target = {"endpoint": {"url": "http://127.0.0.1:1", "route": "r"}}
         release = {"modelSha256": "0" * 64, "model": {"name": "m", "version": "4"}}
         owner = {"apiVersion": "ai.windlass.dev/v1alpha1", "kind": "TrainingJob", "name": job.name, "uid": job.uid}
@@ -95,6 +95,9 @@ class House:
         key = Key(self.namespace, metadata["name"])
         status = {"phase": phase, "weight": weight}
         await self.api.patch(Promotion, key, {"status": status}, type=PatchType.MERGE, subresource="status")
+        if recorded:
+            record = {"name": metadata["name"], "opId": "op", "intendedAt": "2026-08-01T12:00:43Z"}
+            await self.status(job.name, {"promotion": record})
 
     async def run(self, *arguments):
         """In a thread: the command has an event loop of its own."""

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from windlass.cli.job.access import Jobs, NoSuchJob
@@ -145,6 +146,48 @@ async def test_what_is_not_there_or_has_ended_is_said_in_a_sentence(kind, tmp_pa
     assert "TrainerFailed: it said \ufffd[31mno" in capsys.readouterr().out, (
         "no word of a job reaches the terminal as a command"
     )
+
+
+async def test_the_promotion_of_an_earlier_life_is_not_that_of_the_present_one(tmp_path):
+    async with house("embedded", tmp_path) as lab:
+        job = await lab.job("digits", FAILED)
+        await lab.promotion(job, phase="Complete", weight=100, recorded=False)
+        (listed,) = json.loads((await lab.run("list", "digits", "--json")).output)
+        described = json.loads((await lab.run("describe", "digits", "--json")).output)
+        drawn = (await lab.run("timeline", "digits")).output
+
+    assert (listed["phase"], listed["promotion"], listed["weight"]) == ("Failed", None, None)
+    assert described["promotion"] is None
+    assert "digits-1" not in drawn
+
+
+async def test_names_that_no_job_has_are_wrong_usage(tmp_path):
+    async with house("embedded", tmp_path) as lab:
+        await lab.job("digits.v2", RUNNING)
+        empty = (await lab.run("describe", "")).exception
+        upper = (await lab.run("logs", "Digits")).exception
+        good = await lab.run("describe", "digits.v2")
+
+    assert isinstance(empty, click.UsageError)
+    assert empty.message.endswith("expected the name of an object (DNS-1123), found ''")
+    assert isinstance(upper, click.UsageError)
+    assert good.return_value == 0
+
+
+async def test_a_job_that_is_deleted_while_it_is_watched_is_told_as_gone(tmp_path, capsys):
+    async with house("embedded", tmp_path) as lab:
+        await lab.job("digits", RUNNING)
+        jobs = Jobs(lab.api, lab.namespace)
+        watching = asyncio.create_task(watch_jobs(jobs, Asked(("digits",), as_json=True)))
+        said = ""
+        while not said:
+            await asyncio.sleep(0.05)
+            said = capsys.readouterr().out
+        await lab.api.delete(TrainingJob, Key(lab.namespace, "digits"))
+        code = await watching
+
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (code, last["name"], last["phase"], last["ended"]) == (1, "digits", "Deleted", True)
 
 
 async def test_a_cluster_without_promotions_has_jobs_without_weights(tmp_path):

@@ -53,6 +53,16 @@ async def test_words_of_each_attempt_come_in_order_and_then_the_progress(tmp_pat
     assert last == whole[-1:]
 
 
+async def test_an_attempt_that_there_was_not_is_an_error(tmp_path):
+    said(tmp_path, 2, "resumed")
+    async with house("embedded", tmp_path) as lab:
+        await lab.job("digits", SUCCEEDED)
+        found = await lab.run("logs", "digits", "--state", str(tmp_path), "--attempt", "7")
+
+    assert isinstance(found.exception, NoOutput)
+    assert str(found.exception).endswith("has had 2 attempts, and none of the number 7")
+
+
 async def test_following_ends_with_the_job_and_misses_nothing(tmp_path, capsys):
     said(tmp_path, 2, "one")
     async with house("embedded", tmp_path) as lab:

@@ -6,7 +6,7 @@ import copy
 import attrs
 import pytest
 from servers import open_server
-from training_jobs import DATA, PHASES, condition, facts, job_in, write
+from training_jobs import DATA, PHASES, RUN, condition, facts, job_in, new_job, write
 
 from windlass.controller import ExecutorRegistry, Manager
 from windlass.envtest.kit.waiting import eventually
@@ -73,6 +73,25 @@ def test_a_status_that_was_put_right_goes_on_where_it_was():
     assert condition(mended, "StateCorrupt").status == "False"
     assert condition(mended, "Stalled").status == "False"
     assert write(mended).status.phase == write(sound).status.phase == "Running"
+
+
+def test_a_status_that_was_emptied_is_no_beginning_and_says_what_to_do():
+    """G4: read as new, the job would be trained again under a name that has its records already."""
+    told = write(new_job(), traces=(RUN,))
+
+    assert condition(told, "StateCorrupt").message == (
+        f"status: expected the record of the run {RUN}, which has left its folder, found none; put the status back as "
+        "it was, or delete the job and create it anew"
+    )
+    assert (condition(told, "Stalled").status, told.status.runs, told.status.run) == ("True", 0, None)
+    assert decide(told, facts(traces=(RUN,))) == Wait()
+
+    restored = with_status(job_in("Succeeded"), conditions=(*job_in("Succeeded").status.conditions, *told_of(told)))
+    assert condition(write(restored), "StateCorrupt").status == "False"
+
+
+def told_of(job):
+    return [one for one in job.status.conditions if one.type == "StateCorrupt"]
 
 
 def test_a_job_that_has_ended_is_left_alone():

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from training_jobs import edited, job_in, new_job, with_new_spec
+from training_jobs import RUN, edited, job_in, new_job, with_new_spec, write
 
 from windlass.informers.typed import structure, unstructure
 from windlass.operators.training.life import STEERING, same_life, work_digest
@@ -17,6 +17,7 @@ STEERED = {
     "queue": "night",
     "priority": 3,
     "ttl_seconds_after_finished": 60,
+    "retry_generation": 0,
     "retries": Retries(limit=0, base=timedelta(0)),
 }
 WORK = {
@@ -25,7 +26,6 @@ WORK = {
     "hyperparameters": {"epochs": 3},
     "output": Output("other"),
     "validation": Validation(0.3),
-    "retry_generation": 1,
 }
 
 
@@ -45,6 +45,20 @@ def test_every_field_that_steers_is_one_of_the_spec_and_is_tried_here():
 @pytest.mark.parametrize("field", sorted(WORK))
 def test_other_work_is_another_life(field):
     assert not same_life(edited(job_in("Succeeded"), **{field: WORK[field]}))
+
+
+def test_a_retry_generation_that_is_lowered_begins_nothing_and_the_next_rise_does():
+    """G3: a manifest that was put back is no wish to train again."""
+    again = write(edited(job_in("Succeeded"), retry_generation=2), discarded=frozenset({RUN}))
+    assert (again.status.phase, again.status.retry_generation) == ("VerifyingData", 2)
+
+    lowered = edited(again, retry_generation=1)
+    assert same_life(lowered)
+    seen = write(lowered)
+    assert (seen.status.phase, seen.status.retry_generation) == ("VerifyingData", 1)
+
+    assert same_life(edited(seen, retry_generation=1))
+    assert not same_life(edited(seen, retry_generation=2))
 
 
 def test_a_default_that_is_spelt_out_is_the_same_work():

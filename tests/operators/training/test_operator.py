@@ -16,13 +16,14 @@ import pytest
 from seeds import announced_seed
 from servers import EVERY_SERVER, Server, open_server
 
-from windlass.controller import ExecutorRegistry, Manager
+from windlass.controller import ExecutorRegistry, Manager, Settings
 from windlass.informers.api import Api
 from windlass.informers.builtins import Event
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.errors import NotFound
 from windlass.informers.keys import Key
+from windlass.informers.requests import PatchType
 from windlass.manifests.install import install
 from windlass.operators.training import TrainingJob, TrainingSettings, sample_job, setup, write_sample_table
 from windlass.operators.training.identity import run_id
@@ -44,9 +45,10 @@ class House:
         )
 
     @contextlib.asynccontextmanager
-    async def controller(self):
-        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
-        setup(manager, self.settings)
+    async def controller(self, *, name="windlass", state="state"):
+        manager = Manager(kinds=[TrainingJob], cluster=self.cluster, settings=Settings(field_manager=name))
+        registry = ExecutorRegistry(discover=lambda: ())
+        setup(manager, attrs.evolve(self.settings, state=self.path / state, executors=registry))
         async with manager:
             yield manager
 
@@ -273,6 +275,44 @@ async def test_an_orderly_stop_leaves_no_trainer_and_the_next_controller_goes_on
 
         assert (status.phase, status.run.attempt, status.runs, status.run.failures) == ("Succeeded", 2, 1, 0)
         assert status.run.resumed_from_step >= epoch
+
+
+@pytest.mark.parametrize("server", EVERY_SERVER[:2])
+async def test_of_two_operators_on_one_cluster_one_trains_a_job_and_the_other_says_why_it_does_not(tmp_path, server):
+    """A8: neither sees the folder, nor the locks, of the other."""
+    async with (
+        house(tmp_path, server) as home,
+        home.controller(name="first", state="one"),
+        home.controller(name="second", state="other"),
+    ):
+        await home.apply(hyperparameters={"epochs": 10})
+        status = await home.ended()
+        theirs = {"first": "one", "second": "other"}[status.operator]
+        told = await home.events(len(TOLD) + 1)
+        await home.delete()
+
+    assert (status.phase, status.runs, status.run.attempt) == ("Succeeded", 1, 1)
+    assert told == sorted([*TOLD, "WorkedElsewhere"])
+    assert [name for name in ("one", "other") if (tmp_path / name / "runs").exists()] == [theirs]
+
+
+@pytest.mark.parametrize("server", EVERY_SERVER[:2])
+async def test_a_status_that_was_emptied_is_told_and_nothing_is_trained_until_the_job_is_made_anew(tmp_path, server):
+    """G3, G4: and making it anew is a way out, as the words say."""
+    async with house(tmp_path, server) as home, home.controller():
+        await home.apply()
+        before = await home.ended()
+        await home.api.patch(TrainingJob, KEY, {"status": None}, type=PatchType.MERGE, subresource="status")
+
+        status = await home.until(lambda status: reason_of(status, "StateCorrupt") == "StateCorrupt")
+        assert Conditions.of(status.conditions).get("Stalled").status == "True"
+        assert (status.run, status.runs, before.phase) == (None, 0, "Succeeded")
+        assert [found.version for found in scan(tmp_path / "models")["digits"]] == [1]
+
+        await home.delete()
+        await home.apply()
+        assert (await home.ended()).phase == "Succeeded"
+        await home.delete()
 
 
 @pytest.mark.realtime(limit=180)

@@ -15,6 +15,7 @@ from windlass.operators.training import phases
 from windlass.operators.training import reconciler as module
 from windlass.operators.training.decision import FINALIZER
 from windlass.operators.training.identity import run_id
+from windlass.operators.training.types import TrainingJobStatus
 from windlass.statemachine.conditions import Conditions
 
 TOLD = ["VerifyingData", "DataVerified", "TrainingStarted", "Trained", "Validated", "Published", "Succeeded"]
@@ -159,6 +160,73 @@ def test_a_finished_job_whose_folder_is_lost_is_not_trained_again(world):
     world.settle()
 
     assert (world.job.status.phase, world.folders) == ("Succeeded", {})
+
+
+def test_a_job_whose_status_was_emptied_is_not_trained_again(world, tmp_path):
+    """G3, G4: at whatever point of its life, once its run has left a folder."""
+    world.runs = tmp_path
+    world.boot()
+    world.settle()
+    trained, done = list(world.trained_epochs), world.job
+    (tmp_path / world.job.status.run.id).mkdir()
+    world.store(attrs.evolve(world.job, status=TrainingJobStatus()))
+    world.boot()
+
+    world.settle()
+
+    found = Conditions.of(world.job.status.conditions)
+    assert (found.get("StateCorrupt").status, found.get("Stalled").status) == ("True", "True")
+    assert (world.trained_epochs, world.trainer, world.job.status.run) == (trained, None, None)
+
+    world.store(attrs.evolve(world.job, status=done.status))
+    world.settle()
+    assert_done_once(world)
+
+
+def test_a_job_of_another_operator_is_left_alone_and_that_is_told_once(world):
+    """A8: its run lies in another folder, under a lock that is not seen here."""
+    while world.trainer is None:
+        world.reconcile()
+    world.operator = "other"
+    world.boot()
+    before = world.job
+
+    for _ in range(3):
+        world.reconcile()
+
+    assert (world.job, world.trainer) == (before, None)
+    (said,) = [text for (_, name), (_, text) in world.events.items() if name == "elsewhere/windlass/other"]
+    assert said.startswith("the operator windlass works this job, so other leaves it alone: run one of them only; if ")
+    world.edit_spec()
+    world.reconcile()
+    assert world.job.status.life_generation == 1, "nor does another spec make it ours"
+
+    world.operator = "windlass"
+    world.boot()
+    world.settle()
+    assert (world.job.status.phase, world.job.status.life_generation) == ("Succeeded", 2)
+
+
+def test_a_job_whose_operator_is_gone_can_be_deleted_after_a_while_and_taken_over_by_hand(world):
+    while world.trainer is None:
+        world.reconcile()
+    world.operator = "other"
+    world.boot()
+    world.delete()
+    deleted = world.now
+
+    while world.job.metadata.finalizers:
+        world.reconcile()
+    assert timedelta(seconds=60) <= world.now - deleted <= timedelta(seconds=65)
+
+    again = World()
+    while again.trainer is None:
+        again.reconcile()
+    again.operator = "other"
+    again.store(attrs.evolve(again.job, status=attrs.evolve(again.job.status, operator="")))
+    again.boot()
+    again.settle()
+    assert again.job.status.phase == "Succeeded"
 
 
 def test_an_event_that_was_dropped_is_told_again(world):

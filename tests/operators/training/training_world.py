@@ -55,7 +55,9 @@ class World:
         self.lagging = False
         self.events = {}
         self.event_writes = 0
+        self.operator = "windlass"
         self.folders = {}
+        self.runs = Path("/state/runs")  # on the disk, where nothing is written
         self.versions = {}  # run id to version
         self.cards = set()
         self.trained_epochs = []  # (run, epoch), once for each time an epoch was computed
@@ -73,7 +75,7 @@ class World:
         registry = ExecutorRegistry(discover=lambda: ())
         registry.register("softmax", self)
         settings = TrainingSettings(Path("/state"), Path("/models"), executors=registry, clock=lambda: self.now)
-        self.reconciler = TrainingReconciler(settings, Workbench(None, Path("/state/runs")))
+        self.reconciler = TrainingReconciler(settings, Workbench(None, self.runs))
         self.reconciler._evaluate = lambda job: Evaluation(0.97, 360, "sha")
         self.reconciler._verify = lambda job, table_id: DATA
         self.reconciler._publish = self.publish
@@ -103,7 +105,7 @@ class World:
         context = SimpleNamespace(
             get=self.get, status=self.status, event=self.event, add_finalizer=self.add_finalizer,
             remove_finalizer=self.remove_finalizer, delete=self.expire, log=logging.getLogger("test"),
-            services=SimpleNamespace(identity="tests"),
+            services=SimpleNamespace(identity="tests", field_manager=self.operator),
         )  # fmt: skip
         try:
             asyncio.run(self.reconciler(context, Request(key)))

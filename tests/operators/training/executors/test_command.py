@@ -75,6 +75,13 @@ def test_equal_arguments_render_equal_bytes_with_the_contract_s_environment():
     assert (set(VARIABLES), found["environment"]["WINDLASS_ATTEMPT"]) == (set(found["environment"]), RUN.op_id)
 
 
+def test_a_variable_without_a_value_is_empty_as_in_a_container():
+    given = running("train", env=({"name": "A"},))
+    ALLOWED.check(given)
+
+    assert json.loads(ALLOWED.render(given, RUN).command)["environment"]["A"] == ""
+
+
 @pytest.mark.parametrize("state", [Idle(), Exited(2, 0), Exited(2, 1), Exited(1, 0)], ids=repr)
 def test_the_last_word_in_the_folder_goes_before_everything(state):
     assert Done(RESULT) == conclude(state, 2, Left(RESULT))
@@ -105,7 +112,10 @@ def test_any_other_code_is_for_good_and_quotes_the_last_line(code):
     assert found.fault == Fault("TrainerFailed", f"the command ended with exit code {code}: no disk")
 
 
-def test_success_without_a_result_is_a_failure():
+def test_success_without_a_result_that_can_be_read_is_a_failure_and_says_why():
+    garbled = conclude(Exited(2, 0), 2, Left(begun=True, fault="expected a JSON object, found 'x'"))
     found = conclude(Exited(2, 0), 2, Left(begun=True))
+
+    assert garbled.fault.message.endswith("with a result.json that is not readable: expected a JSON object, found 'x'")
 
     assert found.fault == Fault("TrainerFailed", "the command ended without writing a result")

@@ -46,6 +46,47 @@ def test_a_result_of_anything_else_says_nothing(folder, changes):
     assert left_in(folder, RUN, over=False).record is None
 
 
+UNREADABLE = {
+    "garbage": (b"\x00 no result", "expected a JSON object, found '\\x00 no result'"),
+    "half of it": (b'{"run": "r"}', "expected epoch, epochs, step, loss and accuracy, all of them numbers"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_a_result_that_cannot_be_read_is_told_with_what_is_wrong_with_it(folder, case):
+    content, said = UNREADABLE[case]
+    (folder.path / "result.json").write_bytes(content)
+
+    left = left_in(folder, RUN, over=True)
+
+    assert (left.record, left.without_result) == (None, f"with a result.json that is not readable: {said}")
+    assert left_in(folder, RUN, over=False).fault == "", "half a file is no fault while somebody writes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"run": "other"}, f"run: expected {RUN.id}, found 'other'"),
+        ({"attempt": "first"}, f"attempt: expected {RUN.op_id}, found 'first'"),
+        ({"modelSha256": "x"}, "modelSha256: expected the digest of the model that is there, "),
+        ({"classes": ["a"]}, "expected whole numbers as classes and a number as seconds, found ['a'] and 0"),
+        ({"seconds": "long"}, "expected whole numbers as classes and a number as seconds, found [0, 1] and 'long'"),
+    ],
+)
+def test_a_result_of_the_wrong_words_names_them(folder, changes, said):
+    write_result(folder, **changes)
+
+    assert said in left_in(folder, RUN, over=True).without_result
+
+
+def test_a_result_without_its_model_and_none_at_all_are_told_apart(folder):
+    assert left_in(folder, RUN, over=True).without_result == "without writing a result"
+    write_result(folder)
+    folder.model.unlink()
+
+    assert left_in(folder, RUN, over=True).without_result.endswith("modelSha256: model.onnx is not there")
+
+
 @pytest.mark.parametrize(("attempt", "counts"), [(RUN.op_id, True), ("of attempt 1", False)])
 def test_a_failure_counts_if_this_attempt_wrote_it(folder, attempt, counts):
     """A11."""

@@ -71,7 +71,7 @@ def test_the_sample_job_is_accepted():
 @pytest.mark.parametrize("call", [SOFTMAX.check, lambda given: SOFTMAX.render(given, RUN)])
 def test_a_wrong_hyperparameter_is_refused_by_name(call):
     with pytest.raises(
-        HyperparametersInvalid, match=r"hyperparameters\.learningRate: expected a number above 0 to 1e\+06, found -1"
+        HyperparametersInvalid, match=r"hyperparameters\.learningRate: expected a number above 0 to 1000000, found -1"
     ):
         call(spec(learningRate=-1))
 
