@@ -29,7 +29,12 @@ def _unwanted(promotion: Promotion) -> tuple[str, str] | None:
 
 
 def take_back(promotion: Promotion, facts: Facts, sight: Sight, why: tuple[str, str], **changes: object) -> Decision:
-    """Roll back: put on record that the previous release and split are to be asked for again (A16)."""
+    """Roll back: put on record that the previous release and split are to be asked for again (A16).
+
+    Not to a release that is gone while the candidate answers: the weights stay, and once it serves again it gets them.
+    """
+    if sight.gone and sight.trouble is None:
+        return note(promotion, facts, ("PreviousNotServing", f"{why[1]}; {sight.gone}, so the weights stay"))
     status, operation = promotion.status, promotion.status.operation
     seen = status.candidate or (CandidateStatus(sight.candidate) if sight.candidate else None)
     previous = "nothing" if status.previous is None else status.previous.revision or "nothing"

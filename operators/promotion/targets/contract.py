@@ -74,7 +74,8 @@ class Sight:
     revision of the release, "" before there is one; `split` the observed percents by revision. `shown`: the target
     already asks for what the operation on record would make it ask for; `reached`: that is also what was observed.
     `restored`: nothing is left to restore once the operation is reached. `steady`: the latest revision serves,
-    whichever it is. `found` is the target itself, for whoever writes it.
+    whichever it is. `gone` is why what there is to go back to would answer nobody, in words, empty if it serves or the
+    target does not tell. `found` is the target itself, for whoever writes it.
     """
 
     uid: str
@@ -92,6 +93,7 @@ class Sight:
     restored: bool = True
     trouble: Trouble | None = None
     steady: bool = False
+    gone: str = ""
     found: Any = attrs.field(default=None, eq=False, repr=False)  # what a write starts from
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
+import attrs
 import msgspec
 
 from windlass.operators.errors import TargetUnreachable
@@ -55,6 +56,8 @@ class Endpoints:
             there = target.route in (known.get("routes") or {})
             status, content, tag = await self._request("GET", _url(target)) if there else (200, {}, "")
             ready = await self._is_ready(target, plan.value) if plan.field == "model" else False
+            before = "" if plan.previous is None else plan.previous.release
+            lost = bool(before) and not await self._is_ready(target, before)
         except TargetUnreachable as error:
             return Fault("EndpointUnreachable", str(error), retryable=True)
         if status != 200:
@@ -64,7 +67,10 @@ class Endpoints:
             "spec": content.get("route") or {},
             "status": {"weights": content.get("weights") or {}, "ready": ready},
         }
-        return sight_of(ROUTED, found, plan)
+        seen = sight_of(ROUTED, found, plan)
+        if lost and isinstance(seen, Sight):
+            return attrs.evolve(seen, gone=f"the endpoint does not serve {before} any more")
+        return seen
 
     async def write(self, promotion: Promotion, sight: Sight) -> Written | Fault | None:
         """One conditional request that makes the route what the operation asks for."""
@@ -86,7 +92,8 @@ class Endpoints:
 
     async def _is_ready(self, target: EndpointTarget, release: str) -> bool:
         model, version = parts(release)
-        path = f"/v2/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/ready"
+        of_version = f"/versions/{quote(version, safe='')}" if version else ""
+        path = f"/v2/models/{quote(model, safe='')}{of_version}/ready"
         status, _, _ = await self._request("GET", target.url.rstrip("/") + path)
         return status == 200
 

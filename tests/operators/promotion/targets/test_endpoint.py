@@ -68,6 +68,40 @@ async def test_an_abort_gives_the_previous_model_everything_again():
         assert (await client.get("digits")).route == OLD
 
 
+async def test_nothing_goes_back_to_a_model_that_is_gone_until_it_serves_again():
+    lost = attrs.evolve(OLD, arms=(Arm("live", "three", version="1", weight=100),))
+    async with endpoint(lost) as (served, client, home), home.controller():
+        await home.create(to(served, steps=[(20, "1h")]))
+        await home.reach("Holding")
+        await home.steer(mode="Aborted")
+
+        def told(status):
+            return condition(status, "Reconciling").reason == "PreviousNotServing"
+
+        status = await home.until(told)
+        assert (status.phase, status.weight) == ("Holding", 20)
+        assert condition(status, "Reconciling").message == (
+            "spec.mode is Aborted; the endpoint does not serve three@1 any more, so the weights stay"
+        )
+        assert sorted((await client.get("digits")).weights.values()) == [20, 80]
+
+        served.repository.add("three", LinearModel())
+        status = await home.ended()
+
+        assert (status.phase, status.cause.reason) == ("RolledBack", "Aborted")
+        assert (await client.get("digits")).route == lost
+
+
+async def test_a_candidate_that_fails_is_taken_back_though_what_was_before_is_gone():
+    lost = attrs.evolve(OLD, arms=(Arm("live", "three", version="1", weight=100),))
+    async with endpoint(lost) as (served, client, home), home.controller():
+        await home.create(to(served, release={"model": {"name": "four", "version": "1"}, "modelSha256": MODEL}))
+        status = await home.ended()
+
+        assert (status.phase, status.cause.reason) == ("RolledBack", "NotReady")
+        assert (await client.get("digits")).route == lost
+
+
 async def test_a_model_that_the_endpoint_does_not_serve_is_taken_back():
     async with endpoint(OLD) as (served, client, home), home.controller():
         absent = {"model": {"name": "three", "version": "1"}, "modelSha256": MODEL}
