@@ -291,12 +291,13 @@ class Informer:
             self.barrier.changed(one.key, self.store.get(one.key))
         self.barrier.reached(one.resource_version, namespace)
 
-    def _tell(self, changes: Iterator[Change], registrations: Sequence[Registration]) -> Iterator[None]:
+    def _tell(self, changes: Iterator[Change | None], registrations: Sequence[Registration]) -> Iterator[None]:
         # Whoever registers while this goes on finds the new state in the store, and is not told of it twice.
         for change in changes:
-            self._count(change)
-            for registration in registrations:
-                registration.deliver(change)
+            if change is not None:
+                self._count(change)
+                for registration in registrations:
+                    registration.deliver(change)
             yield
 
     def _count(self, change: Change) -> None:

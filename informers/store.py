@@ -192,7 +192,8 @@ class StoreWriter:
         self, objects: dict[Key, Object], *, initial: bool = False, namespace: str | None = None
     ) -> Iterator[Change]:
         """Make the store (or one namespace) hold exactly these, now; the changes are worked out as they are read."""
-        return self.replacement(objects, namespace=namespace).swap(initial=initial)
+        changes = self.replacement(objects, namespace=namespace).swap(initial=initial)
+        return (change for change in changes if change is not None)
 
     def _set(self, old: Object | None, new: Object) -> None:
         store = self.store
@@ -250,8 +251,11 @@ class Replacement:
         for index in self._indexes.values():
             index.move(None, one)
 
-    def swap(self, *, initial: bool) -> Iterator[Change]:
-        """Put it in place. The changes come lazily, deletes with the last known object first (R7)."""
+    def swap(self, *, initial: bool) -> Iterator[Change | None]:
+        """Put it in place. The changes come lazily, deletes with the last known object first (R7).
+
+        None comes for each object that is looked at and is the same, so that the caller may let others run.
+        """
         store = self._store
         if self._basis != store._version:  # not prepared, or another namespace or an index has come in between
             for _ in self.prepare():
@@ -261,17 +265,17 @@ class Replacement:
         store._version += 1
         return self._differences(before, initial=initial)
 
-    def _differences(self, before: Mapping[Key, Object], *, initial: bool) -> Iterator[Change]:
+    def _differences(self, before: Mapping[Key, Object], *, initial: bool) -> Iterator[Change | None]:
         listed, namespace = self._listed, self._namespace
         for key, last in before.items():
-            if key not in listed and (namespace is None or key.namespace == namespace):
-                yield Deleted(last, final_state_known=False)
+            gone = key not in listed and (namespace is None or key.namespace == namespace)
+            yield Deleted(last, final_state_known=False) if gone else None
         for key, new in listed.items():
             old = before.get(key)
             if old is None:
                 yield Added(new, initial)
-            elif old is not new:
-                yield Updated(old, new)
+            else:
+                yield Updated(old, new) if old is not new else None
 
 
 def _is_same(old: Object, new: Object) -> bool:

@@ -124,6 +124,19 @@ def test_a_replacement_prepared_before_another_write_is_prepared_again():
     assert writer.store.bytes_held == sum(len(one.raw) for one in writer.store)
 
 
+def test_a_replacement_in_which_little_has_changed_gives_way_at_each_object():
+    """A4: its only change is at the end of a thousand objects, and whoever performs it lets others run in between."""
+    same = [widget(f"w-{number}", number) for number in range(1, 1_000)]
+    writer = filled(*same, widget("last", 1))
+    new = widget("last", 1_001)
+    replacement = writer.replacement(listed(*same, new))
+
+    seen = list(replacement.swap(initial=False))
+
+    assert [change for change in seen if change is not None] == [Updated(widget("last", 1), new)]
+    assert len(seen) == 2_000  # what was there and what was listed
+
+
 class TestIndexes:
     def test_an_index_finds_by_value(self):
         one, two = labelled("a", 1, "x", "y"), labelled("b", 2, "y")
