@@ -3,7 +3,9 @@
     python tests/benchmarks/bench_contenders.py [--objects 10000] [--rounds 3] [--write]
 
 `make bench` installs what it needs: a control plane (.ci/kubernetes), the program on client-go (.ci/clientgo), and an
-environment for each library (.venv/contender-NAME). `--write` writes docs/reference/benchmarks.md and its pictures.
+environment for each library (.venv/contender-NAME). `--write` puts the rows of the scenarios that ran in place of their
+older ones in docs/reference/benchmarks.jsonl, and writes the page and its pictures beside it. `--library-rounds` is for
+the Python libraries, some of which need minutes for a round.
 """
 
 import argparse
@@ -43,34 +45,44 @@ def environment(name):
     return python
 
 
-def contenders(scenario):
+def ours_and_go():
     program = subprocess.run([REPOSITORY / ".ci" / "clientgo"], check=True, stdout=subprocess.PIPE, text=True)
     go = program.stdout.splitlines()[-1]
     yield from ("windlass", "windlass-typed", "floor")
     yield f"client-go typed={go} --mode typed"
     yield f"client-go dynamic={go} --mode dynamic"
+
+
+def libraries(scenario):
     for name in LIBRARIES:
         if (scenario, name) not in LEFT_OUT:
             yield f"{name}={environment(name)} {FOLDER / CLIENTS[name]}"
 
 
 def measured(scenario, kubeconfig, options):
+    yield from told(scenario, kubeconfig, options.objects, options.rounds, list(ours_and_go()))
+    if options.library_rounds:
+        yield from told(scenario, kubeconfig, options.objects, options.library_rounds, list(libraries(scenario)))
+
+
+def told(scenario, kubeconfig, objects, rounds, contenders):
     name, _, rate = scenario.partition("-")
     words = [sys.executable, "-m", "windlass.cli.main", "bench", name, "--json", "--kubeconfig", kubeconfig]
-    words += ["--objects", str(options.objects), "--rounds", str(options.rounds)]
+    words += ["--objects", str(objects), "--rounds", str(rounds)]
     if name == "replay":  # one recording for all rates
         words += ["--recording", f"{kubeconfig}.recording", "--rate", rate or "1000"]
-    words += [f"--contender={one}" for one in contenders(scenario)]
-    told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
-    for line in told.stdout.splitlines():
+    words += [f"--contender={one}" for one in contenders]
+    lines = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    for line in lines:
         print(line, flush=True)
-    return [{**json.loads(line), "scenario": scenario} for line in told.stdout.splitlines()]
+    return [{**json.loads(line), "scenario": scenario, "date": f"{datetime.now(UTC):%Y-%m-%d}"} for line in lines]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--library-rounds", type=int, default=3)
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -89,25 +101,32 @@ def main():
     for verdict in verdicts:
         print(verdict)
     if options.write:
-        write(rows, verdicts, options)
+        rows = kept(rows)
+        pictures = picture.write(rows, PAGE.parent / "images")
+        PAGE.write_text(page(rows, judged(rows), pictures), encoding="utf-8")
 
 
-def write(rows, verdicts, options):
-    pictures = picture.write(rows, PAGE.parent / "images")
-    PAGE.write_text(page(rows, verdicts, options, pictures), encoding="utf-8")
+def kept(rows):
+    """All rows that are on record, these in place of older ones of their scenarios."""
+    record, anew = PAGE.with_suffix(".jsonl"), {row["scenario"] for row in rows}
+    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    rows = [row for row in map(json.loads, lines) if row["scenario"] not in anew] + rows
+    rows.sort(key=lambda row: SCENARIOS.index(row["scenario"]))  # stable: contenders keep their order
+    record.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows
 
 
-def page(rows, verdicts, options, pictures):
+def page(rows, verdicts, pictures):
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     lines = [
         "# Benchmarks",
         "",
-        "<!-- Written by tests/benchmarks/bench_contenders.py --write from one run. -->",
+        "<!-- Written by tests/benchmarks/bench_contenders.py --write; each scenario is one run. -->",
         "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} in one run: {options.objects} custom resources of 1.5 KB, a real",
-        f"kube-apiserver 1.20.2 with etcd on the same machine ({machine}), each contender in a",
-        f"fresh process, turn by turn, medians of {options.rounds}. CPU is that of the whole process from the start of",
-        "the work to its end; growth is the memory held a second later less that at the start, forced growth",
+        "Custom resources of 1.5 KB, a real kube-apiserver 1.20.2 with etcd on the same machine",
+        f"({machine}), each contender in a",
+        "fresh process, turn by turn, medians of so many rounds as the table says. CPU is that of the whole",
+        "process from the start of the work to its end; growth is the memory held a second later less that at the start, forced growth",
         "the same after the process was made to collect its garbage and give back all that it can; MB are 1e6",
         "bytes. Repeat it with `make bench`, or with `windlass bench SCENARIO` on a cluster of yours.",
         "",
@@ -124,7 +143,7 @@ def page(rows, verdicts, options, pictures):
     ]
     for scenario in dict.fromkeys(row["scenario"] for row in rows):
         mine = [row for row in rows if row["scenario"] == scenario]
-        lines += ["", f"## {scenario}", "", *table(mine), ""]
+        lines += ["", f"## {scenario}", "", f"{mine[0]['objects']} objects, {mine[0]['date']}.", "", *table(mine), ""]
         lines += [f"![{title}](images/{name})" for name, title in pictures if title.startswith(f"{scenario}:")]
     lines += ["", "## What was aimed at", "", "| aim | found | holds |", "|---|---|---|"]
     lines += [f"| {one.aim} | {one.found} | {'yes' if one.holds else '**no**'} |" for one in verdicts]
@@ -132,7 +151,7 @@ def page(rows, verdicts, options, pictures):
 
 
 def table(rows):
-    shown = [figure for figure in FIGURES if figure in rows[0]]
+    shown = [figure for figure in (*FIGURES, "rounds") if figure in rows[0]]
     yield "| contender | " + " | ".join(shown) + " |"
     yield "|---|" + "---:|" * len(shown)
     for row in rows:
