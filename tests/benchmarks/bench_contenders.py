@@ -45,10 +45,10 @@ def environment(name):
     return python
 
 
-def ours_and_go():
+def ours_and_go(scenario):
     program = subprocess.run([REPOSITORY / ".ci" / "clientgo"], check=True, stdout=subprocess.PIPE, text=True)
     go = program.stdout.splitlines()[-1]
-    yield from ("windlass", "windlass-typed", "floor")
+    yield from ("windlass", "floor") if scenario == "sync" else ("windlass", "windlass-typed", "floor")
     yield f"client-go typed={go} --mode typed"
     yield f"client-go dynamic={go} --mode dynamic"
 
@@ -60,7 +60,7 @@ def libraries(scenario):
 
 
 def measured(scenario, kubeconfig, options):
-    yield from told(scenario, kubeconfig, options.objects, options.rounds, list(ours_and_go()))
+    yield from told(scenario, kubeconfig, options.objects, options.rounds, list(ours_and_go(scenario)))
     if options.library_rounds:
         yield from told(scenario, kubeconfig, options.objects, options.library_rounds, list(libraries(scenario)))
 
@@ -127,8 +127,8 @@ def page(rows, verdicts, pictures):
         f"({machine}), each contender in a",
         "fresh process, turn by turn, medians of so many rounds as the table says. CPU is that of the whole",
         "process from the start of the work to its end; growth is the memory held a second later less that at the",
-        "start, forced growth the same after the process was made to collect its garbage and give back all that it can;",
-        "MB are 1e6 bytes. Repeat it with `make bench`, or with `windlass bench SCENARIO` on a cluster of yours.",
+        "start, forced growth the same after the process was made to collect its garbage and give back all that it",
+        "can; MB are 1e6 bytes. Repeat it with `make bench`, or with `windlass bench SCENARIO` on a cluster of yours.",
         "",
         "`windlass` is a manager with its defaults and a controller of 16 workers, `windlass-typed` the same with",
         "typed objects. `floor` is bare aiohttp and msgspec doing only what cannot be left out, with no error handled.",
