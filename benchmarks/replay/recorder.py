@@ -4,9 +4,8 @@ It does not hurry: how fast the server writes is not what a replay measures.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 import msgspec
@@ -75,10 +74,18 @@ async def record(
     if len(found.items) != count:
         raise RecordingFailed(f"expected {count} widgets in {namespace}, found {len(found.items)}")
     documents = await _discovery(api.client)
-    changes = _changes(api.client, namespace, found.metadata.resourceVersion, count, progress)
+
+    async def listen() -> list[bytes]:
+        events: list[bytes] = []
+        async with aclosing(_changes(api.client, namespace, found.metadata.resourceVersion)) as changes:
+            while len(events) < count:
+                events.append(await anext(changes))
+                progress(len(events))
+        return events
+
     try:
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(changes)
+            listening = group.create_task(listen())
             await _change_all(api, namespace, count)
     except BaseExceptionGroup as errors:
         raise _first(errors) from errors
@@ -123,26 +130,20 @@ async def _change_all(api: Api, namespace: str, count: int) -> None:
             group.create_task(work())
 
 
-async def _changes(
-    client: Client, namespace: str, version: str, count: int, progress: Callable[[int], None]
-) -> list[bytes]:
-    """The lines of a watch until there were `count` changes. Watches end when the server likes, and go on here."""
-    events: list[bytes] = []
-    while len(events) < count:
+async def _changes(client: Client, namespace: str, version: str) -> AsyncGenerator[bytes, None]:
+    """The lines of a watch, a change each, without end. Watches end when the server likes, and go on here."""
+    while True:
         async with client.stream(watch(WIDGET, ListOptions(namespace), resource_version=version)) as stream:
             rest = b""
-            while len(events) < count and (part := await stream.read(_SILENCE_SECONDS)):
-                lines = deque((rest + part).split(b"\n"))
-                rest = lines.pop()
+            while part := await stream.read(_SILENCE_SECONDS):
+                *lines, rest = (rest + part).split(b"\n")
                 for line in lines:
                     event = _EVENT.decode(line)
                     if event.type not in ("MODIFIED", "BOOKMARK"):
                         raise RecordingFailed(f"expected that widgets change and no more, found {line[:200]!r}")
                     version = event.object.metadata.resourceVersion
                     if event.type == "MODIFIED":
-                        events.append(line + b"\n")
-                progress(len(events))
-    return events
+                        yield line + b"\n"
 
 
 def _first(error: BaseException) -> BaseException:
