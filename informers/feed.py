@@ -7,34 +7,24 @@ any length leaves the loop responsive (A4).
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 import msgspec
 
 from windlass.informers import requests
 from windlass.informers.backoff import Backoff
+from windlass.informers.causes import failure_of
 from windlass.informers.client import Client, Stream
 from windlass.informers.contact import Contact
-from windlass.informers.errors import (
-    ApiError,
-    ConfigError,
-    ConnectionFailed,
-    Forbidden,
-    Gone,
-    InformersError,
-    NotFound,
-    ProtocolError,
-    ServerError,
-    TooManyRequests,
-    Unauthorized,
-)
+from windlass.informers.errors import InformersError, ProtocolError
 from windlass.informers.framing import LineSplitter, ListSplitter
 from windlass.informers.keys import Key
-from windlass.informers.objects import Object, WrongKind
-from windlass.informers.phases import Cause, Failure, Policy, State, Stopped, initial_state, wake_at
+from windlass.informers.objects import Object
+from windlass.informers.parsing import BAD_JSON, Parser, Transform
+from windlass.informers.phases import Policy, State, Stopped, initial_state, wake_at
 from windlass.informers.reflector import step
 from windlass.informers.requests import ListOptions
 from windlass.informers.resources import Resource
@@ -49,12 +39,10 @@ from windlass.informers.signals import (
     FetchPage,
     ItemsRead,
     ListFailed,
-    ObjectSeen,
     OpenWatch,
     PageRead,
     Publish,
     Report,
-    Skipped,
     Stage,
     Start,
     StreamEnded,
@@ -65,10 +53,7 @@ from windlass.informers.signals import (
     WatchRefused,
 )
 
-__all__ = ("Feed", "FeedOptions", "Sink", "Transform", "failure_of")
-
-Transform = Callable[[dict[str, Any]], dict[str, Any]]
-"""Changes an object on its way in; must be idempotent, may change its argument."""
+__all__ = ("Feed", "FeedOptions", "Sink")
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +61,7 @@ LIST_SILENCE_SECONDS = 60.0
 IDLE_MARGIN_SECONDS = 5.0
 PROBE_SECONDS = 5.0
 _SUCCESSES = (WatchOpened, ItemsRead, PageRead)  # what a stream says afterwards adds nothing
+_FAILURES = (ListFailed, WatchRefused, ErrorSeen, StreamEnded)
 STREAMING_SINCE = (1, 27)  # the first release that knows sendInitialEvents at all
 # A server that sends bookmarks does so about once a minute (W-09); so long without a byte is a dead peer.
 BOOKMARKED_IDLE_SECONDS = 150.0
@@ -96,8 +82,12 @@ class Sink(Protocol):
     def report(self, report: Report) -> None:
         """Something went wrong, and this is what is done about it."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether handlers have to catch up before more is read."""
+
     async def drain(self) -> None:
-        """Let handlers catch up before more is read."""
+        """Let them."""
 
 
 @attrs.frozen
@@ -116,24 +106,7 @@ class _Version(msgspec.Struct):
     minor: str
 
 
-class _WatchEvent(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
-class _BookmarkMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    annotations: dict[str, str] | None = None
-
-
-class _Bookmark(msgspec.Struct):
-    metadata: _BookmarkMeta
-
-
 _VERSION = msgspec.json.Decoder(_Version)
-_EVENT = msgspec.json.Decoder(_WatchEvent)
-_BOOKMARK = msgspec.json.Decoder(_Bookmark)
-_BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class Feed:
@@ -151,6 +124,7 @@ class Feed:
         self.contact = Contact()
         self._sink = sink
         self._options = options
+        self._parser = Parser(resource, transform=options.transform, keep_managed_fields=options.keep_managed_fields)
         # Owned by the one task that runs `run`.
         self._staged: dict[Key, Object] = {}
         self._commit: str | None = None
@@ -168,14 +142,14 @@ class Feed:
             while not isinstance(self.state, Stopped):
                 action, self._action = self._action, None
                 match action:
+                    case None:
+                        await self._read()
                     case FetchPage():
                         await self._fetch(action)
                     case OpenWatch():
                         await self._open(action)
                     case Wait():
                         await self._wait(action)
-                    case None:
-                        await self._read()
                 if self._commit is not None:
                     await self._commit_staged()
         finally:
@@ -191,7 +165,7 @@ class Feed:
                 answer = (await self.client.send(requests.raw_get("/version"), retries=0)).body
             release = _VERSION.decode(answer)
             offered = (int(release.major), int(release.minor.rstrip("+"))) >= STREAMING_SINCE
-        except (InformersError, TimeoutError, ValueError, *_BAD_JSON):
+        except (InformersError, TimeoutError, ValueError, *BAD_JSON):
             return  # whatever is wrong will show in the list; a server that does not know itself is tried
         if not offered:
             self.client.streaming_lists = False
@@ -201,8 +175,10 @@ class Feed:
         now = asyncio.get_running_loop().time()
         if isinstance(event, _SUCCESSES):
             self.contact.made()
-        elif getattr(event, "failure", None) is not None:
+        elif isinstance(event, _FAILURES) and event.failure is not None:
             self.contact.lost(now)
+        elif isinstance(event, BookmarkSeen) and not event.initial_end:
+            self._idle_seconds = min(self._idle_seconds, BOOKMARKED_IDLE_SECONDS)
         self.state, effects = step(self.state, event, now)
         for effect in effects:
             self._perform(effect)
@@ -249,7 +225,7 @@ class Feed:
                 async for objects in self._items(stream, splitter):
                     self._feed(ItemsRead(objects))
             raws, tail = splitter.finish()
-            objects = self._parse_all(raws)
+            objects = self._parser.objects(raws)
         except InformersError as error:
             self._feed(ListFailed(failure_of(error)))
             return
@@ -258,23 +234,8 @@ class Feed:
     async def _items(self, stream: Stream, splitter: ListSplitter) -> AsyncIterator[list[Object]]:
         while chunk := await stream.read(LIST_SILENCE_SECONDS):
             for raws in splitter.feed(chunk):
-                yield self._parse_all(raws)
+                yield self._parser.objects(raws)
                 await asyncio.sleep(0)
-
-    def _parse_all(self, raws: list[msgspec.Raw]) -> list[Object]:
-        return [self._parse(bytes(raw)) for raw in raws]
-
-    def _parse(self, raw: bytes) -> Object:
-        options = self._options
-        one = Object.parse(raw, self.resource, keep_managed_fields=options.keep_managed_fields)
-        if options.transform is None:
-            return one
-        try:
-            return _transformed(one, options.transform)
-        except Exception:
-            # One odd object must not end the copy of all; untrimmed it is larger, and not wrong.
-            log.exception("%s: the transform failed on %s; the object is kept as it came", self.resource, one.key)
-            return one
 
     async def _open(self, watch: OpenWatch) -> None:
         await self._close()
@@ -303,8 +264,12 @@ class Feed:
     async def _read(self) -> None:
         assert self._stream is not None, "no action and no stream: the reflector has been left without a next step"
         try:
-            async with asyncio.timeout_at(wake_at(self.state)):
+            wake = wake_at(self.state)
+            if wake is None:  # as most of the time: a timer that never rings costs more than to parse an event
                 chunk = await self._stream.read(self._idle_seconds)
+            else:
+                async with asyncio.timeout_at(wake):
+                    chunk = await self._stream.read(self._idle_seconds)
         except TimeoutError:
             self._feed(Waited())
             return
@@ -320,37 +285,13 @@ class Feed:
             self._feed(StreamEnded(failure_of(error)))
             return
         for line in lines:
-            self._feed(self._event(line))
+            self._feed(self._parser.event(line))
             if self._commit is not None:
                 await self._commit_staged()
             if self._action is not None:
                 return  # the reflector has turned away from this stream
-        await self._sink.drain()
-
-    def _event(self, line: bytes) -> Event:
-        try:
-            event = _EVENT.decode(line)
-            raw = bytes(event.object)
-            if event.type == "BOOKMARK":
-                return self._bookmark(raw)
-            if event.type == "ERROR":
-                return ErrorSeen(failure_of(ApiError.of(0, raw)))
-            if event.type not in ("ADDED", "MODIFIED", "DELETED"):
-                return Skipped(_version_in(raw))
-            return ObjectSeen(event.type, self._parse(raw))
-        except WrongKind as error:
-            return Skipped(error.resource_version)
-        except (*_BAD_JSON, ProtocolError) as error:
-            return StreamEnded(
-                Failure(Cause.MALFORMED, f"a line of the stream cannot be read: {error}: {line[:120]!r}")
-            )
-
-    def _bookmark(self, raw: bytes) -> BookmarkSeen:
-        meta = _BOOKMARK.decode(raw).metadata
-        marked = (meta.annotations or {}).get("k8s.io/initial-events-end") == "true"
-        if not marked:
-            self._idle_seconds = min(self._idle_seconds, BOOKMARKED_IDLE_SECONDS)
-        return BookmarkSeen(meta.resource_version, marked)
+        if self._sink.behind:
+            await self._sink.drain()
 
     async def _wait(self, wait: Wait) -> None:
         await self._close()
@@ -365,50 +306,3 @@ class Feed:
     def __repr__(self) -> str:
         where = f" {self.select.namespace}" if self.select.namespace else ""
         return f"<Feed {self.resource}{where} {type(self.state).__name__.lower()}>"
-
-
-def failure_of(error: InformersError) -> Failure:
-    """What a reflector needs to know of an error."""
-    after = getattr(error, "retry_after_seconds", None) or 0.0
-    return Failure(_cause_of(error), str(error), after)
-
-
-def _cause_of(error: InformersError) -> Cause:
-    if isinstance(error, ApiError) and (
-        any(cause.reason == "ResourceVersionTooLarge" for cause in error.causes)
-        or "Too large resource version" in error.message  # servers before 1.19 send no cause (L-06)
-    ):
-        return Cause.TOO_LARGE
-    for kind, cause in _CAUSES:
-        if isinstance(error, kind):
-            return cause
-    return Cause.UNSUPPORTED
-
-
-_CAUSES: tuple[tuple[type[InformersError], Cause], ...] = (
-    (Gone, Cause.EXPIRED),
-    (TooManyRequests, Cause.THROTTLED),
-    (ServerError, Cause.SERVER),
-    (Unauthorized, Cause.DENIED),
-    (Forbidden, Cause.DENIED),
-    (NotFound, Cause.MISSING),
-    (ConnectionFailed, Cause.CONNECTION),
-    (ConfigError, Cause.DENIED),
-    (ProtocolError, Cause.MALFORMED),
-)
-
-
-def _version_in(raw: bytes) -> str:
-    try:
-        return _BOOKMARK.decode(raw).metadata.resource_version
-    except _BAD_JSON:
-        return ""
-
-
-def _transformed(one: Object, transform: Transform) -> Object:
-    before = one.to_dict()
-    identity = {name: before["metadata"].get(name) for name in ("name", "namespace", "uid", "resourceVersion")}
-    after = transform(before)
-    # Without these no store, no watch and no barrier could work, so a transform cannot take them away (R28).
-    after["metadata"] = {**after.get("metadata", {}), **{name: value for name, value in identity.items() if value}}
-    return Object.parse(msgspec.json.encode(after), keep_managed_fields=True)

@@ -32,6 +32,8 @@ class LineSplitter:
 
         Raises ProtocolError when a line grows beyond `bytes_max`.
         """
+        if not self._parts and chunk.find(b"\n") == len(chunk) - 1 > 0:
+            return [chunk[:-1]]  # on a quiet stream each event comes by itself
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if lines and self._parts:

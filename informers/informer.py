@@ -7,6 +7,7 @@ one store. The store is changed before any handler is told (I1).
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import attrs
 
@@ -29,6 +30,8 @@ __all__ = ("Informer", "Statistics")
 log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.005
+_WAITS = attrgetter("waits")
+_COUNTED: Mapping[type[Change], str] = {Added: "added", Updated: "updated", Deleted: "deleted"}
 ALL = ""
 
 
@@ -230,7 +233,7 @@ class Informer:
                 if one.resync_seconds is not None and one.resync_at == float("inf"):
                     one.resync_at = loop.time() + one.resync_seconds
             due = min((one.resync_at for one in self._registrations), default=float("inf"))
-            if not any(one.waits for one in self._registrations):
+            if not self._is_behind():
                 try:
                     async with asyncio.timeout_at(due if due != float("inf") else None):
                         await self._work.wait()
@@ -238,9 +241,12 @@ class Informer:
                     self._resync(loop.time())
             await self._drain()
 
+    def _is_behind(self) -> bool:
+        return any(map(_WAITS, self._registrations))  # asked after each chunk, and a generator costs more
+
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
-        while any(one.waits for one in self._registrations):
+        while self._is_behind():
             stop_at = loop.time() + SLICE_SECONDS
             for one in tuple(self._registrations):
                 one.work(stop_at, loop.time)
@@ -301,8 +307,7 @@ class Informer:
             yield
 
     def _count(self, change: Change) -> None:
-        kind = "added" if isinstance(change, Added) else "deleted" if isinstance(change, Deleted) else "updated"
-        self._events[kind] += 1
+        self._events[_COUNTED[type(change)]] += 1
         self._last_event_at = asyncio.get_running_loop().time()
 
     def _advanced(self, namespace: str, version: str) -> None:
@@ -354,6 +359,10 @@ class _Followed:
 
     def report(self, report: Report) -> None:
         self._informer._reported(report)
+
+    @property
+    def behind(self) -> bool:
+        return self._informer._is_behind()
 
     async def drain(self) -> None:
         await self._informer._drain()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import attrs
+from msgspec.structs import replace
 
 from windlass.informers.phases import (
     PHASES,
@@ -231,13 +232,13 @@ def _object(state: Watching, event: ObjectSeen, _now: float) -> _Move:
 
 
 def _bookmark(state: Watching, event: BookmarkSeen, _now: float) -> _Move:
-    after = attrs.evolve(state, version=event.version or state.version, replaying=False)
+    after = replace(state, version=event.version or state.version, replaying=False)
     return "object or bookmark", after, (Advance(after.version),)
 
 
 def _skip(state: Watching, event: Skipped, _now: float) -> _Move:
     version = event.version if event.version and not state.replaying else state.version
-    return "object or bookmark", attrs.evolve(state, version=version, seen=state.seen + 1), ()
+    return "object or bookmark", replace(state, version=version, seen=state.seen + 1), ()
 
 
 def _error(state: Watching, event: ErrorSeen, now: float) -> _Move:

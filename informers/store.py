@@ -8,7 +8,7 @@ This module does not know where objects come from or who is told.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-import attrs
+import msgspec
 
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
@@ -19,8 +19,7 @@ IndexFunction = Callable[[Object], Collection[str]]
 """The values under which an object is found; none is fine."""
 
 
-@attrs.frozen
-class Added:
+class Added(msgspec.Struct, frozen=True, gc=False):
     """A new object; `initial` when it was there before anybody looked (the first list, a handler that came late)."""
 
     object: Object
@@ -32,8 +31,7 @@ class Added:
         return self.object.key
 
 
-@attrs.frozen
-class Updated:
+class Updated(msgspec.Struct, frozen=True, gc=False):
     """The object's state changed. A different uid means that it was deleted and made again unseen (R8)."""
 
     old: Object
@@ -50,8 +48,7 @@ class Updated:
         return self.new.key
 
 
-@attrs.frozen
-class Deleted:
+class Deleted(msgspec.Struct, frozen=True, gc=False):
     """The object is gone; without `final_state_known` that was not seen, and `object` is the last one known."""
 
     object: Object

@@ -2,6 +2,7 @@
 
 import attrs
 import pytest
+from msgspec import structs
 
 from windlass.informers.objects import Object
 from windlass.informers.phases import REFLECTOR, Cause, Failure, Policy, Stopped, initial_state, phase
@@ -44,7 +45,7 @@ def bounded(state):
     for name in ("pages", "seen"):
         if hasattr(state, name):
             changes[name] = min(getattr(state, name), 1)
-    return attrs.evolve(state, **changes)
+    return (attrs.evolve if attrs.has(type(state)) else structs.replace)(state, **changes)
 
 
 def moves(state):
