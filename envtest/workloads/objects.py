@@ -20,6 +20,7 @@ __all__ = (
     "parse_time",
     "pod_from",
     "template_hash",
+    "whole_status",
     "written_time",
 )
 
@@ -84,6 +85,12 @@ def template_hash(template: Mapping[str, Any]) -> str:
     """A name for what the template says, the same for equal templates."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def whole_status(obj: Mapping[str, Any], status: Mapping[str, Any]) -> Json:
+    """The status, with None for the fields that are there and are to go."""
+    gone: Json = {name: None for name in at(obj, "status") or {} if name not in status}
+    return {**gone, **status}
 
 
 def parse_time(text: str | None) -> datetime | None:

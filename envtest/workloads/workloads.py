@@ -1,9 +1,5 @@
 """What runs workloads, under one start and one stop: a Manager with controllers like any other, on any API server."""
 
-from types import TracebackType
-from typing import Self
-
-from windlass.controller import Manager, Settings
 from windlass.envtest.workloads.nodes import Heartbeat, NodeSpec, add_nodes
 from windlass.envtest.workloads.objects import ReplicaSet, written_time
 from windlass.envtest.workloads.player import PodPlayer
@@ -15,14 +11,15 @@ from windlass.envtest.workloads.reconcilers import (
     reconcile_stateful_set,
 )
 from windlass.envtest.workloads.stages import DEFAULT_STAGES, Stage
-from windlass.informers import Api, Client, Cluster, Deployment, Job, Node, Pod, StatefulSet
+from windlass.envtest.workloads.standin import StandIn
+from windlass.informers import Api, Cluster, Deployment, Job, Node, Pod, StatefulSet
 
 __all__ = ("Workloads",)
 
 _NODES = (NodeSpec("node-0"),)
 
 
-class Workloads:
+class Workloads(StandIn):
     """Nodes, a player of stages in place of kubelets, and, with `controllers`, all that a control plane would run.
 
     On the embedded server nothing else would make a Pod of a Job, so the controllers are on by default. On a real
@@ -39,10 +36,8 @@ class Workloads:
         controllers: bool = True,
         job_retry_seconds: float = 1.0,
     ) -> None:
-        self._cluster = cluster
+        super().__init__(cluster, "windlass-workloads", kinds=[ReplicaSet])
         self._nodes = tuple(nodes)
-        settings = Settings(field_manager="windlass-workloads", grace_seconds=5.0)
-        self.manager = Manager(kinds=[ReplicaSet], cluster=cluster, settings=settings)
         self.manager.controller(PodPlayer(tuple(stages)), for_=Pod, name="pod-stages")
         self.manager.add(Heartbeat(self.manager, self._nodes))
         if controllers:
@@ -51,18 +46,9 @@ class Workloads:
     def __repr__(self) -> str:
         return f"<Workloads {self._cluster.server} nodes={len(self._nodes)} {self.manager!r}>"
 
-    async def __aenter__(self) -> Self:
-        """Return when the Nodes are there and everything runs. Raises as `Manager` does, and ApiError."""
-        async with Client(self._cluster) as client:
-            await add_nodes(Api(client), self._nodes, written_time(self.manager.settings.clock()))
-        await self.manager.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop in order. Nodes and workloads stay as they are."""
-        await self.manager.__aexit__(kind, error, trace)
+    async def _prepare(self, api: Api) -> None:
+        """Add the Nodes, or bring them up to date."""
+        await add_nodes(api, self._nodes, written_time(self.manager.settings.clock()))
 
     def _add_controllers(self, job_retry_seconds: float) -> None:
         add = self.manager.controller

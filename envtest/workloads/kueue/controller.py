@@ -4,19 +4,17 @@ There is no webhook: a job that was not made suspended is suspended as soon as i
 first flavor, without borrowing, preemption of its own, admission checks, priorities or topology.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
 
-from windlass.controller import Channel, Context, Manager, Request, Result, Settings, Watch
-from windlass.envtest.workloads.jobkinds.shell import definitions_in
+from windlass.controller import Channel, Context, Request, Result, Watch
+from windlass.envtest.workloads.definitions import definitions_in, serve
 from windlass.envtest.workloads.kueue.frameworks import FRAMEWORKS, suspension
 from windlass.envtest.workloads.kueue.pairing import JOB_UID, pair_step
 from windlass.envtest.workloads.kueue.quota import World, quota_step
-from windlass.envtest.workloads.objects import Json, at
-from windlass.informers import Api, Client, Cluster, CustomResourceDefinition, Job, Key, Object, Resource
+from windlass.envtest.workloads.objects import Json, whole_status
+from windlass.envtest.workloads.standin import StandIn
+from windlass.informers import Api, Client, Cluster, Job, Key, Object, Resource
 from windlass.informers.errors import AlreadyExists, Conflict, NotFound
 
 __all__ = (
@@ -37,7 +35,6 @@ ClusterQueue = Resource(_GROUP, _VERSION, "ClusterQueue", "clusterqueues", names
 ResourceFlavor = Resource(_GROUP, _VERSION, "ResourceFlavor", "resourceflavors", namespaced=False)
 
 _ALL = Key("", "quota")  # the scheduler looks at everything at once
-_SERVED_SECONDS = 30.0
 
 
 def kueue_definitions() -> tuple[Json, ...]:
@@ -58,7 +55,7 @@ def local_queue(name: str, cluster_queue: str, *, namespace: str = "default") ->
     return _body(LocalQueue, {"name": name, "namespace": namespace}, {"clusterQueue": cluster_queue})
 
 
-class Kueue:
+class Kueue(StandIn):
     """Kueue's controllers. Used as `async with Kueue(cluster, kinds=(Job, TrainJob)): …`; it runs once.
 
     `kinds` are the jobs that it manages, which the cluster must serve: of Job, TrainJob, PyTorchJob and RayJob. Raises
@@ -69,12 +66,10 @@ class Kueue:
         unknown = sorted(kind.kind for kind in kinds if kind.kind not in FRAMEWORKS)
         if unknown:
             raise ValueError(f"kinds: expected some of {', '.join(FRAMEWORKS)}, found {', '.join(unknown)}")
-        self._cluster = cluster
+        own = (Workload, LocalQueue, ClusterQueue)
+        super().__init__(cluster, "kueue", kinds=[*own, *kinds], namespace=namespace)
         self._evictions: dict[str, tuple[str, str]] = {}
         self._channel = Channel("evictions")
-        settings = Settings(field_manager="kueue", grace_seconds=5.0)
-        own = (Workload, LocalQueue, ClusterQueue)
-        self.manager = Manager(kinds=[*own, *kinds], cluster=cluster, namespace=namespace, settings=settings)
         for kind in kinds:
             self.manager.controller(_Pairs(kind), for_=kind, owns=[Workload], name=f"kueue-{kind.plural}")
         watches = [Watch(one, lambda _: [_ALL]) for one in own]
@@ -94,18 +89,9 @@ class Kueue:
         self._evictions[found[0].uid] = (reason, message)
         self._channel.put(_ALL, "evict")
 
-    async def __aenter__(self) -> Self:
-        """Return when the kinds are served and followed. Raises as `Manager` does, and ApiError."""
-        async with Client(self._cluster) as client:
-            await _install(Api(client))
-        await self.manager.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop in order. Jobs, queues and Workloads stay as they are."""
-        await self.manager.__aexit__(kind, error, trace)
+    async def _prepare(self, api: Api) -> None:
+        """Have the kinds of Kueue served."""
+        await serve(api, kueue_definitions(), (Workload, LocalQueue, ClusterQueue, ResourceFlavor))
 
     async def _share(self, ctx: Context, request: Request) -> Result:
         """All Workloads, as the server has them now: what was seen before may be behind what was given away here."""
@@ -175,9 +161,8 @@ async def _listed(ctx: Context, kind: Resource) -> Sequence[Object]:
 
 async def _tell(ctx: Context, workload: Object, status: Json) -> bool:
     """Write a Workload's whole status; False if it was changed meanwhile."""
-    gone: dict[str, Any] = {name: None for name in at(workload.to_dict(), "status") or {} if name not in status}
     try:
-        await ctx.status(workload, **gone, **status)
+        await ctx.status(workload, **whole_status(workload.to_dict(), status))
     except (Conflict, NotFound):
         return False
     return True
@@ -185,18 +170,3 @@ async def _tell(ctx: Context, workload: Object, status: Json) -> bool:
 
 def _body(kind: Resource, metadata: Json, spec: Json) -> Json:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
-
-
-async def _install(api: Api) -> None:
-    for definition in kueue_definitions():
-        with contextlib.suppress(AlreadyExists):
-            await api.create(CustomResourceDefinition, definition)
-    async with asyncio.timeout(_SERVED_SECONDS):
-        for kind in (Workload, LocalQueue, ClusterQueue, ResourceFlavor):
-            while True:
-                try:
-                    await api.list(kind, limit=1)
-                except NotFound:
-                    await asyncio.sleep(0.1)
-                else:
-                    break

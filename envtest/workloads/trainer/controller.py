@@ -6,8 +6,9 @@ Something has to run the Pods, such as `windlass.envtest.workloads.Workloads`.
 
 from collections.abc import Mapping
 
+from windlass.envtest.workloads.definitions import definitions_in
 from windlass.envtest.workloads.jobkinds.behaviour import Behaviour
-from windlass.envtest.workloads.jobkinds.shell import JobController, Role, definitions_in
+from windlass.envtest.workloads.jobkinds.shell import JobController, Role
 from windlass.envtest.workloads.objects import Json
 from windlass.envtest.workloads.trainer.steps import trainer_step
 from windlass.informers import Cluster, Resource

@@ -9,9 +9,10 @@ import contextlib
 
 import attrs
 
+from windlass.envtest.workloads.definitions import serve
 from windlass.informers.api import Api
 from windlass.informers.builtins import CustomResourceDefinition
-from windlass.informers.errors import AlreadyExists, InformersError, NotFound
+from windlass.informers.errors import InformersError, NotFound
 from windlass.informers.keys import Key
 from windlass.operators.training.gate.katib import EXPERIMENT, EXPERIMENT_LABEL, TRIAL
 
@@ -121,11 +122,8 @@ def definition(resource, schema):
 
 
 async def install_katib(api: Api) -> None:
-    for resource, schema in ((EXPERIMENT, EXPERIMENT_SCHEMA), (TRIAL, TRIAL_SCHEMA)):
-        with contextlib.suppress(AlreadyExists):
-            await api.create(CustomResourceDefinition, definition(resource, schema))
-    for resource in (EXPERIMENT, TRIAL):
-        await _until(api, resource, served=True)
+    definitions = [definition(EXPERIMENT, EXPERIMENT_SCHEMA), definition(TRIAL, TRIAL_SCHEMA)]
+    await serve(api, definitions, [EXPERIMENT, TRIAL])
 
 
 async def remove_katib(api: Api) -> None:
@@ -133,19 +131,14 @@ async def remove_katib(api: Api) -> None:
         with contextlib.suppress(NotFound):
             await api.delete(CustomResourceDefinition, Key("", f"{resource.plural}.{resource.group}"))
     for resource in (EXPERIMENT, TRIAL):
-        await _until(api, resource, served=False)
+        await _until_gone(api, resource)
 
 
-async def _until(api, resource, *, served):
-    while True:
-        try:
+async def _until_gone(api, resource):
+    with contextlib.suppress(NotFound):
+        while True:
             await api.list(resource, limit=1)
-            there = True
-        except NotFound:
-            there = False
-        if there is served:
-            return
-        await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
 
 
 @attrs.define
