@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from windlass.operators.promotion.checks import Reading
 from windlass.operators.promotion.settings import PromotionSettings
 from windlass.operators.promotion.types import MetricCheck, Series
+from windlass.operators.sockets import session
 
 __all__ = ("parse_answer", "parse_text", "read_metrics")
 
@@ -26,18 +27,17 @@ async def read_metrics(checks: tuple[MetricCheck, ...], settings: PromotionSetti
     """A reading for each check, by name. Each URL is asked once for its text."""
     readings: dict[str, Reading] = {}
     texts: dict[str, str | Reading] = {}
-    timeout = aiohttp.ClientTimeout(total=settings.request_seconds)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with session(settings.request_seconds) as asked:
         for check in checks:
             if not settings.allows(check.url):
                 readings[check.name] = Reading(error="its URL is not one that the operator's owner allows")
             elif check.query is not None:
                 url = f"{check.url.rstrip('/')}/api/v1/query"
-                answer = await _get(session, url, {"query": check.query})
+                answer = await _get(asked, url, {"query": check.query})
                 readings[check.name] = answer if isinstance(answer, Reading) else parse_answer(answer)
             else:
                 if check.url not in texts:
-                    texts[check.url] = await _get(session, check.url, {})
+                    texts[check.url] = await _get(asked, check.url, {})
                 text = texts[check.url]
                 readings[check.name] = text if isinstance(text, Reading) else parse_text(text, check)
     return readings
@@ -86,10 +86,10 @@ def parse_text(text: str, check: MetricCheck) -> Reading:
     return Reading(error=f"no series {check.per.metric} has these labels") if per is None else Reading(value, per)
 
 
-async def _get(session: aiohttp.ClientSession, url: str, query: Mapping[str, str]) -> str | Reading:
+async def _get(asked: aiohttp.ClientSession, url: str, query: Mapping[str, str]) -> str | Reading:
     try:
         # A redirect could lead to where the owner allows nothing.
-        async with session.get(url, params=query, allow_redirects=False) as answer:
+        async with asked.get(url, params=query, allow_redirects=False) as answer:
             if answer.status != 200:
                 return Reading(error=f"its URL answered with status {answer.status}")
             content = await _whole(answer.content)

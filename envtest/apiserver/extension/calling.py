@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from windlass.envtest.apiserver.decisions import Call, Endpoint, Reply
+from windlass.envtest.apiserver.extension.sockets import Sockets
 from windlass.envtest.apiserver.values import Json, decode, encode
 
 __all__ = ("ANSWER_MAX", "Caller")
@@ -31,6 +32,7 @@ class Caller:
     def __init__(self, service: Callable[[str, str], Json | None]) -> None:
         self._service = service
         self._session: aiohttp.ClientSession | None = None
+        self._sockets = Sockets()
 
     def __repr__(self) -> str:
         return f"<Caller{' open' if self._session is not None else ''}>"
@@ -40,6 +42,7 @@ class Caller:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        await self._sockets.end()
 
     async def __call__(self, call: Call) -> Reply:
         """Ask one question; never raises."""
@@ -57,9 +60,8 @@ class Caller:
 
     async def _post(self, url: str, name: str, call: Call, uid: str) -> Reply:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5), auto_decompress=True
-            )
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=5, socket_factory=self._sockets.open)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         review = decode(call.review)
         review["request"] = {"uid": uid} | review["request"]
         sent = self._session.post(

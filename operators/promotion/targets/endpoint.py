@@ -18,6 +18,7 @@ from windlass.operators.promotion.targets.contract import Fault, Json, Sight, Wr
 from windlass.operators.promotion.targets.mode import sight_of
 from windlass.operators.promotion.targets.routed import ROUTED, parts
 from windlass.operators.promotion.types import EndpointTarget, Promotion
+from windlass.operators.sockets import session
 
 __all__ = ("Endpoints",)
 
@@ -32,14 +33,15 @@ class Endpoints:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._settings.request_seconds))
+        self._opened = session(self._settings.request_seconds)
+        self._session = await self._opened.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
-        await self._session.close()
+        """Close it, and every socket."""
+        await self._opened.__aexit__(kind, error, trace)
 
     async def look(self, promotion: Promotion) -> Sight | Fault:
         """What is there now."""

@@ -1,11 +1,14 @@
 import asyncio
+import base64
 import json
 import logging
 
 import aiohttp
 import pytest
 from aiohttp import web
+from certificates import Authority
 from conformance.webhooks import ALLOWED, VALIDATING, configuration, hook, open_webhook, rule
+from silent_tls import silent_tls, sockets_to
 
 from windlass.envtest.apiserver import ApiServer
 from windlass.envtest.apiserver.decisions import Call, Endpoint
@@ -39,6 +42,22 @@ async def test_an_answer_that_never_ends_is_cut_off():
     async with open_webhook(endless) as webhook:
         reply = await asked(webhook)
     assert reply.failure == f"the answer is larger than {ANSWER_MAX} bytes"
+
+
+@pytest.mark.realtime
+async def test_no_socket_outlives_a_caller_whose_call_was_cancelled(tmp_path):
+    """TLS says farewell and waits for the peer's: whoever ended the loop then left the socket to the collector."""
+    authority = Authority(tmp_path)
+    bundle = base64.b64encode(authority.ca_file.read_bytes()).decode()
+    caller = Caller(lambda namespace, name: None)
+    with silent_tls(authority) as (port, asked):
+        call = asyncio.ensure_future(caller(Call(Endpoint(f"https://127.0.0.1:{port}/", authority=bundle), REVIEW, 60)))
+        while not asked.is_set():  # noqa: ASYNC110 - a thread's event
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.wait([call])
+        await caller.close()
+        assert sockets_to(port) == []
 
 
 @pytest.mark.realtime
