@@ -4,8 +4,6 @@ Each run of a key ends with at most one write of the status, and the next run st
 module does not know why anything is done.
 """
 
-import asyncio
-from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -23,6 +21,7 @@ from windlass.operators.promotion.targets.contract import Fault, Sight, Target
 from windlass.operators.promotion.targets.endpoint import Endpoints
 from windlass.operators.promotion.targets.inferenceservice import INFERENCE_SERVICE, InferenceServices
 from windlass.operators.promotion.types import Promotion
+from windlass.operators.teller import Teller
 
 __all__ = ("PromotionReconciler",)
 
@@ -37,7 +36,7 @@ class PromotionReconciler:
 
     def __init__(self, settings: PromotionSettings) -> None:
         self._settings = settings
-        self._told: dict[str, set[str]] = {}  # by the promotion's uid: the Events this process has told
+        self._teller = Teller()
 
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
         """Take one promotion one step further."""
@@ -51,7 +50,7 @@ class PromotionReconciler:
             gate_required=self._settings.gate_required,
             look_seconds=self._settings.look_seconds,
         )
-        self._tell(ctx, promotion, facts)
+        self._teller.tell(ctx, promotion, tellings(promotion, facts.now))
         if promotion.spec.target.endpoint is None:
             return await self._go_on(ctx, promotion, (InferenceServices(ctx), facts))
         async with Endpoints(self._settings) as target:
@@ -84,12 +83,12 @@ class PromotionReconciler:
                 await ctx.status(promotion, **attrs.asdict(status, recurse=False))
                 if status.phase != promotion.status.phase:
                     ctx.log.info("%s → %s", promotion.status.phase, status.phase)
-                self._tell(ctx, attrs.evolve(promotion, status=status), facts)
+                self._teller.tell(ctx, promotion, tellings(attrs.evolve(promotion, status=status), facts.now))
             case decisions.AddFinalizer():
                 await ctx.add_finalizer(promotion, FINALIZER)
             case decisions.ReleaseFinalizer():
                 await ctx.remove_finalizer(promotion, FINALIZER)
-                self._told.pop(promotion.metadata.uid, None)
+                self._teller.forget(promotion.metadata.uid)
             case decisions.Wait(seconds):
                 return Result.done() if seconds is None else Result.after(seconds)
         # What was written comes back through the cache and wakes the key, or the next look does.
@@ -105,24 +104,3 @@ class PromotionReconciler:
         if isinstance(answer, Fault):
             return attrs.evolve(facts, refused=answer)
         return attrs.evolve(facts, written=answer, sight=None)
-
-    def _tell(self, ctx: Context, promotion: Promotion, facts: Facts) -> None:
-        """Tell what the recorded status calls for, each thing once in this process and once in the cluster."""
-        told = self._told.setdefault(promotion.metadata.uid, set())
-        for telling in tellings(promotion, facts.now):
-            if telling.dedupe in told:
-                continue
-            told.add(telling.dedupe)
-            recorded = ctx.event(
-                promotion, type=telling.type, reason=telling.reason, message=telling.message, dedupe=telling.dedupe
-            )
-            recorded.add_done_callback(_forget_if_lost(told, telling.dedupe))
-
-
-def _forget_if_lost(told: set[str], dedupe: str) -> Callable[["asyncio.Future[bool]"], None]:
-    def on_recorded(recorded: "asyncio.Future[bool]") -> None:
-        # An Event that was dropped is told again in the promotion's next run.
-        if recorded.cancelled() or not recorded.result():
-            told.discard(dedupe)
-
-    return on_recorded

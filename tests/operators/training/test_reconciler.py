@@ -12,9 +12,10 @@ from training_jobs import UID
 from training_world import EPOCHS, World, inline
 
 from windlass.operators.training import phases
-from windlass.operators.training import reconciler as module
 from windlass.operators.training.decision import FINALIZER
+from windlass.operators.training.executors.contract import Workbench
 from windlass.operators.training.identity import run_id
+from windlass.operators.training.reconciler import TrainingReconciler
 from windlass.operators.training.types import TrainingJobStatus
 from windlass.statemachine.conditions import Conditions
 
@@ -270,8 +271,8 @@ def test_an_executor_that_is_gone_after_a_restart_fails_the_run_and_does_not_hin
     from windlass.controller.executors import ExecutorRegistry
 
     registry = ExecutorRegistry(discover=lambda: ())
-    world.reconciler = module.TrainingReconciler(
-        attrs.evolve(world.reconciler._settings, executors=registry), world.reconciler._workbench
+    world.reconciler = TrainingReconciler(
+        attrs.evolve(world.reconciler._settings, executors=registry), Workbench(None, world.runs)
     )
 
     world.reconcile()

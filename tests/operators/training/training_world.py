@@ -76,10 +76,11 @@ class World:
         registry.register("softmax", self)
         settings = TrainingSettings(Path("/state"), Path("/models"), executors=registry, clock=lambda: self.now)
         self.reconciler = TrainingReconciler(settings, Workbench(None, self.runs))
-        self.reconciler._evaluate = lambda job: Evaluation(0.97, 360, "sha")
+        outcome = self.reconciler._outcome
+        outcome.evaluate = lambda job: Evaluation(0.97, 360, "sha")
         self.reconciler._verify = lambda job, table_id: DATA
-        self.reconciler._publish = self.publish
-        self.reconciler._write_card = self.write_card
+        outcome.publish = self.publish
+        outcome.write_card = self.write_card
         self.lagging = False
 
     def kill_at(self, moment):
@@ -285,7 +286,7 @@ def inline(monkeypatch):
     async def at_once(work):
         return work()
 
-    monkeypatch.setattr(module, "_in_thread", at_once)
+    monkeypatch.setattr(module, "fact_of", at_once)
 
 
 __all__ = ("EPOCHS", "FINALIZER", "UID", "Killed", "World", "inline")
