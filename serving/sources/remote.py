@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from windlass.serving.errors import ModelError
+from windlass.serving.sources.reasons import reason_of
 
 __all__ = ("FetchFailed", "chunks", "shown", "size_of")
 
@@ -77,17 +78,27 @@ def _found(uri: str) -> tuple[Any, str]:
 
 
 def _failed(uri: str, error: Exception) -> FetchFailed:
+    return FetchFailed(f"{shown(uri)}: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        # fsspec tells of a server that does not answer, or refuses to, as of a file that is not there.
+        return _of_exchange(error.__cause__) or "there is no such file"
+    if isinstance(error, PermissionError):
+        return "reading it is not permitted"
+    # What is left is of a store's own library, which knows more than we do.
+    return _of_exchange(error) or " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _of_exchange(error: BaseException | None) -> str:
+    """What became of a request, "" where that is not the question."""
+    if error is None:
+        return ""
+    reason = reason_of(error)
     status = getattr(error, "status", None)
-    cause = error.__cause__
-    # fsspec tells of a server that does not answer as of a file that is not there.
-    if isinstance(error, FileNotFoundError) and isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
-        why = " ".join(f"it cannot be reached: {cause}".split())[:200]
-    elif isinstance(error, FileNotFoundError) or status == 404:
-        why = "there is no such file"
-    elif isinstance(error, PermissionError) or status in (401, 403):
-        why = "reading it is not permitted"
-    elif status is not None:
-        why = f"the server answered {status}"
-    else:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return FetchFailed(f"{shown(uri)}: {why}")
+    if reason or status is None:
+        return reason
+    if status == 404:
+        return "there is no such file"
+    return "reading it is not permitted" if status in (401, 403) else f"the server answered {status}"
