@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from windlass.operators.ownership import belongs_to_another, seconds_left_to_another
 from windlass.operators.promotion import phases, rollout
 from windlass.operators.promotion.acceptance import accept
 from windlass.operators.promotion.facts import (
@@ -37,6 +38,13 @@ def decide(promotion: Promotion, facts: Facts) -> Decision:
     held = FINALIZER in promotion.metadata.finalizers
     if phases.MACHINE.is_final(phase):
         return ReleaseFinalizer() if deleting and held else Wait()
+    if belongs_to_another(promotion.status.operator, facts.operator):
+        if not deleting:
+            return Wait()
+        # It has time to take the promotion back.
+        left = seconds_left_to_another(promotion.metadata.deletion_timestamp, facts.now)
+        if left > 0:
+            return Wait(left)
     if not held:
         # With deletion begun it is too late for a finalizer, and without one nothing was ever begun.
         return Wait() if deleting else AddFinalizer()

@@ -34,11 +34,13 @@ FINALIZER: Final = "ai.windlass.dev/promotion"
 class Facts:
     """What was seen so far in this run of the reconciler.
 
-    `refused` and `written` are what the target answered to a write in this very run. `writer` and `trace_id` are who
-    decides and in which run, for the journal alone. `look_seconds` is how often a target is looked at.
+    `refused` and `written` are what the target answered to a write in this very run. `operator` is the field manager
+    of who decides; `writer` and `trace_id` are which replica and in which run, for the journal alone. `look_seconds` is
+    how often a target is looked at.
     """
 
     now: datetime
+    operator: str = ""
     writer: str = ""
     trace_id: str = ""
     gate_required: bool = True

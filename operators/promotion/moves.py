@@ -74,6 +74,7 @@ def move(promotion: Promotion, facts: Facts, event: str, why: tuple[str, str], *
             observed_generation=generation,
             phase=target,
             conditions=tuple(conditions),
+            operator=status.operator or facts.operator,
             journal=(*status.journal, entry)[-JOURNAL_LENGTH_MAX:],
             **made,
         )
@@ -86,7 +87,8 @@ def note(promotion: Promotion, facts: Facts, why: tuple[str, str], **changes: An
     said = Condition(phases.RECONCILING, "True", reason, message, observed_generation=promotion.metadata.generation)
     before = Conditions.of(promotion.status.conditions)
     after = before.set(said, now=facts.now)
-    status = attrs.evolve(promotion.status, conditions=tuple(after), **changes)
+    operator = promotion.status.operator or facts.operator
+    status = attrs.evolve(promotion.status, conditions=tuple(after), operator=operator, **changes)
     return Wait(facts.look_seconds) if status == promotion.status else Write(status)
 
 

@@ -45,12 +45,13 @@ class PromotionReconciler:
             return Result.done()
         facts = Facts(
             now=self._settings.clock(),
+            operator=ctx.services.field_manager,
             writer=ctx.services.identity,
             trace_id=request.reconcile_id,
             gate_required=self._settings.gate_required,
             look_seconds=self._settings.look_seconds,
         )
-        self._teller.tell(ctx, promotion, tellings(promotion, facts.now))
+        self._teller.tell(ctx, promotion, tellings(promotion, facts.now, operator=facts.operator))
         if promotion.spec.target.endpoint is None:
             return await self._go_on(ctx, promotion, (InferenceServices(ctx), facts))
         async with Endpoints(self._settings) as target:
@@ -83,7 +84,8 @@ class PromotionReconciler:
                 await ctx.status(promotion, **attrs.asdict(status, recurse=False))
                 if status.phase != promotion.status.phase:
                     ctx.log.info("%s → %s", promotion.status.phase, status.phase)
-                self._teller.tell(ctx, promotion, tellings(attrs.evolve(promotion, status=status), facts.now))
+                after = attrs.evolve(promotion, status=status)
+                self._teller.tell(ctx, after, tellings(after, facts.now, operator=facts.operator))
             case decisions.AddFinalizer():
                 await ctx.add_finalizer(promotion, FINALIZER)
             case decisions.ReleaseFinalizer():

@@ -282,12 +282,14 @@ class PromotionStatus:
     `phase` repeats the conditions in one word. `operations` are the writes to the target, the latest last. `step`
     counts from 0 and `weight` is the share that is asked for; `since` is when the phase began, or when its clock was
     last started anew; `troubleSince` when the trouble that is borne began, `cause` why it is taken back. `planDigest`
-    is of target, release and steps. `journal` has the last changes of phase, the oldest first.
+    is of target, release and steps. `operator` is the field manager of the operator that works the promotion, which
+    others leave alone. `journal` has the last changes of phase, the oldest first.
     """
 
     observed_generation: int = 0
     phase: str = "Pending"
     conditions: tuple[Condition, ...] = ()
+    operator: str = ""
     plan_digest: str = ""
     target: TargetStatus | None = None
     previous: PreviousStatus | None = None

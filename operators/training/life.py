@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from windlass.operators.ownership import belongs_to_another
 from windlass.operators.training.types import TrainingJob, TrainingJobSpec
 from windlass.statemachine.journal import digest
 
@@ -46,7 +47,7 @@ def same_life(job: TrainingJob) -> bool:
 
 def worked_elsewhere(job: TrainingJob, operator: str) -> bool:
     """Whether another operator works the job: its runs lie in folders that this one does not see, with their locks."""
-    return job.status.operator not in ("", operator)
+    return belongs_to_another(job.status.operator, operator)
 
 
 def _told(value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from windlass.controller.request import Request, Result
 from windlass.informers.errors import StructureError
 from windlass.informers.resources import resource_of
 from windlass.operators.errors import StillEnding
+from windlass.operators.ownership import told_elsewhere
 from windlass.operators.teller import Teller
 from windlass.operators.training import decision as decisions
 from windlass.operators.training.apart import resolve_apart
@@ -34,7 +35,7 @@ from windlass.operators.training.outcome import Outcome
 from windlass.operators.training.permissions import HARDWARE_NEEDS, KATIB_NEEDS, NEEDS, PROMOTING
 from windlass.operators.training.queues.places import Admitted, Place, Places
 from windlass.operators.training.settings import TrainingSettings
-from windlass.operators.training.story import recent, tellings, told_elsewhere
+from windlass.operators.training.story import recent, tellings
 from windlass.operators.training.types import TrainingJob
 from windlass.operators.training.unreadable import without_status
 from windlass.operators.training.work import Work
@@ -112,7 +113,7 @@ class TrainingReconciler:
         """What the first look at the job says to the rest of this process, and to people."""
         elsewhere = worked_elsewhere(job, ctx.services.field_manager)
         if elsewhere:
-            self._teller.tell(ctx, job, (told_elsewhere(job, ctx.services.field_manager),))
+            self._teller.tell(ctx, job, (told_elsewhere("job", job.status.operator, ctx.services.field_manager),))
         elif recent(job, now):
             self._teller.tell(ctx, job, tellings(job))
         if job.status.run is not None and current_phase(job) != "Validating":

@@ -12,7 +12,7 @@ from windlass.operators.training import phases
 from windlass.operators.training.types import TrainingJob
 from windlass.statemachine.conditions import Conditions
 
-__all__ = ("recent", "tellings", "told_elsewhere")
+__all__ = ("recent", "tellings")
 
 
 def tellings(job: TrainingJob) -> tuple[Telling, ...]:
@@ -52,16 +52,6 @@ def tellings(job: TrainingJob) -> tuple[Telling, ...]:
     if promotion is not None and promotion.uid:
         tell("Promoting", f"promotion {promotion.name} of the published model", step="promote")
     return (*told, *_end(conditions, generation))
-
-
-def told_elsewhere(job: TrainingJob, operator: str) -> Telling:
-    """Why `operator` does nothing for this job."""
-    theirs = job.status.operator
-    message = (
-        f"the operator {theirs} works this job, so {operator} leaves it alone: run one of them only; if {theirs} is "
-        "gone for good, remove status.operator or create the job anew"
-    )
-    return Telling("WorkedElsewhere", message, f"elsewhere/{theirs}/{operator}", "Warning")
 
 
 def _end(conditions: Conditions, generation: int) -> Iterator[Telling]:

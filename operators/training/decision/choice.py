@@ -4,9 +4,9 @@ This module does not know what a phase asks for.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Final
 
+from windlass.operators.ownership import seconds_left_to_another
 from windlass.operators.training import phases
 from windlass.operators.training.decision.acceptance import accept, verify
 from windlass.operators.training.decision.deadlines import outlive
@@ -29,9 +29,7 @@ from windlass.operators.training.identity import run_id
 from windlass.operators.training.life import same_life, worked_elsewhere
 from windlass.operators.training.types import TrainingJob
 
-__all__ = ("PATIENCE_WITH_OTHERS", "decide")
-
-PATIENCE_WITH_OTHERS: Final = timedelta(seconds=60)
+__all__ = ("decide",)
 
 
 def decide(job: TrainingJob, facts: Facts) -> Decision:
@@ -54,21 +52,15 @@ def decide(job: TrainingJob, facts: Facts) -> Decision:
 def _let_go(job: TrainingJob, facts: Facts) -> Decision:
     if FINALIZER not in job.metadata.finalizers:
         return Wait()
-    left_to_others = _seconds_left_to_others(job, facts)
-    if left_to_others > 0:
-        return Wait(left_to_others)
+    if worked_elsewhere(job, facts.operator):
+        # It has time to end its trainer.
+        left = seconds_left_to_another(job.metadata.deletion_timestamp, facts.now)
+        if left > 0:
+            return Wait(left)
     # Not only the run on record: a run can be named for every generation there ever was, so none is forgotten.
     runs = (run_id(job.metadata.uid, generation) for generation in range(1, job.metadata.generation + 1))
-    left = tuple(run for run in runs if run not in facts.discarded)
-    return Discard(left) if left else ReleaseFinalizer()
-
-
-def _seconds_left_to_others(job: TrainingJob, facts: Facts) -> float:
-    """How long the operator that works the job has to end its trainer. One that is gone must not hold it for ever."""
-    since = job.metadata.deletion_timestamp
-    if since is None or not worked_elsewhere(job, facts.operator):
-        return 0.0
-    return (since + PATIENCE_WITH_OTHERS - facts.now).total_seconds()
+    undone = tuple(run for run in runs if run not in facts.discarded)
+    return Discard(undone) if undone else ReleaseFinalizer()
 
 
 _BY_PHASE: Final[Mapping[str, Callable[[TrainingJob, Facts], Decision]]] = {

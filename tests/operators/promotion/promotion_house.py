@@ -93,10 +93,11 @@ class House:
         return Key(self.namespace, "digits-2")
 
     @contextlib.asynccontextmanager
-    async def controller(self):
-        settings = Settings(dry_run=self.dry_run)
+    async def controller(self, *, name="windlass", **given):
+        """An operator of that name, with other settings if they are given."""
+        settings = Settings(dry_run=self.dry_run, field_manager=name)
         manager = Manager(kinds=[Promotion], cluster=self.cluster, namespace=self.namespace, settings=settings)
-        setup(manager, self.settings)
+        setup(manager, attrs.evolve(self.settings, **given))
         async with manager:
             yield manager
 

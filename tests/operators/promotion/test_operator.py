@@ -474,3 +474,23 @@ async def test_the_role_that_is_generated_permits_what_a_promotion_needs():
                 await home.until(lambda status: False)
 
     assert status.phase == "RolledBack", status.journal[-1]
+
+
+@BOTH
+async def test_what_another_operator_works_is_left_alone_and_told_once(server):
+    async with open_house(server) as home:
+        await home.serving()
+        async with home.controller(name="first"):
+            await home.create(promotion([(10, "1h")]))
+            held = await home.reach("Holding")
+        await home.steer(mode="Aborted")
+
+        async with home.controller(name="second"), asyncio.timeout(20):
+            while "WorkedElsewhere" not in await home.told():  # noqa: ASYNC110  # the server is asked as a user would
+                await asyncio.sleep(0.05)
+        assert await home.status() == held
+        async with home.controller(name="first"):
+            status = await home.ended()
+
+        assert (held.operator, status.operator, status.phase) == ("first", "first", "RolledBack")
+        assert (await home.told()).count("WorkedElsewhere") == 1
