@@ -5,6 +5,7 @@ import json
 
 import attrs
 import pytest
+from phase_models import Phases
 from promotions import MODES, NOW, Cluster, made, metadata
 
 from windlass.envtest.workloads.kserve import Behaviour
@@ -17,7 +18,6 @@ from windlass.operators.promotion.phases import MACHINE
 from windlass.operators.promotion.types import PromotionStatus
 from windlass.statemachine.forensics import examine
 from windlass.statemachine.journal import Entry
-from windlass.statemachine.modelcheck import Invariant, explore, invariants
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 WEIGHTS = (10,)
@@ -208,20 +208,14 @@ def test_no_interleaving_writes_twice_over_an_edit_or_without_a_record(mode, cas
         bounds=bounds,
         environment=environment(mode, script, **others),
     )
-    model = setting.model(
-        "Promotion",
-        invariants=(
-            *invariants(MACHINE, lambda world: phase_of(world.record)),
-            Invariant("each operation once", once),
-            Invariant("never over somebody else's edit", not_over_an_edit),
-            Invariant("intent before effect", intent_first),
-            Invariant("true ends", true_ends(mode)),
-            Invariant("an honest journal", honest_journal),
-        ),
-        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
-    )
-    report = explore(model).require()
+    held = {
+        "each operation once": once,
+        "never over somebody else's edit": not_over_an_edit,
+        "intent before effect": intent_first,
+        "true ends": true_ends(mode),
+        "an honest journal": honest_journal,
+    }
 
-    reached = {phase_of(world.record) for world in report.reached} & set(MACHINE.final)
+    reached = Phases(MACHINE, phase_of).reached("Promotion", setting, held) & set(MACHINE.final)
     aborted = {"Failed", "RolledBack"} if others["steers"] else set()
     assert reached == ends | aborted | ({"Interrupted"} if others["edits"] else set())

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
+from phase_models import Phases
 from training_jobs import CARD, DATA, NOW, PASSING, PROGRESS, PUBLISHED, RESULT, new_job
 
 from windlass.operators.training import decision as d
@@ -18,7 +19,6 @@ from windlass.operators.training.queues.places import Admitted
 from windlass.operators.training.types import Retries, TrainingJobStatus
 from windlass.statemachine.forensics import examine
 from windlass.statemachine.journal import Entry
-from windlass.statemachine.modelcheck import Invariant, explore, invariants
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 NEW = TrainingJobStatus()
@@ -67,6 +67,9 @@ def job_of(record, verdict=None):
 @functools.cache
 def phase_of(record):
     return current_phase(job_of(record))
+
+
+PHASES = Phases(MACHINE, phase_of)
 
 
 def deciding(*, passes, verdict=None):
@@ -250,20 +253,14 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
         bounds=bounds,
         environment=trainer,
     )
-    model = setting.model(
-        "TrainingJob",
-        invariants=(
-            *invariants(MACHINE, lambda world: phase_of(world.record)),
-            Invariant("intent before effect", intent_first),
-            Invariant("no model that has not passed", proven_first),
-            Invariant("an honest journal", honest_journal),
-            Invariant("kstatus", told_apart),
-        ),
-        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
-    )
-    report = explore(model).require()
+    held = {
+        "intent before effect": intent_first,
+        "no model that has not passed": proven_first,
+        "an honest journal": honest_journal,
+        "kstatus": told_apart,
+    }
 
-    reached = {phase_of(world.record) for world in report.reached}
+    reached = PHASES.reached("TrainingJob", setting, held)
     assert reached == set(MACHINE.states) - STEERED - {"Promoting"} - ({"Failed"} if passes else AFTER)
 
 
@@ -283,20 +280,14 @@ def test_no_interleaving_leaves_a_trainer_at_work_on_a_job_that_is_suspended_or_
         bounds=Bounds(crashes=1, stale=0, versions=20),
         environment=user,
     )
-    model = setting.model(
-        "TrainingJob, steered",
-        invariants=(
-            *invariants(MACHINE, lambda world: phase_of(world.record)),
-            Invariant("nothing at work", at_rest),
-            Invariant("intent before effect", intent_first),
-            Invariant("an honest journal", honest_journal),
-            Invariant("kstatus", told_apart),
-        ),
-        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
-    )
-    report = explore(model).require()
+    held = {
+        "nothing at work": at_rest,
+        "intent before effect": intent_first,
+        "an honest journal": honest_journal,
+        "kstatus": told_apart,
+    }
 
-    reached = {phase_of(world.record) for world in report.reached}
+    reached = PHASES.reached("TrainingJob, steered", setting, held)
     assert reached == set(MACHINE.states) - {"Failed", "Promoting", other}
 
 
@@ -316,16 +307,10 @@ def test_no_interleaving_publishes_what_the_gate_has_not_let_through(verdict):
         bounds=Bounds(crashes=1, stale=1, versions=14),
         environment=gatekeeper,
     )
-    model = setting.model(
-        "TrainingJob with a gate",
-        invariants=(
-            *invariants(MACHINE, lambda world: phase_of(world.record)),
-            Invariant("no model that the gate has not let through", let_through_first),
-            Invariant("an honest journal", honest_journal),
-        ),
-        finished=lambda world: MACHINE.is_final(phase_of(world.record)),
-    )
-    report = explore(model).require()
+    held = {
+        "no model that the gate has not let through": let_through_first,
+        "an honest journal": honest_journal,
+    }
 
-    reached = {phase_of(world.record) for world in report.reached}
+    reached = PHASES.reached("TrainingJob with a gate", setting, held)
     assert reached == set(MACHINE.states) - STEERED - {"Promoting"} - ({"Failed"} if verdict.passed else AFTER)

@@ -1,0 +1,36 @@
+"""Explores every order of what can happen to an object whose phase follows a table; the phases that were reached.
+
+`from phase_models import Phases`.
+"""
+
+from collections.abc import Callable
+
+import attrs
+
+from windlass.statemachine.modelcheck import Invariant, explore, invariants
+
+__all__ = ("Phases",)
+
+
+@attrs.frozen
+class Phases:
+    """The table, and the phase of a record as the operator derives it."""
+
+    machine: object
+    of: Callable
+
+    def reached(self, name, setting, held):
+        """Explore the setting to its end; `held` are conditions by name, beside those of the table itself.
+
+        Raises with the shortest way to a fault if one does not hold, or if some way leads to no end.
+        """
+        model = setting.model(
+            name,
+            invariants=(
+                *invariants(self.machine, lambda world: self.of(world.record)),
+                *(Invariant(said, broken) for said, broken in held.items()),
+            ),
+            finished=lambda world: self.machine.is_final(self.of(world.record)),
+        )
+        report = explore(model).require()
+        return {self.of(world.record) for world in report.reached}
