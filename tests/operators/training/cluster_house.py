@@ -21,15 +21,21 @@ __all__ = ("TRAIN", "ClusterHouse", "Premises", "premises")
 
 TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
 TRAIN = [sys.executable, "-P", str(TRAINER)]
+WAIT_SECONDS = 150.0  # less than the limit of any test, so that it says what was waited for
 
 
 @attrs.frozen
 class Premises:
-    """What a house stands on. `learn_kinds` is awaited when kinds have been installed whose objects are collected."""
+    """What a house stands on; `real` is a server that has its own controllers, and a word in who may do what.
+
+    `learn_kinds` is awaited when kinds have been installed whose objects are collected.
+    """
 
     path: Path
     api: Api
     cluster: Cluster
+    kubeconfig: dict
+    real: bool
     kubelet: Kubelet
     learn_kinds: Callable[[], Awaitable[None]]
 
@@ -48,11 +54,14 @@ class ClusterHouse:
             **given,
         )
 
+    def manager(self, cluster):
+        made = Manager(kinds=[TrainingJob], cluster=cluster)
+        setup(made, self.settings)
+        return made
+
     @contextlib.asynccontextmanager
     async def controller(self):
-        manager = Manager(kinds=[TrainingJob], cluster=self.cluster)
-        setup(manager, self.settings)
-        async with manager:
+        async with self.manager(self.cluster):
             yield
 
     async def create(self, name, **spec):
@@ -72,13 +81,19 @@ class ClusterHouse:
     async def steer(self, name, **spec):
         await self.api.patch(TrainingJob, Key("default", name), {"spec": spec})
 
+    async def job(self, name):
+        return (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
+
     async def until(self, name, met):
         """The job's status once `met` says yes to it."""
-        while True:
-            found = (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
-            if met(found.status):
-                return found.status
-            await asyncio.sleep(0.2)
+        status = None
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not met(status := (await self.job(name)).status):  # noqa: ASYNC110  # it is asked as a user would
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise AssertionError(f"{name}: not reached in {WAIT_SECONDS} s: {status}") from None
+        return status
 
     async def ended(self, name):
         return await self.until(name, lambda status: status.phase in ("Succeeded", "Failed", "Cancelled"))
@@ -108,7 +123,7 @@ async def premises(path, kind):
             if real:
                 await restart_controller_manager(server)
 
-        yield Premises(path, api, cluster, kubelet, learn_kinds)
+        yield Premises(path, api, cluster, server.kubeconfig(), real, kubelet, learn_kinds)
 
 
 async def restart_controller_manager(plane):

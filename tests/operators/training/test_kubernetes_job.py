@@ -2,28 +2,20 @@
 
 import asyncio
 import contextlib
-import sys
-from pathlib import Path
 
 import pytest
 from accounts import restricted
-from kubelet import FATE, STAGES, Kubelet
-from servers import control_plane_binaries, open_server
+from cluster_house import TRAIN, ClusterHouse, premises
+from kubelet import FATE
 
-from windlass.controller import ExecutorRegistry, Manager
-from windlass.envtest.controlplane import ControlPlane
-from windlass.envtest.workloads import Workloads
-from windlass.informers import Api, Client, Cluster, Job, Key, Pod
+from windlass.informers import Cluster, Job, Key, Pod
 from windlass.informers.errors import NotFound
-from windlass.manifests.install import install
-from windlass.operators.training import TrainingJob, TrainingSettings, setup, write_sample_table
+from windlass.operators.training import TrainingJob
 from windlass.operators.training.executors.dressing import JOB_ANNOTATION, RUN_LABEL
 from windlass.operators.training.identity import child_name, run_id
 from windlass.statemachine.conditions import Conditions
 
 pytestmark = pytest.mark.realtime(limit=180)
-TRAINER = Path(__file__).parents[3] / "docs" / "examples" / "own-trainer" / "train.py"
-TRAIN = [sys.executable, "-P", str(TRAINER)]
 SLOW = {"epochs": 16, "pauseSeconds": 0.25}
 
 
@@ -41,65 +33,31 @@ def _has_a_child(status):
     return status.attempts and status.attempts[-1].child
 
 
-class Yard:
-    """A cluster whose Pods run, and a controller with its folder."""
+class Yard(ClusterHouse):
+    """A cluster, and a controller with the least rights that the operator says it needs, where rights are asked for."""
 
-    def __init__(self, path, api, kubeconfig, *, kubelet, real):
-        self.path, self.api, self.kubeconfig, self.kubelet, self.real = path, api, kubeconfig, kubelet, real
-        self.cluster = Cluster.from_dict(kubeconfig)
-        self.settings = TrainingSettings(
-            path / "state", path / "models", progress_seconds=0.05, executors=ExecutorRegistry(discover=lambda: ())
-        )
+    def __init__(self, on):
+        super().__init__(on)
+        self.kubeconfig, self.real = on.kubeconfig, on.real
 
     @contextlib.asynccontextmanager
     async def controller(self):
         manager = self.manager(self.cluster)
-        if self.real:  # with the least rights that the operator says it needs
+        if self.real:
             config = await restricted(self.api, self.kubeconfig, manager, "default")
             manager = self.manager(Cluster.from_dict(config))
         async with manager:
-            yield manager
+            yield
 
-    def manager(self, cluster):
-        made = Manager(kinds=[TrainingJob], cluster=cluster)
-        setup(made, self.settings)
-        return made
-
-    async def apply(self, name, command, **spec):
-        body = {
-            "apiVersion": "ai.windlass.dev/v1alpha1",
-            "kind": "TrainingJob",
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": {
-                "data": {"uri": (self.path / "digits").as_uri(), "version": 0},
-                "executor": "kubernetes-job",
-                "output": {"model": name},
-                "seed": 7,
-                "hyperparameters": {"epochs": 5},
-                "workload": {"image": "example.com/trainer:1", "command": command},
-            },
+    async def apply(self, name, command, *, nodes=None, **spec):
+        workload = {"image": "example.com/trainer:1", "command": command}
+        given = {
+            "executor": "kubernetes-job",
+            "seed": 7,
+            "hyperparameters": {"epochs": 5},
+            "workload": workload if nodes is None else workload | {"nodes": nodes},
         }
-        nodes = spec.pop("nodes", None)
-        if nodes is not None:
-            body["spec"]["workload"]["nodes"] = nodes
-        body["spec"] |= spec
-        await self.api.create(TrainingJob, body)
-
-    async def job(self, name):
-        return (await self.api.get(TrainingJob, Key("default", name))).as_(TrainingJob)
-
-    async def until(self, name, condition, *, seconds=90.0):
-        until = asyncio.get_running_loop().time() + seconds
-        while not condition(status := (await self.job(name)).status):
-            assert asyncio.get_running_loop().time() < until, f"{name}: {status}"
-            await asyncio.sleep(0.05)
-        return status
-
-    async def ended(self, name):
-        return await self.until(name, lambda status: status.phase in ("Succeeded", "Failed"))
-
-    async def patch(self, name, **spec):
-        await self.api.patch(TrainingJob, Key("default", name), {"spec": spec})
+        await self.create(name, **given | spec)
 
     async def pods_of(self, name):
         pods = await self.kubelet.pods()
@@ -112,28 +70,8 @@ class Yard:
     async def at_step(self, name, step):
         """The name of the Pod that trains, once it has come so far."""
         status = await self.until(name, _has_a_child)
-        saved = self.settings.runs / status.run.id / "checkpoints" / f"{step:010d}" / "manifest.json"
-        async with asyncio.timeout(60):
-            while not saved.exists():  # noqa: ASYNC110  # a file
-                await asyncio.sleep(0.02)
+        await self.saved(status.run, step)
         return (await self.pods_of(name))[0]
-
-
-@contextlib.asynccontextmanager
-async def yard(path, kind):
-    """On a real control plane, its own controllers and scheduler work; the player is only the kubelet."""
-    await asyncio.to_thread(write_sample_table, path / "digits")
-    async with contextlib.AsyncExitStack() as stack:
-        real = kind == "kubernetes"
-        plane = ControlPlane(control_plane_binaries(), scheduler=True) if real else open_server(kind)
-        server = await stack.enter_async_context(plane)
-        cluster = Cluster.from_dict(server.kubeconfig())
-        client = await stack.enter_async_context(Client(cluster))
-        api = Api(client)
-        await install(api, [TrainingJob])
-        await stack.enter_async_context(Workloads(cluster, stages=STAGES, controllers=not real))
-        kubelet = await stack.enter_async_context(Kubelet(api))
-        yield Yard(path, api, server.kubeconfig(), kubelet=kubelet, real=real)
 
 
 # Each is a way that a training in a Job can go; what is returned must be the same on every server.
@@ -196,7 +134,7 @@ async def meets_a_namesake(place):
     job = await place.job("meets-a-namesake")
     name = child_name("meets-a-namesake", run_id(job.metadata.uid, 1), 1)
     made = await place.api.create(Job, foreign_job(name))
-    await place.patch("meets-a-namesake", suspend=False)
+    await place.steer("meets-a-namesake", suspend=False)
     status = await place.ended("meets-a-namesake")
     assert (await place.api.get(Job, Key("default", name))).uid == made.uid
     return summary(status)
@@ -206,10 +144,10 @@ async def is_suspended(place):
     """A12: no Pods while it is suspended."""
     await place.apply("is-suspended", TRAIN, hyperparameters=SLOW)
     await place.at_step("is-suspended", 4)
-    await place.patch("is-suspended", suspend=True)
+    await place.steer("is-suspended", suspend=True)
     status = await place.until("is-suspended", lambda status: status.phase == "Suspended")
     assert await place.pods_of("is-suspended") == []
-    await place.patch("is-suspended", suspend=False)
+    await place.steer("is-suspended", suspend=False)
     status = await place.ended("is-suspended")
     # Where Jobs cannot be suspended, before 1.21, another attempt goes on.
     assert status.run.attempt == (2 if place.real else 1)
@@ -271,7 +209,7 @@ def summary(status):
 @pytest.mark.parametrize("server", ["embedded", "kubernetes"])
 async def test_every_way_of_a_training_in_a_job_ends_the_same_on_every_server(tmp_path, server):
     """A8 to A12, G2, G6. All at once, since most of the time is spent in waiting."""
-    async with yard(tmp_path, server) as place, place.controller():
+    async with premises(tmp_path, server) as found, (place := Yard(found)).controller():
         async with asyncio.TaskGroup() as group:
             tasks = {way: group.create_task(way(place), name=way.__name__) for way in WAYS}
 
