@@ -5,7 +5,7 @@ import json
 
 import attrs
 import pytest
-from phase_models import Phases
+from phase_models import Phases, honest_journal
 from promotions import MODES, NOW, Cluster, made, metadata
 
 from windlass.envtest.workloads.kserve import Behaviour
@@ -16,12 +16,9 @@ from windlass.operators.promotion.facts import FINALIZER, Facts
 from windlass.operators.promotion.moves import current_phase
 from windlass.operators.promotion.phases import MACHINE
 from windlass.operators.promotion.types import PromotionStatus
-from windlass.statemachine.forensics import examine
-from windlass.statemachine.journal import Entry
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 WEIGHTS = (10,)
-FIELDS = {field.name for field in attrs.fields(Entry)}
 
 
 NEW = PromotionStatus()
@@ -169,17 +166,6 @@ def true_ends(mode):
     return end
 
 
-@functools.cache
-def fault_in(journal):
-    entries = [Entry(**{name: value for name, value in attrs.asdict(one).items() if name in FIELDS}) for one in journal]
-    found = [str(one) for one in examine(MACHINE, entries) if one.kind != "lost update"]  # all are of one version here
-    return found[0] if found else None
-
-
-def honest_journal(before, after):
-    return fault_in(after.record.status.journal)
-
-
 CASES = {
     "a good release": ({}, {"Succeeded"}),
     "one that cannot be loaded": ({"digits/2": Behaviour(fails="load")}, {"RolledBack"}),
@@ -213,7 +199,7 @@ def test_no_interleaving_writes_twice_over_an_edit_or_without_a_record(mode, cas
         "never over somebody else's edit": not_over_an_edit,
         "intent before effect": intent_first,
         "true ends": true_ends(mode),
-        "an honest journal": honest_journal,
+        "an honest journal": honest_journal(MACHINE),
     }
 
     reached = Phases(MACHINE, phase_of).reached("Promotion", setting, held) & set(MACHINE.final)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from phase_models import Phases
+from phase_models import Phases, honest_journal
 from training_jobs import CARD, DATA, NOW, PASSING, PROGRESS, PUBLISHED, RESULT, new_job
 
 from windlass.operators.training import decision as d
@@ -17,8 +17,6 @@ from windlass.operators.training.gate.types import CheckSpec, GateSpec, GateStat
 from windlass.operators.training.phases import MACHINE
 from windlass.operators.training.queues.places import Admitted
 from windlass.operators.training.types import Retries, TrainingJobStatus
-from windlass.statemachine.forensics import examine
-from windlass.statemachine.journal import Entry
 from windlass.statemachine.world import Act, Bounds, Program, Put, Setting
 
 NEW = TrainingJobStatus()
@@ -70,6 +68,7 @@ def phase_of(record):
 
 
 PHASES = Phases(MACHINE, phase_of)
+HONEST = honest_journal(MACHINE)
 
 
 def deciding(*, passes, verdict=None):
@@ -195,11 +194,6 @@ def proven_first(before, after):
     return None
 
 
-def honest_journal(before, after):
-    """The job's own journal has no fault in any state that can be reached."""
-    return fault_in(after.record.status.journal)
-
-
 KSTATUS = {"Succeeded": "Current", "Failed": "Failed", "Cancelled": "Current", "Suspended": "Current"}
 
 
@@ -232,13 +226,6 @@ def kstatus(job):
     return "Current" if statuses.get("Ready", "True") == "True" else "InProgress"
 
 
-@functools.cache
-def fault_in(journal):
-    entries = [Entry(**attrs.asdict(one)) for one in journal]
-    found = [str(one) for one in examine(MACHINE, entries) if one.kind != "lost update"]  # all are of one version here
-    return found[0] if found else None
-
-
 @pytest.mark.parametrize("passes", [True, False], ids=["a good model", "a bad model"])
 @pytest.mark.parametrize(
     ("replicas", "bounds"), [(1, Bounds(crashes=2, stale=2, versions=14)), (2, Bounds(crashes=1, stale=0, versions=14))]
@@ -256,7 +243,7 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
     held = {
         "intent before effect": intent_first,
         "no model that has not passed": proven_first,
-        "an honest journal": honest_journal,
+        "an honest journal": HONEST,
         "kstatus": told_apart,
     }
 
@@ -283,7 +270,7 @@ def test_no_interleaving_leaves_a_trainer_at_work_on_a_job_that_is_suspended_or_
     held = {
         "nothing at work": at_rest,
         "intent before effect": intent_first,
-        "an honest journal": honest_journal,
+        "an honest journal": HONEST,
         "kstatus": told_apart,
     }
 
@@ -309,7 +296,7 @@ def test_no_interleaving_publishes_what_the_gate_has_not_let_through(verdict):
     )
     held = {
         "no model that the gate has not let through": let_through_first,
-        "an honest journal": honest_journal,
+        "an honest journal": HONEST,
     }
 
     reached = PHASES.reached("TrainingJob with a gate", setting, held)
