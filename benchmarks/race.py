@@ -148,6 +148,9 @@ async def _run(contender: Contender, course: Course, ground: Ground) -> dict[str
     if code or not last:
         raise ContenderFailed(contender.name, said or f"exit code {code}, and no answer")
     answer: dict[str, Any] = json.loads(last)
+    seen = len(answer.get("latencies_ms", ()))
+    if seen != course.updates:
+        raise ContenderFailed(contender.name, f"expected {course.updates} latencies, found {seen}")
     return {**answer, **figures}
 
 

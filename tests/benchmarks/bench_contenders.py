@@ -1,162 +1,192 @@
 """All contenders side by side on one real API server, and the page that says how it went.
 
-    python tests/benchmarks/bench_contenders.py [--objects 10000] [--rounds 3] [--write]
+    python tests/benchmarks/bench_contenders.py --write [--scenario sync] [--contender windlass]
 
 `make bench` installs what it needs: a control plane (.ci/kubernetes), the program on client-go (.ci/clientgo), and an
-environment for each library (.venv/contender-NAME). `--write` puts the rows that were measured in place of their
-older ones in docs/reference/benchmarks.jsonl, and writes the page and its pictures beside it. `--library-rounds` is for
-the Python libraries, some of which need minutes for a round; 0 leaves them out, as `--rounds 0` leaves out the others.
+environment for each library (.venv/contender-NAME). What is measured is in programme.py. `--write` puts each scenario's
+rows, as soon as they are there, in place of their older ones in docs/reference/benchmarks.jsonl, and writes the page
+and its pictures beside it; rows of others stay. `--library-rounds` is for the Python libraries, some of which need
+minutes for a round; 0 leaves them out, as `--rounds 0` leaves out the others. A contender that fails is told and has no
+row, and the exit code is 1.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import picture
+import attrs
+import figures
+import programme
 from bars import judged
+from programme import ENTRIES, LIBRARIES, Entry
+from rich.console import Console
+
+from windlass.benchmarks.errors import BenchmarkError
+from windlass.benchmarks.ground import Grounds, Site
+from windlass.benchmarks.race import Contender, Course, race
+from windlass.manifests import crd
+from windlass.operators.training.types import TrainingJob
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).resolve().parent / "contenders"
-PAGE = REPOSITORY / "docs" / "reference" / "benchmarks.md"
-LIBRARIES = ("kubernetes_asyncio", "lightkube", "kr8s", "kopf")
-CLIENTS = {name: f"{name}_client.py" for name in LIBRARIES} | {"kopf": "kopf_operator.py"}
-FIGURES = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb", "startup_cpu_s")
-FIGURES += ("runs_a_second", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand", "sender_late_p99_ms", "sender_cpu_s")
-SCENARIOS = ("sync", "reconcile", "noop", "latency", "replay", "replay-5000")  # the number is the rate
-# kopf's wait for a full index and its own bookkeeping have no counterpart of a look at every key again.
-# Of 10 000 widgets its first index is not complete after three minutes, replayed or not; of 2 000 it is in seconds.
-LEFT_OUT = {(scenario, "kopf") for scenario in ("sync", "noop", "latency", "replay", "replay-5000")}
+PROGRAMS = {name: f"{name}_client.py" for name in LIBRARIES} | {"kopf": "kopf_operator.py"}
+MACHINE = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-def environment(name):
-    """The Python that has the library."""
-    python = REPOSITORY / ".venv" / f"contender-{name}" / "bin" / "python"
-    wanted = FOLDER / f"{name}.txt"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-        quiet = ["--quiet", "--disable-pip-version-check"]
-        subprocess.run([python, "-m", "pip", "install", *quiet, "--requirement", wanted], check=True)
-    return python
+@attrs.frozen
+class Wanted:
+    """What the command line asks for."""
+
+    objects: int
+    rounds: int
+    library_rounds: int
+    contenders: tuple[str, ...]
+
+    def size(self, entry: Entry) -> int:
+        return self.objects if entry.objects is None else entry.objects
+
+    def fields(self, entry: Entry) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Who races together, and how often: a library alone, so that its failure is nobody else's."""
+        asked = [one for one in entry.contenders if not self.contenders or one in self.contenders]
+        if self.rounds and (together := tuple(one for one in asked if one not in LIBRARIES)):
+            yield self.rounds, together
+        if self.library_rounds:
+            yield from ((self.library_rounds, (one,)) for one in asked if one in LIBRARIES)
 
 
-def ours_and_go(scenario):
-    program = subprocess.run([REPOSITORY / ".ci" / "clientgo"], check=True, stdout=subprocess.PIPE, text=True)
-    go = program.stdout.splitlines()[-1]
-    yield from ("windlass", "floor") if scenario == "sync" else ("windlass", "windlass-typed", "floor")
-    yield f"client-go typed={go} --mode typed"
-    yield f"client-go dynamic={go} --mode dynamic"
+def main() -> None:
+    options = arguments()
+    wanted = Wanted(options.objects, options.rounds, options.library_rounds, tuple(options.contender or ()))
+    entries = [one for one in ENTRIES if one.name in (options.scenario or programme.NAMES)]
+    rows, failures = asyncio.run(measured(entries, wanted, write=options.write))
+    for verdict in judged(rows):
+        print(verdict)
+    for failure in failures:
+        print(f"FAILED  {failure}")
+    sys.exit(1 if failures else 0)
 
 
-def libraries(scenario):
-    for name in LIBRARIES:
-        if (scenario, name) not in LEFT_OUT:
-            yield f"{name}={environment(name)} {FOLDER / CLIENTS[name]}"
-
-
-def measured(scenario, kubeconfig, options):
-    if options.rounds:
-        yield from told(scenario, kubeconfig, options.objects, options.rounds, list(ours_and_go(scenario)))
-    if options.library_rounds:
-        yield from told(scenario, kubeconfig, options.objects, options.library_rounds, list(libraries(scenario)))
-
-
-def told(scenario, kubeconfig, objects, rounds, contenders):
-    name, _, rate = scenario.partition("-")
-    words = [sys.executable, "-m", "windlass.cli.main", "bench", name, "--json", "--kubeconfig", kubeconfig]
-    words += ["--objects", str(objects), "--rounds", str(rounds)]
-    if name == "replay":  # one recording for all rates
-        words += ["--recording", f"{kubeconfig}.recording", "--rate", rate or "1000"]
-    words += [f"--contender={one}" for one in contenders]
-    lines = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    for line in lines:
-        print(line, flush=True)
-    return [{**json.loads(line), "scenario": scenario, "date": f"{datetime.now(UTC):%Y-%m-%d}"} for line in lines]
-
-
-def main():
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--objects", type=int, default=10_000)
+    parser.add_argument("--objects", type=int, default=10_000, help="where a scenario does not say how many")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--library-rounds", type=int, default=3)
-    parser.add_argument("--scenario", action="append", choices=SCENARIOS)
+    parser.add_argument("--scenario", action="append", choices=programme.NAMES, help="may be repeated; default: all")
+    parser.add_argument("--contender", action="append", help="may be repeated; default: all of a scenario")
     parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kubeconfig = os.path.join(folder, "kubeconfig")
-        start = [sys.executable, "-m", "windlass.cli.main", "envtest", "start", "--server=binaries"]
-        with subprocess.Popen([*start, "--kubeconfig", kubeconfig], stdout=subprocess.PIPE, text=True) as server:
-            try:
-                server.stdout.readline()  # it says where it is once it is ready
-                rows = [
-                    row for scenario in options.scenario or SCENARIOS for row in measured(scenario, kubeconfig, options)
-                ]
-            finally:
-                server.terminate()
-    verdicts = judged(rows)
-    for verdict in verdicts:
-        print(verdict)
-    if options.write:
-        rows = kept(rows)
-        pictures = picture.write(rows, PAGE.parent / "images")
-        PAGE.write_text(page(rows, judged(rows), pictures), encoding="utf-8")
+    return parser.parse_args()
 
 
-def kept(rows):
-    """All rows that are on record, these in place of their older ones."""
-    record, anew = PAGE.with_suffix(".jsonl"), {(row["scenario"], row["contender"]) for row in rows}
-    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    rows = [row for row in map(json.loads, lines) if (row["scenario"], row["contender"]) not in anew] + rows
-    rows.sort(key=lambda row: SCENARIOS.index(row["scenario"]))  # stable: contenders keep their order
-    record.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+async def measured(entries: Iterable[Entry], wanted: Wanted, *, write: bool) -> tuple[list[dict], list[str]]:
+    """All rows, and what went wrong. Entries of one server and size share their widgets."""
+    rows: list[dict] = []
+    failures: list[str] = []
+    grounds: dict[tuple, list[Entry]] = {}
+    for entry in entries:
+        grounds.setdefault((entry.server, wanted.size(entry), kind_of_ground(entry)), []).append(entry)
+    for (server, objects, kind), together in grounds.items():
+        with tempfile.TemporaryDirectory() as folder:
+            async with cluster(server, Path(folder)) as kubeconfig:
+                with Console(stderr=True).status("preparing") as status:
+                    async with opened(kind, Site(kubeconfig, objects, progress=status.update)) as ground:
+                        for entry in together:
+                            found = await raced(entry, wanted, ground, failures)
+                            rows += found
+                            if write and found:
+                                figures.write(found)
+    return rows, failures
+
+
+def kind_of_ground(entry: Entry) -> str:
+    return entry.scenario if entry.scenario in ("replay", "startup", "queue") else "widgets"
+
+
+@asynccontextmanager
+async def opened(kind: str, site: Site) -> AsyncIterator[partial[Grounds]]:
+    """What makes the ground of an entry out of its rate and its number of updates."""
+    match kind:
+        case "replay":
+            with tempfile.TemporaryDirectory() as folder:
+                recording = Path(folder, "recording")  # one for all rates
+                async with site.recorded(recording):
+                    yield lambda course: attrs.evolve(site, rate=course.rate).recorded(recording)
+        case "startup":
+            async with site.defining(TrainingJob, crd(TrainingJob)) as grounds:
+                yield lambda _: nullcontext(grounds)
+        case "queue":
+            async with site.untouched() as grounds:
+                yield lambda _: nullcontext(grounds)
+        case _:
+            async with site.prepared() as grounds, grounds() as place:
+                yield lambda course: nullcontext(
+                    lambda: nullcontext(attrs.evolve(place, updates=course.updates, rate=course.rate))
+                )
+
+
+async def raced(entry: Entry, wanted: Wanted, ground, failures: list[str]) -> list[dict]:
+    objects = wanted.size(entry)
+    updates = {"latency": min(objects, round(entry.rate * entry.seconds)), "replay": objects}.get(entry.scenario, 0)
+    course = Course(entry.scenario, objects=objects, rate=entry.rate, updates=updates)
+    rows = []
+    for rounds, names in wanted.fields(entry):
+        began = datetime.now(UTC)
+        try:
+            contenders = [contender(name) for name in names]
+            async with ground(course) as grounds:
+                found = await race(contenders, course, grounds, rounds=rounds)
+        except BenchmarkError as error:
+            failures.append(f"{entry.name}: {error}")
+            print(failures[-1], file=sys.stderr, flush=True)
+            continue
+        for row in found:
+            rows.append({**row, "scenario": entry.name, "date": f"{began:%Y-%m-%d}", "machine": MACHINE})
+            print(json.dumps(rows[-1]), flush=True)
+        print(f"{entry.name}: {(datetime.now(UTC) - began).total_seconds():.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
-def page(rows, verdicts, pictures):
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    lines = [
-        "# Benchmarks",
-        "",
-        "<!-- Written by tests/benchmarks/bench_contenders.py --write; each scenario is one run. -->",
-        "",
-        "Custom resources of 1.5 KB, a real kube-apiserver 1.20.2 with etcd on the same machine",
-        f"({machine}), each contender in a",
-        "fresh process, turn by turn, medians of so many rounds as the table says. CPU is that of the whole",
-        "process from the start of the work to its end; growth is the memory held a second later less that at the",
-        "start, forced growth the same after the process was made to collect its garbage and give back all that it",
-        "can; MB are 1e6 bytes. Repeat it with `make bench`, or with `windlass bench SCENARIO` on a cluster of yours.",
-        "",
-        "`windlass` is a manager with its defaults and a controller of 16 workers, `windlass-typed` the same with",
-        "typed objects. `floor` is bare aiohttp and msgspec doing only what cannot be left out, with no error handled.",
-        "client-go is a shared informer and a work queue, compiled from the version that Debian ships (0.20.2), with",
-        "managedFields thrown away on arrival.",
-        "",
-        "`replay` is the latency of one change of each widget as a replaying server sends it, 1 000 a second, 5 000 in",
-        "`replay-5000`: what the same kube-apiserver said, byte for byte but for the stamps, over TLS and HTTP/1.1.",
-        "`sender_late_p99_ms` is how late that server itself was. No latency contains that: a stamp is the moment of",
-        "sending, whether it was late or not.",
-        "",
-    ]
-    for scenario in dict.fromkeys(row["scenario"] for row in rows):
-        mine = [row for row in rows if row["scenario"] == scenario]
-        lines += ["", f"## {scenario}", "", f"{mine[0]['objects']} objects, {mine[-1]['date']}.", "", *table(mine), ""]
-        lines += [f"![{title}](images/{name})" for name, title in pictures if title.startswith(f"{scenario}:")]
-    lines += ["", "## What was aimed at", "", "| aim | found | holds |", "|---|---|---|"]
-    lines += [f"| {one.aim} | {one.found} | {'yes' if one.holds else '**no**'} |" for one in verdicts]
-    return "\n".join(lines) + "\n"
+@asynccontextmanager
+async def cluster(server: str, folder: Path) -> AsyncIterator[Path]:
+    """A fresh one, gone at the end."""
+    kubeconfig = folder / "kubeconfig"
+    words = ["-m", "windlass.cli.main", "envtest", "start", f"--server={server}", f"--kubeconfig={kubeconfig}"]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+    try:
+        await process.stdout.readline()  # it says where it is once it is ready
+        yield kubeconfig
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
-def table(rows):
-    shown = [figure for figure in (*FIGURES, "rounds") if figure in rows[0]]
-    yield "| contender | " + " | ".join(shown) + " |"
-    yield "|---|" + "---:|" * len(shown)
-    for row in rows:
-        yield f"| {row['contender']} | " + " | ".join(f"{row[figure]:.4g}" for figure in shown) + " |"
+def contender(name: str) -> Contender:
+    """The command behind a name of the programme; what it needs is installed."""
+    if name in programme.GO:
+        program = subprocess.run([REPOSITORY / ".ci" / "clientgo"], check=True, stdout=subprocess.PIPE, text=True)
+        return Contender(name, (program.stdout.splitlines()[-1], "--mode", name.removeprefix("client-go ")))
+    if name in LIBRARIES:
+        return Contender(name, (str(environment(name)), str(FOLDER / PROGRAMS[name])))
+    return Contender.parse(name)
+
+
+def environment(name: str) -> Path:
+    """The Python that has the library."""
+    python = REPOSITORY / ".venv" / f"contender-{name}" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
+        quiet = ["--quiet", "--disable-pip-version-check"]
+        subprocess.run([python, "-m", "pip", "install", *quiet, "--requirement", FOLDER / f"{name}.txt"], check=True)
+    return python
 
 
 if __name__ == "__main__":

@@ -2,16 +2,10 @@
 
 from xml.sax.saxutils import escape
 
+from programme import entry
+
 WIDTH, BAR, GAP, LEFT, RIGHT = 640, 18, 8, 150, 90
 FIGURES = {"cpu_s": "CPU seconds", "rss_peak_mb": "MB at the peak", "growth_mb": "MB grown", "p99_ms": "ms, p99"}
-SHOWN = {
-    "sync": ("cpu_s", "growth_mb"),
-    "reconcile": ("cpu_s", "rss_peak_mb"),
-    "noop": ("cpu_s",),
-    "latency": ("p99_ms",),
-    "replay": ("p99_ms", "cpu_s"),
-    "replay-5000": ("p99_ms", "cpu_s"),
-}
 SVG = "http://www.w3.org/2000/svg"
 
 
@@ -21,7 +15,7 @@ def write(rows, folder):
     made = []
     for scenario in dict.fromkeys(row["scenario"] for row in rows):
         mine = [row for row in rows if row["scenario"] == scenario]
-        for figure in SHOWN[scenario]:
+        for figure in entry(scenario).pictures:
             name, title = f"bench-{scenario}-{figure}.svg", f"{scenario}: {FIGURES[figure]}"
             (folder / name).write_text(
                 drawn(title, [(row["contender"], row[figure]) for row in mine]), encoding="utf-8"

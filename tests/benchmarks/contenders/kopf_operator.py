@@ -1,4 +1,8 @@
-"""kopf as its documentation says: an index as the copy, handlers for what is there and what changes."""
+"""kopf as its documentation says: handlers for what is there and what changes; its operators hold no copy of their own.
+
+An index would be one. While its first one is not complete, kopf wakes every object's task for each other object that
+comes or is done: of 2 000 widgets that takes seconds, of 10 000 many minutes.
+"""
 
 import asyncio
 import os
@@ -15,19 +19,16 @@ STATE = {"over": None, "all": None, "done": set(), "latencies": [], "since": tim
 
 @kopf.on.startup()
 async def configure(settings, **_):
-    settings.execution.max_workers = TASK.workers
     settings.posting.enabled = False
+    if TASK.scenario == "reconcile":  # without a limit every object has a task at once, and ten times the memory
+        settings.queueing.worker_limit = TASK.workers
+        settings.queueing.idle_timeout = 0.01  # a worker that waits for more of its object keeps another from its turn
     settings.scanning.disabled = True
 
 
 @kopf.on.login()
 def login(**kwargs):
     return kopf.login_with_kubeconfig(**kwargs)  # reads $KUBECONFIG
-
-
-@kopf.index(*WIDGETS)
-async def widgets(namespace, name, body, **_):
-    return {(namespace, name): dict(body)}
 
 
 if TASK.scenario == "reconcile":
@@ -53,12 +54,7 @@ if TASK.scenario == "latency":
 async def seen(namespace, name, body, **_):
     if TASK.scenario == "reconcile" and body.get("status", {}).get("phase") != TASK.value:
         return
-    if TASK.scenario != "reconcile":
-        note((namespace, name))
-
-
-def note(key):
-    STATE["done"].add(key)
+    STATE["done"].add((namespace, name))
     if len(STATE["done"]) == TASK.objects:
         STATE["all" if TASK.scenario == "latency" else "over"].set()
 

@@ -24,10 +24,14 @@ class Kr8s(Operator):
         async for item in self.api.get(WIDGET, namespace=kr8s.ALL):
             key, value = trimmed(item)
             self.store[key] = value
+        # The version of the list is not told; that of its youngest item will do.
+        return max((item.metadata.resourceVersion for item in self.store.values()), key=int, default=None)
 
-    async def watch(self, _version):
-        async for _, item in self.api.watch(WIDGET, namespace=kr8s.ALL):  # it lists again first
-            self.changed(*trimmed(item))
+    async def watch(self, version):
+        while True:  # it ends when the server closes the connection
+            async for _, item in self.api.watch(WIDGET, namespace=kr8s.ALL, since=version):
+                version = item.metadata.resourceVersion
+                self.changed(*trimmed(item))
 
     def phase(self, item):
         return item.raw.get("status", {}).get("phase")

@@ -57,7 +57,7 @@ class Operator:
         tasks = [asyncio.create_task(self.watch(version))]
         tasks += [asyncio.create_task(self.work()) for _ in range(task.workers)]
         if task.scenario == "latency":
-            await asyncio.sleep(2.0)  # some watches begin with a list
+            await asyncio.sleep(2.0)  # no library says when its watch is open
             self.since = time.monotonic_ns()
             meter.ready()
         else:
@@ -69,6 +69,8 @@ class Operator:
         ended, _ = await asyncio.wait([over, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for one in ended:
             one.result()  # a worker that failed must not look like one that is slow
+        if not over.done():
+            raise SystemExit("the watch has ended")
         meter.stop()
         meter.report(**({"latencies_ms": self.latencies} if task.scenario == "latency" else {}))
         for one in tasks:

@@ -12,13 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,7 +85,7 @@ type contender interface {
 	example() kruntime.Object
 	phase(object interface{}) string
 	stamp(object interface{}) string
-	patch(namespace, name string, body []byte) error
+	patch(namespace, name string, body []byte, subresources ...string) error
 }
 
 type typed struct{ client *rest.RESTClient }
@@ -136,8 +132,8 @@ func (t *typed) phase(object interface{}) string { return object.(*Widget).Statu
 
 func (t *typed) stamp(object interface{}) string { return object.(*Widget).Spec.Stamp }
 
-func (t *typed) patch(namespace, name string, body []byte) error {
-	return t.client.Patch(types.MergePatchType).Namespace(namespace).Resource("widgets").Name(name).SubResource("status").
+func (t *typed) patch(namespace, name string, body []byte, subresources ...string) error {
+	return t.client.Patch(types.MergePatchType).Namespace(namespace).Resource("widgets").Name(name).SubResource(subresources...).
 		Body(body).Do(context.TODO()).Into(&Widget{})
 }
 
@@ -184,8 +180,10 @@ func (u *untyped) stamp(object interface{}) string {
 	return found
 }
 
-func (u *untyped) patch(namespace, name string, body []byte) error {
-	_, err := u.client.Namespace(namespace).Patch(context.TODO(), name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
+func (u *untyped) patch(namespace, name string, body []byte, subresources ...string) error {
+	_, err := u.client.Namespace(namespace).Patch(
+		context.TODO(), name, types.MergePatchType, body, metav1.PatchOptions{}, subresources...,
+	)
 	return err
 }
 
@@ -196,37 +194,10 @@ func check(err error) {
 	}
 }
 
-func cpu() float64 {
-	var usage syscall.Rusage
-	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
-	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
-}
-
-// memory gives a line of /proc/self/status, in MB of 1e6 bytes.
-func memory(name string) float64 {
-	text, err := os.ReadFile("/proc/self/status")
-	check(err)
-	for _, line := range strings.Split(string(text), "\n") {
-		if strings.HasPrefix(line, name+":") {
-			kib, err := strconv.ParseFloat(strings.Fields(line)[1], 64)
-			check(err)
-			return kib * 1024 / 1e6
-		}
-	}
-	check(fmt.Errorf("no %s in /proc/self/status", name))
-	return 0
-}
-
 func monotonic() int64 {
 	var now unix.Timespec
 	check(unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
 	return now.Nano()
-}
-
-func settled() float64 {
-	runtime.GC()
-	debug.FreeOSMemory()
-	return memory("VmRSS")
 }
 
 func main() {
@@ -254,9 +225,15 @@ func main() {
 		client = newTyped(config)
 	}
 
-	startup := cpu()
-	before := settled()
-	start, startCPU := time.Now(), cpu()
+	switch scenario {
+	case "informers":
+		holdMany(client, *objects)
+		return
+	case "relist":
+		relist(client, *objects, *value)
+		return
+	}
+	meter := newMeter()
 	informer := cache.NewSharedIndexInformer(
 		&cache.ListWatch{ListFunc: client.list, WatchFunc: client.watch}, client.example(), 0, cache.Indexers{},
 	)
@@ -301,7 +278,7 @@ func main() {
 				return nil
 			}
 			namespace, name, _ := cache.SplitMetaNamespaceKey(key)
-			if err := client.patch(namespace, name, body); err != nil {
+			if err := client.patch(namespace, name, body, "status"); err != nil {
 				return err
 			}
 			if atomic.AddInt64(&done, 1) == int64(*objects) {
@@ -362,7 +339,7 @@ func main() {
 		time.Sleep(100 * time.Millisecond) // the last keys are still with the workers
 		atomic.StoreInt32(&counting, 1)
 		atomic.StoreInt64(&since, monotonic())
-		start, startCPU = time.Now(), cpu()
+		meter.begin()
 	}
 	switch scenario {
 	case "latency":
@@ -373,19 +350,13 @@ func main() {
 		}
 	}
 	<-over
-	wall, spent, peak := time.Since(start).Seconds(), cpu()-startCPU, memory("VmHWM")
-	time.Sleep(time.Second)
-	resident := memory("VmRSS") // a second after the work, no garbage collector asked
-	after := settled()
+	meter.stop()
 	if held := len(informer.GetStore().ListKeys()); held < *objects {
 		check(fmt.Errorf("held %d objects of %d", held, *objects))
 	}
-	row := map[string]interface{}{
-		"wall_s": wall, "cpu_s": spent, "startup_cpu_s": startup, "rss_peak_mb": peak, "growth_mb": resident - before,
-		"growth_forced_mb": after - before,
-	}
+	own := map[string]interface{}{}
 	if scenario == "latency" {
-		row["latencies_ms"] = latencies
+		own["latencies_ms"] = latencies
 	}
-	check(json.NewEncoder(os.Stdout).Encode(row))
+	meter.report(own)
 }
