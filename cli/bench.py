@@ -32,7 +32,7 @@ _FIGURES: Final = (
         "p999_ms",
     ),
     *("peak_bytes", "settled_bytes", "operations_a_second", "connections", "idle_cpu_ms_a_second"),
-    *("longest_stall_ms", "longest_held_ms", "import_cpu_s"),
+    *("longest_stall_ms", "longest_held_ms", "import_cpu_s", "requests_a_second"),
 )
 _BOTH: Final = (Contender.parse("windlass"), Contender.parse("floor"))
 _RATES: Final = {"latency": 300.0, "replay": 1000.0}
@@ -93,6 +93,7 @@ def command(
     that no API server writes; a server that replays what the cluster said sends one change of each widget. informers:
     hold them in 200 copies of a selection each. relist: lose the watch and list again. queue: keys through the work
     queue, without a cluster. startup: `windlass run` until it is ready, and what it takes while idle, without widgets.
+    serving: so many predictions by the endpoint, over 32 connections, without a cluster.
 
     The widgets live in a namespace of their own and are gone at the end. Nobody else should use the cluster meanwhile.
     """
@@ -137,7 +138,7 @@ def _opened(site: Site, scenario: str, recording: Path | None) -> AbstractAsyncC
             return site.recorded(recording)
         case "startup":
             return site.defining(TrainingJob, crd(TrainingJob))
-        case "queue":
+        case "queue" | "serving":
             return site.untouched()
         case _:
             return site.prepared()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from windlass.benchmarks.contenders import bare
 from windlass.benchmarks.shared.meter import IDLE_SECONDS, Meter, connections
 from windlass.benchmarks.shared.stall import SETTLE_SECONDS, Stall
 from windlass.benchmarks.shared.task import Task, read_task
@@ -258,6 +259,8 @@ def main() -> None:
     task = read_task()
     if task.scenario == "queue":
         _queue(task)
+    elif task.scenario == "serving":
+        asyncio.run(bare.serve(task))
     elif task.scenario == "startup":
         sys.exit("the floor is no program with a start of its own")
     else:

@@ -159,6 +159,10 @@ async def _do(task: Task) -> None:
     if task.scenario == "queue":
         await queues.measured(task)
         return
+    if task.scenario == "serving":
+        # Imported here, as nobody who reconciles imports it.
+        await importlib.import_module("windlass.benchmarks.contenders.endpoint").serve(task)
+        return
     cluster = await Cluster.load(Path(task.kubeconfig))
     match task.scenario:
         case "sync":

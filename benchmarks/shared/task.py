@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ("SCENARIOS", "Task", "read_task")
 
-SCENARIOS: Final = ("sync", "reconcile", "noop", "latency", "informers", "relist", "queue", "startup")
+SCENARIOS: Final = ("sync", "reconcile", "noop", "latency", "informers", "relist", "queue", "startup", "serving")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Task:
     once more when all are held. `latency`: print `ready`, and note how late each of `updates` stamped updates came.
     `informers`: hold the widgets in 200 copies of a selection each. `relist`: hold them, lose the watch, and hold them
     again. `queue`: take `objects` keys through the queue; there is no server. `startup`: start the program.
+    `serving`: answer `objects` predictions; there is no server but the contender's own.
     """
 
     scenario: str

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_batching.py [--seconds 2] [--rounds 3] [--overload-seconds 10]
 
 Two ONNX perceptrons, 784-512-10 and 784-2048-2048-10, are asked for one row a request at 64 connections and at one, as
-JSON and as raw tensors, by `load.py` on another core. Four policies take turns in the same run: `off`, each request by
+JSON and as raw tensors, by a client on another core. Four policies take turns in the same run: `off`, each request by
 itself; `on`, up to 64 rows, where warm-up may find that the model is too fast to gain; `always`, which overrules that;
 and `goal`, `always` with a latency goal of 20 ms. `explained` is the gain that the executions alone account for: the
 CPU time of a request without batching, over the same less an execution of one row plus a 64th of one of 64 rows, both

@@ -108,7 +108,7 @@ async def measured(entries: Iterable[Entry], wanted: Wanted, *, write: bool) -> 
 
 
 def kind_of_ground(entry: Entry) -> str:
-    return entry.scenario if entry.scenario in ("replay", "startup", "queue") else "widgets"
+    return entry.scenario if entry.scenario in ("replay", "startup", "queue", "serving") else "widgets"
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def opened(kind: str, site: Site) -> AsyncIterator[partial[Grounds]]:
         case "startup":
             async with site.defining(TrainingJob, crd(TrainingJob)) as grounds:
                 yield lambda _: nullcontext(grounds)
-        case "queue":
+        case "queue" | "serving":
             async with site.untouched() as grounds:
                 yield lambda _: nullcontext(grounds)
         case _:

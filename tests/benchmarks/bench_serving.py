@@ -33,43 +33,25 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from processes import SERVER_CORE, Measured, load, start
 
+from windlass.benchmarks.contenders import bare
+from windlass.benchmarks.contenders.asked import BODY, PATH
 from windlass.serving import Endpoint, EndpointOptions, LinearModel, ModelRepository
 from windlass.serving.traffic import Arm, Route, Routes, Shadow, TrafficOptions
 
-TENSOR = {"name": "x", "datatype": "FP64", "shape": [4], "data": [1.0, 2.0, 3.0, 4.0]}
-# KServe's server answers 500 to a request without an id.
 PATHS: dict[str, tuple[str, Any]] = {
     "predict": ("/predict", {"x": 2.5}),
-    "v2": ("/v2/models/linear/infer", {"id": "1", "inputs": [TENSOR]}),
+    "v2": (PATH, BODY),
 }
 # For each ratio the least, or the most, that is good enough.
 BANDS = {"rate_to_bare": (0.7, math.inf), "p99_to_bare": (0.0, 1.5), "rate_to_kserve": (8.0, math.inf)}
 PEERS = Path(__file__).parents[2] / ".venv" / "peers" / "bin" / "python"
 
 
-def bare_application() -> web.Application:
-    async def predict(request: web.Request) -> web.Response:
-        x = msgspec.json.decode(await request.read())["x"]
-        return web.Response(body=msgspec.json.encode({"prediction": 1.5 - 0.8 * x}), content_type="application/json")
-
-    async def infer(request: web.Request) -> web.Response:
-        found = msgspec.json.decode(await request.read())["inputs"][0]
-        data = [1.5 - 0.8 * x for x in found["data"]]
-        answer = {"outputs": [{"name": "prediction", "datatype": "FP64", "shape": found["shape"], "data": data}]}
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
-
-    app = web.Application()
-    app.router.add_post("/predict", predict)
-    app.router.add_post("/v2/models/linear/infer", infer)
-    return app
-
-
 async def serve_bare(ready: Connection) -> None:
-    runner = web.AppRunner(bare_application(), access_log=None)
+    runner = web.AppRunner(bare.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]

@@ -10,7 +10,15 @@ from bars import judged
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "benchmarks.md"
 RECORD = PAGE.with_suffix(".jsonl")
 FIGURES = ("wall_s", "cpu_s", "rss_peak_mb", "growth_mb", "growth_forced_mb", "peak_growth_mb", "startup_cpu_s")
-FIGURES += ("runs_a_second", "operations_a_second", "p50_ms", "p99_ms", "p999_ms", "cpu_ms_a_thousand")
+FIGURES += (
+    "runs_a_second",
+    "operations_a_second",
+    "requests_a_second",
+    "p50_ms",
+    "p99_ms",
+    "p999_ms",
+    "cpu_ms_a_thousand",
+)
 FIGURES += ("sender_late_p99_ms", "sender_cpu_s", "settled_bytes", "peak_bytes", "idle_cpu_ms_a_second")
 FIGURES += ("longest_stall_ms", "longest_held_ms", "import_cpu_s", "rounds")
 INTRODUCTION = """# Benchmarks

@@ -14,6 +14,8 @@ from typing import Any
 
 import attrs
 
+from windlass.benchmarks.shared import asking
+
 TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
@@ -56,12 +58,11 @@ def resident_mib(pid: int) -> float:
 
 
 def load(pid: int, url: str, body: bytes, *, headers: Sequence[str], connections: int, seconds: float) -> Measured:
-    """What the server answers to `load.py`, which runs on another core where there is one."""
+    """What the server answers to `asking.py`, which runs on another core where there is one."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()
-        program = Path(__file__).with_name("load.py")
-        command = [sys.executable, str(program), url, file.name, "--core", str(CLIENT_CORE)]
+        command = [sys.executable, asking.__file__, url, file.name, "--core", str(CLIENT_CORE)]
         command += ["--connections", str(connections), "--seconds", str(seconds)]
         for header in headers:
             command += ["--header", header]

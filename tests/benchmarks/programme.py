@@ -54,6 +54,10 @@ _STREAMED: Final = (
 _TOO_FAST: Final = "The libraries are left out: some take longer for an update than there is between two."
 _ONE_CONNECTION: Final = "200 copies of a selection each. client-go has all its watches on one HTTP/2 connection."
 _ALONE: Final = "No other contender is a program with a start of its own."
+_REQUESTS: Final = (
+    "So many predictions are objects here; the floor is a bare aiohttp handler that decodes, computes and encodes. "
+    "Both are asked over 32 connections by the same client in another process."
+)
 _GROWTH: Final = ("cpu_s", "growth_mb")
 _PEAK: Final = ("cpu_s", "rss_peak_mb")
 _LATE: Final = ("p99_ms", "cpu_s")
@@ -72,6 +76,7 @@ ENTRIES: Final = (
     Entry("informers", "informers", (*TWO, *GO), pictures=_GROWTH, note=_ONE_CONNECTION),
     Entry("relist-100000", "relist", (*TWO, *GO), objects=100_000, pictures=_GROWTH, note=_NO_LOOP),
     Entry("queue", "queue", TWO),
+    Entry("serving", "serving", TWO, objects=50_000, note=_REQUESTS),
     Entry("startup", "startup", ("windlass",), objects=0, pictures=(), note=_ALONE),
 )
 NAMES: Final = tuple(entry.name for entry in ENTRIES)

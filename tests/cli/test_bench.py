@@ -128,6 +128,16 @@ def test_keys_go_through_the_queue_without_a_cluster(tmp_path):
     assert all(row["operations"] == 500 for row in rows)
 
 
+def test_predictions_are_answered_without_a_cluster_and_all_of_them(tmp_path):
+    told = run("bench", "serving", "--objects=100", "--rounds=1", "--json", f"--kubeconfig={tmp_path}/none")
+
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [row["contender"] for row in rows] == ["windlass", "floor"]
+    assert all(set(row) == FIGURES | {"requests", "requests_a_second", "p50_ms", "p99_ms"} for row in rows)
+    assert all(row["requests"] == 100 and 0 < row["p50_ms"] <= row["p99_ms"] for row in rows)
+
+
 @pytest.mark.realtime
 async def test_a_start_is_that_of_the_program_and_its_kind_goes_again(tmp_path):
     async with open_server("embedded") as server:
