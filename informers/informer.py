@@ -22,6 +22,7 @@ from windlass.informers.objects import Object
 from windlass.informers.requests import ListOptions
 from windlass.informers.resources import Resource
 from windlass.informers.signals import Report
+from windlass.informers.slices import Slices, in_slices
 from windlass.informers.store import Added, Change, Deleted, Store, StoreWriter, Updated
 from windlass.informers.subscription import Subscription
 
@@ -29,7 +30,6 @@ __all__ = ("Informer", "Statistics")
 
 log = logging.getLogger(__name__)
 
-SLICE_SECONDS = 0.005
 _WAITS = attrgetter("waits")
 _COUNTED: Mapping[type[Change], str] = {Added: "added", Updated: "updated", Deleted: "deleted"}
 ALL = ""
@@ -245,12 +245,11 @@ class Informer:
         return any(map(_WAITS, self._registrations))  # asked after each chunk, and a generator costs more
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
+        clock, slices = asyncio.get_running_loop().time, Slices()
         while self._is_behind():
-            stop_at = loop.time() + SLICE_SECONDS
             for one in tuple(self._registrations):
-                one.work(stop_at, loop.time)
-            await asyncio.sleep(0)
+                one.work(slices.stop_at, clock)
+            await slices.rest()
 
     def _resync(self, now: float) -> None:
         for one in self._registrations:
@@ -265,7 +264,7 @@ class Informer:
         self._committing += 1
         try:
             replacement = self._writer.replacement(objects, namespace=followed.namespace or None)
-            await _in_slices(replacement.prepare())
+            await in_slices(replacement.prepare())
             changes = replacement.swap(initial=not followed.synced)
             followed.synced = True
             self._complaints.over()
@@ -273,7 +272,7 @@ class Informer:
             for key in self.barrier.awaited():
                 self.barrier.changed(key, self.store.get(key))
             followed.telling = self._tell(changes, tuple(self._registrations))
-            await _in_slices(followed.telling)
+            await in_slices(followed.telling)
             if self.has_synced:
                 for one in self._registrations:
                     one.enqueue((), 0, synced=True)
@@ -366,16 +365,6 @@ class _Followed:
 
     async def drain(self) -> None:
         await self._informer._drain()
-
-
-async def _in_slices(work: Iterator[None]) -> None:
-    """Do all of the work, letting others run after each slice of time."""
-    loop = asyncio.get_running_loop()
-    stop_at = loop.time() + SLICE_SECONDS
-    for _ in work:
-        if loop.time() >= stop_at:
-            await asyncio.sleep(0)
-            stop_at = loop.time() + SLICE_SECONDS
 
 
 def _namespaces(namespace: str | Collection[str] | None, resource: Resource) -> frozenset[str]:

@@ -6,7 +6,7 @@ map returns the changes it amounts to, so what handlers are told is what happene
 This module does not know where objects come from or who is told.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -231,10 +231,11 @@ class Replacement:
         self._bytes = 0
         self._indexes = {name: _Index(index.function) for name, index in store._indexes.items()}
         self._objects = {}
-        for key, one in store._objects.items():
-            if self._namespace is not None and key.namespace != self._namespace:
+        # Others may write while this rests; then it is done again, and until then it must not be disturbed.
+        for key, one in store._objects.copy().items() if self._namespace is not None else ():
+            if key.namespace != self._namespace:
                 self._keep(key, one)
-                yield
+            yield
         for key, one in self._listed.items():
             old = store._objects.get(key)
             if old is not None and _is_same(old, one):
@@ -262,13 +263,13 @@ class Replacement:
         store._version += 1
         return self._differences(before, initial=initial)
 
-    def _differences(self, before: Mapping[Key, Object], *, initial: bool) -> Iterator[Change | None]:
+    def _differences(self, before: dict[Key, Object], *, initial: bool) -> Iterator[Change | None]:
         listed, namespace = self._listed, self._namespace
         for key, last in before.items():
             gone = key not in listed and (namespace is None or key.namespace == namespace)
             yield Deleted(last, final_state_known=False) if gone else None
         for key, new in listed.items():
-            old = before.get(key)
+            old = before.pop(key, None)  # nobody else has this map, and to free all old states at once takes long
             if old is None:
                 yield Added(new, initial)
             else:

@@ -409,7 +409,7 @@ class TestNamespaces:
             await waiter
 
     async def test_leaving_one_while_its_list_is_being_told_tells_no_end_without_a_beginning(self, monkeypatch):
-        monkeypatch.setattr("windlass.informers.informer.SLICE_SECONDS", -1.0)
+        monkeypatch.setattr("windlass.informers.slices.SLICE_SECONDS", -1.0)
         cluster = ScriptedCluster()
         for index in range(50):
             cluster.put(f"w{index}", namespace="x")

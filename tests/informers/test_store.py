@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scripted_cluster import widget
 
 from windlass.informers.keys import Key
@@ -122,6 +123,37 @@ def test_a_replacement_prepared_before_another_write_is_prepared_again():
     assert late.key in writer.store
     assert writer.store.by_index("name", "late") == [late]
     assert writer.store.bytes_held == sum(len(one.raw) for one in writer.store)
+
+
+@pytest.mark.parametrize("write", ["put", "remove"])
+def test_a_replacement_that_is_being_prepared_bears_another_write(write):
+    held = [widget(f"a{number}", number + 1, namespace="x") for number in range(4)]
+    writer = filled(*held[:3])
+    replacement = writer.replacement(listed(widget("b", 9, namespace="y")), namespace="y")
+    preparing = replacement.prepare()
+    next(preparing)
+
+    writer.put(held[3]) if write == "put" else writer.remove(held[2])
+    for _ in preparing:
+        pass
+    list(replacement.swap(initial=False))
+
+    expected = [*held, widget("b", 9, namespace="y")] if write == "put" else [*held[:2], widget("b", 9, namespace="y")]
+    assert writer.store.list() == expected
+
+
+def test_old_states_are_freed_one_by_one_while_the_new_ones_are_told():
+    """A4: a hundred thousand at once would hold the loop."""
+    freed = []
+
+    class Text(bytes):
+        def __del__(self):
+            freed.append(bytes(self))
+
+    writer = filled(*(replace(widget(name, 1), raw=Text(b"old " + name.encode())) for name in "abc"))
+    changes = writer.replace(listed(*(widget(name, 2) for name in "abc")))
+
+    assert [(next(changes).key.name, len(freed)) for _ in range(3)] == [("a", 0), ("b", 1), ("c", 2)]
 
 
 def test_a_replacement_in_which_little_has_changed_gives_way_at_each_object():
