@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from typing import Protocol
 
 import attrs
-import msgspec
 
 from windlass.informers import requests
 from windlass.informers.backoff import Backoff
@@ -23,7 +22,8 @@ from windlass.informers.errors import InformersError, ProtocolError
 from windlass.informers.framing import LineSplitter, ListSplitter
 from windlass.informers.keys import Key
 from windlass.informers.objects import Object
-from windlass.informers.parsing import BAD_JSON, Parser, Transform
+from windlass.informers.offers import learn_streaming
+from windlass.informers.parsing import Parser, Transform
 from windlass.informers.phases import Policy, State, Stopped, initial_state, wake_at
 from windlass.informers.reflector import step
 from windlass.informers.requests import ListOptions
@@ -52,6 +52,7 @@ from windlass.informers.signals import (
     WatchOpened,
     WatchRefused,
 )
+from windlass.informers.slices import Slices
 
 __all__ = ("Feed", "FeedOptions", "Sink")
 
@@ -59,10 +60,8 @@ log = logging.getLogger(__name__)
 
 LIST_SILENCE_SECONDS = 60.0
 IDLE_MARGIN_SECONDS = 5.0
-PROBE_SECONDS = 5.0
 _SUCCESSES = (WatchOpened, ItemsRead, PageRead)  # what a stream says afterwards adds nothing
 _FAILURES = (ListFailed, WatchRefused, ErrorSeen, StreamEnded)
-STREAMING_SINCE = (1, 27)  # the first release that knows sendInitialEvents at all
 # A server that sends bookmarks does so about once a minute (W-09); so long without a byte is a dead peer.
 BOOKMARKED_IDLE_SECONDS = 150.0
 
@@ -101,14 +100,6 @@ class FeedOptions:
     keep_managed_fields: bool = False
 
 
-class _Version(msgspec.Struct):
-    major: str
-    minor: str
-
-
-_VERSION = msgspec.json.Decoder(_Version)
-
-
 class Feed:
     """Follows one resource, in one namespace or all, into a sink. Inert until `run`."""
 
@@ -118,9 +109,7 @@ class Feed:
         self.client = client
         self.resource = resource
         self.select = select
-        self.state: State = initial_state(
-            attrs.evolve(options.policy, streaming=options.policy.streaming and client.streaming_lists is not False)
-        )
+        self.state: State = initial_state(options.policy)
         self.contact = Contact()
         self._sink = sink
         self._options = options
@@ -158,18 +147,9 @@ class Feed:
     async def _probe(self) -> None:
         """Spare us the wait for a bookmark that a server too old for streaming lists will never send (R25)."""
         policy = self._options.policy
-        if not policy.streaming or self.client.streaming_lists is not None:
-            return
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                answer = (await self.client.send(requests.raw_get("/version"), retries=0)).body
-            release = _VERSION.decode(answer)
-            offered = (int(release.major), int(release.minor.rstrip("+"))) >= STREAMING_SINCE
-        except (InformersError, TimeoutError, ValueError, *BAD_JSON):
-            return  # whatever is wrong will show in the list; a server that does not know itself is tried
-        if not offered:
-            self.client.streaming_lists = False
-            self.state = initial_state(attrs.evolve(policy, streaming=False))
+        if policy.streaming:
+            await learn_streaming(self.client)
+            self.state = initial_state(attrs.evolve(policy, streaming=self.client.streaming_lists is not False))
 
     def _feed(self, event: Event) -> None:
         now = asyncio.get_running_loop().time()
@@ -284,7 +264,10 @@ class Feed:
         except ProtocolError as error:
             self._feed(StreamEnded(failure_of(error)))
             return
+        slices = Slices()
         for line in lines:
+            if slices.over():
+                await slices.rest()
             self._feed(self._parser.event(line))
             if self._commit is not None:
                 await self._commit_staged()

@@ -19,16 +19,13 @@ from windlass.informers.phases import Cause, Failure
 from windlass.informers.resources import Resource
 from windlass.informers.signals import BookmarkSeen, ErrorSeen, ObjectSeen, Skipped, StreamEnded
 
-__all__ = ("BAD_JSON", "Parser", "StreamEvent", "Transform")
+__all__ = ("Parser", "StreamEvent", "Transform")
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 """Changes an object on its way in; must be idempotent, may change its argument."""
 
 StreamEvent = ObjectSeen | BookmarkSeen | Skipped | ErrorSeen | StreamEnded
 """What a line of a watch can say; StreamEnded when it cannot be read."""
-
-BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError)
-"""What decoding raises."""
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +44,7 @@ class _Bookmark(msgspec.Struct):
     metadata: _BookmarkMeta
 
 
+_BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError)
 _EVENT = msgspec.json.Decoder(_WatchEvent)
 _BOOKMARK = msgspec.json.Decoder(_Bookmark)
 _OBJECT_TYPES = ("MODIFIED", "ADDED", "DELETED")
@@ -88,7 +86,7 @@ class Parser:
             return ObjectSeen(event.type, self._object(raw))
         except WrongKind as error:
             return Skipped(error.resource_version)
-        except (*BAD_JSON, ProtocolError) as error:
+        except (*_BAD_JSON, ProtocolError) as error:
             return StreamEnded(
                 Failure(Cause.MALFORMED, f"a line of the stream cannot be read: {error}: {line[:120]!r}")
             )
@@ -113,7 +111,7 @@ def _bookmark(raw: bytes) -> BookmarkSeen:
 def _version_in(raw: bytes) -> str:
     try:
         return _BOOKMARK.decode(raw).metadata.resource_version
-    except BAD_JSON:
+    except _BAD_JSON:
         return ""
 
 

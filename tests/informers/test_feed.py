@@ -162,6 +162,20 @@ class TestFaults:
             assert informer.statistics().rewatches == {"malformed": 1}
         assert "502 Bad Gateway" in caplog.text
 
+    async def test_others_run_between_the_changes_of_one_chunk(self, monkeypatch):
+        """A4: after a pause hundreds may have come together, and each is told to handlers at once."""
+        monkeypatch.setattr("windlass.informers.slices.SLICE_SECONDS", -1.0)
+        cluster, changes, seen = ScriptedCluster(), [], set()
+        async with synced(cluster, log=changes):
+            await asyncio.sleep(10)
+            events = [{"type": "ADDED", "object": body(f"w{number}", 20 + number)} for number in range(50)]
+            cluster.emit_bytes(b"".join(encode(event) + b"\n" for event in events))
+            while len(changes) < 50:
+                seen.add(len(changes))
+                await asyncio.sleep(0)
+        assert len(seen) >= 25
+        assert [change.key.name for change in changes] == [f"w{number}" for number in range(50)]
+
     async def test_an_object_of_a_wrong_kind_is_passed_over_and_its_version_counts(self):
         """R20, scenario 25."""
         cluster = ScriptedCluster()
