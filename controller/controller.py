@@ -10,15 +10,18 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Callable, Iterable, MutableMapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from windlass.controller.context import Context, Services
+from windlass.controller.deadlines import Deadline, Deadlines
 from windlass.controller.errors import ManagerError, QueueShutDown
 from windlass.controller.gate import Gate
 from windlass.controller.latency import Latency, Trace, age_of
 from windlass.controller.lease import FencingToken
+from windlass.controller.logs import RunLog
 from windlass.controller.offloading import BlockingReconciler, offloaded
 from windlass.controller.outcomes import Failed, FollowUp, Outcome, Returned, TimedOut, follow_up
 from windlass.controller.queue import LOW, NORMAL, Item, WorkQueue
@@ -57,14 +60,6 @@ _BUGS = (
 )
 
 
-class _RunLog(logging.LoggerAdapter[logging.Logger]):
-    """Adds a run's facts to each record, beside what the caller adds."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
-        return msg, kwargs
-
-
 class Controller:
     """Made by `Manager.controller`. Inert until `attach` and `run`."""
 
@@ -77,15 +72,14 @@ class Controller:
         self.runs: dict[asyncio.Task[Any], Request] = {}
         self._registrations: list[tuple[Informer, Registration]] = []
         # What the last run of a key wrote, and when; the next run of the key takes it out. In the order of the times.
-        self._written: dict[Key, tuple[float, WrittenObjects]] = {}
+        self._written: OrderedDict[Key, tuple[float, WrittenObjects]] = OrderedDict()
         self._ready: asyncio.Future[None] | None = None
         # Whether workers may begin at all, and which keys; keys that others work now are kept in case they come back.
         self._gate: Gate | None = None
         self._opened = asyncio.Event()
         self._opened.set()
         self._parked: dict[Key, None] = {}
-        self._deadlines: dict[Key, asyncio.Timeout] = {}
-        self._withdrawn: set[Key] = set()
+        self._deadlines = Deadlines(spec.deadline_seconds)
         self._threads = _threads(spec) if spec.offload else None
         self._reconcile = (
             cast("Reconciler", spec.reconcile)
@@ -127,6 +121,7 @@ class Controller:
                 for source in sources:
                     source.cancel()
         finally:
+            self._deadlines.close()
             for _, registration in self._registrations:
                 registration.remove()
             if self._threads is not None:
@@ -167,8 +162,9 @@ class Controller:
 
     def _handler(self, watch: WatchSpec) -> Callable[[Change], None]:
         def handle(change: Change) -> None:
-            if not all(predicate(change) for predicate in watch.predicates):
-                return
+            for predicate in watch.predicates:
+                if not predicate(change):
+                    return
             reason, priority = _describe(change)
             age = age_of(change, self.spec.clock())
             for key in watch.handler(change):
@@ -189,12 +185,8 @@ class Controller:
 
     def withdraw(self, keys: Iterable[Key]) -> None:
         """Cancel the runs of these keys: they belong to another process now."""
-        now = asyncio.get_running_loop().time()
         for key in keys:
-            deadline = self._deadlines.get(key)
-            if deadline is not None:
-                self._withdrawn.add(key)
-                deadline.reschedule(now)
+            self._deadlines.withdraw(key)
 
     async def offer(self) -> None:
         """Wake every known key that may be worked here, for its last run may have been elsewhere."""
@@ -220,7 +212,7 @@ class Controller:
     def _fencing(self) -> Callable[[], FencingToken | None]:
         gate = self._gate
         if gate is None:
-            return lambda: None
+            return _unfenced
         token = gate.token
 
         def current() -> FencingToken:
@@ -273,10 +265,14 @@ class Controller:
         loop = asyncio.get_running_loop()
         taken = loop.time()
         fencing = self._fencing()
-        waited = await self._catch_up(key, services.cache)
+        waited = key in self._written
+        if waited:
+            await self._catch_up(key, services.cache)
         request = Request(key, item.reason, next(self._run_ids))
         writes = WrittenObjects(services.cache, loop.time)
-        context = Context(request, self._log(request), Api(api.client, observer=writes), services, fencing)
+        context = Context(
+            request, RunLog(_LOG, self.name, request), Api(api.client, observer=writes), services, fencing
+        )
         started = loop.time()
         arrival, retry = self.latency.begun(key, started)
         task = asyncio.current_task()
@@ -284,7 +280,7 @@ class Controller:
         self.runs[task] = request
         self.statistics.active_workers += 1
         try:
-            outcome = await self._outcome(context)
+            outcome = await self._outcome(context, self._deadlines.begin(key, task, now=started))
         finally:
             self.statistics.active_workers -= 1
             del self.runs[task]
@@ -295,7 +291,7 @@ class Controller:
         decision = follow_up(outcome)
         self._account(outcome, decision, context)
         trace = Trace(
-            time=self.spec.clock().isoformat(timespec="milliseconds"),
+            time=self.spec.clock(),
             reconcile_id=request.reconcile_id,
             reason=item.reason,
             attempt=item.attempt,
@@ -309,7 +305,8 @@ class Controller:
             retry=retry,
         )
         self.latency.ended(key, trace, retried_from=started if decision.label == "error" and decision.retry else None)
-        context.log.debug("reconciled: %s in %.3f s", decision.label, seconds)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            context.log.debug("reconciled: %s in %.3f s", decision.label, seconds)
         self._follow_up(item, decision)
 
     def _follow_up(self, item: Item[Key], decision: FollowUp) -> None:
@@ -320,29 +317,23 @@ class Controller:
         if decision.retry:
             self.queue.retry(item.key, priority=item.priority, seconds_max=decision.retry_seconds_max)
 
-    async def _outcome(self, context: Context) -> Outcome:
-        key = context.request.key
-        deadline = self._deadlines[key] = asyncio.timeout(self.spec.deadline_seconds)
+    async def _outcome(self, context: Context, deadline: Deadline) -> Outcome:
         try:
-            async with deadline:
+            with deadline:
                 result: object = await self._reconcile(context, context.request)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if deadline.task.cancelling():
                 raise  # the worker itself is being stopped
             return Failed(error)  # the reconciler awaited something that somebody cancelled
         except TimeoutError as error:
-            if deadline.expired() and key in self._withdrawn:
+            if deadline.withdrawn:
                 context.log.warning("the run was cancelled: its key belongs to another replica now")
                 return Returned(None)
-            return TimedOut(self.spec.deadline_seconds) if deadline.expired() else Failed(error)
+            return TimedOut(self.spec.deadline_seconds) if deadline.expired else Failed(error)
         except (KeyboardInterrupt, GeneratorExit):
             raise  # the process's business, or Python's
         except BaseException as error:  # contained: one key's failure (C8), also a panic of a library in Rust
             return Failed(error)
-        finally:
-            del self._deadlines[key]
-            self._withdrawn.discard(key)
         if result is not None and not isinstance(result, Result):
             return Failed(TypeError(f"a reconciler returns a Result or None, found {result!r}"))
         return Returned(result)
@@ -356,21 +347,15 @@ class Controller:
                 break
             del self._written[oldest]
 
-    async def _catch_up(self, key: Key, cache: Cache) -> bool:
-        """Wait until the cache shows what the key's last run wrote; after the limit go on all the same (F9).
-
-        Returns whether there was anything to wait for.
-        """
-        remembered = self._written.pop(key, None)
-        if remembered is None:
-            return False
+    async def _catch_up(self, key: Key, cache: Cache) -> None:
+        """Wait until the cache shows what the key's last run wrote; after the limit go on all the same (F9)."""
+        _, writes = self._written.pop(key)
         loop = asyncio.get_running_loop()
         limit = loop.time() + self.spec.caught_up_seconds
-        for resource, written in remembered[1].objects:
+        for resource, written in writes.objects:
             if not await cache.caught_up(resource, written, timeout=max(0.0, limit - loop.time())):
                 self.statistics.stale_starts += 1
                 _LOG.warning("%s: the cache has not shown the write of %s %s in time", self.name, resource, written)
-        return True
 
     def _account(self, outcome: Outcome, decision: FollowUp, context: Context) -> None:
         statistics = self.statistics
@@ -405,16 +390,9 @@ class Controller:
             log.warning("reconcile failed: %s", text, exc_info=error)
         return text
 
-    def _log(self, request: Request) -> _RunLog:
-        return _RunLog(
-            _LOG,
-            {
-                "controller": self.name,
-                "key": str(request.key),
-                "reason": request.reason,
-                "reconcile_id": request.reconcile_id,
-            },
-        )
+
+def _unfenced() -> None:
+    """There is no Lease."""
 
 
 def _threads(spec: ControllerSpec) -> ThreadPoolExecutor:

@@ -71,7 +71,7 @@ def _bound(value: float | None) -> float | str | None:
 
 def _describe(trace: Trace) -> Mapping[str, Any]:
     return {
-        "time": trace.time,
+        "time": trace.time.isoformat(timespec="milliseconds"),
         "reconcile_id": trace.reconcile_id,
         "reason": trace.reason,
         "attempt": trace.attempt,

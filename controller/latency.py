@@ -12,8 +12,9 @@ Times are seconds. Memory is bounded: the traces of the KEYS_MAX keys that ran l
 metrics library, and no clock.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from datetime import datetime
+from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -54,9 +55,9 @@ _BOUNDS = (
 
 
 class Trace(NamedTuple):
-    """One run. A stage that did not occur is None."""
+    """One run. `time` is that of its end. A stage that did not occur is None."""
 
-    time: str
+    time: datetime
     reconcile_id: str
     reason: str
     attempt: int
@@ -88,7 +89,7 @@ class Latency:
 
     def __init__(self) -> None:
         self.histograms: dict[Stage, Histogram] = {stage: Histogram(_BOUNDS) for stage in STAGES}
-        self._traces: OrderedDict[Key, deque[Trace]] = OrderedDict()
+        self._traces: OrderedDict[Key, tuple[Trace, ...]] = OrderedDict()
         # Between a wake-up and its run, and between a failed run and the next.
         self._ages: dict[Key, float] = {}
         self._failing_since: dict[Key, float] = {}
@@ -104,31 +105,26 @@ class Latency:
 
     def ended(self, key: Key, trace: Trace, *, retried_from: float | None) -> None:
         """The key's run has ended. `retried_from` is when it had begun, if it is to be tried again."""
-        if retried_from is None:
-            self._failing_since.pop(key, None)
-        else:
+        if retried_from is not None:
             self._failing_since.setdefault(key, retried_from)
+        elif self._failing_since:
+            self._failing_since.pop(key, None)
         stages = trace.arrival, trace.queue, trace.cache, trace.run, trace.write, trace.retry
-        for stage, seconds in zip(STAGES, stages, strict=True):
+        for histogram, seconds in zip(self.histograms.values(), stages, strict=True):
             if seconds is not None:
-                self.histograms[stage].observe(seconds)
-        runs = self._traces.get(key)
-        if runs is None:
-            runs = self._traces[key] = deque(maxlen=RUNS_MAX)
-            if len(self._traces) > KEYS_MAX:
-                self._traces.popitem(last=False)
-        else:
-            self._traces.move_to_end(key)
-        runs.append(trace)
+                histogram.observe(seconds)
+        runs = self._traces.pop(key, ())
+        self._traces[key] = (*runs[1 - RUNS_MAX :], trace)
+        if len(self._traces) > KEYS_MAX:
+            self._traces.popitem(last=False)
 
     def runs(self, key: Key) -> tuple[Trace, ...]:
         """The key's last runs, the latest last."""
-        return tuple(self._traces.get(key, ()))
+        return self._traces.get(key, ())
 
     def latest(self, count: int) -> dict[Key, tuple[Trace, ...]]:
         """The `count` keys that ran last, the latest first, with their runs."""
-        keys = [key for key, _ in zip(reversed(self._traces), range(count), strict=False)]
-        return {key: tuple(self._traces[key]) for key in keys}
+        return {key: self._traces[key] for key in islice(reversed(self._traces), count)}
 
 
 class _Meta(msgspec.Struct, rename="camel"):

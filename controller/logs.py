@@ -7,10 +7,13 @@ handler, as `windlass run --log-format json` does.
 
 import json
 import logging
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-__all__ = ("RUN_FIELDS", "JsonFormatter")
+from windlass.controller.request import Request
+
+__all__ = ("RUN_FIELDS", "JsonFormatter", "RunLog")
 
 RUN_FIELDS: Final = ("controller", "key", "reason", "reconcile_id")
 """What each record of a run carries, in this order."""
@@ -18,6 +21,22 @@ RUN_FIELDS: Final = ("controller", "key", "reason", "reconcile_id")
 # What every record has; the rest are extras.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OWN: Final = frozenset({"time", "level", "logger", "error"})
+
+
+class RunLog(logging.LoggerAdapter[logging.Logger]):
+    """Adds a run's facts to each record, beside what the caller adds. Most runs log nothing; they pay for nothing."""
+
+    def __init__(self, log: logging.Logger, controller: str, request: Request) -> None:
+        super().__init__(log)
+        self._controller = controller
+        self._request = request
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """See LoggerAdapter."""
+        request = self._request
+        values = self._controller, str(request.key), request.reason, request.reconcile_id
+        kwargs["extra"] = {**dict(zip(RUN_FIELDS, values, strict=True)), **(kwargs.get("extra") or {})}
+        return msg, kwargs
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,7 +4,7 @@ Pure. Whatever ends a run is one of a few outcomes; each calls for one follow-up
 with a Result, which elsewhere needs a rule (C2), cannot happen here: a reconciler that raises returns nothing.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -60,6 +60,9 @@ class FollowUp:
     retry_seconds_max: float | None = None
 
 
+_DONE: Final = FollowUp("success", forget=True)
+
+
 def follow_up(outcome: Outcome) -> FollowUp:
     """The follow-up of an outcome.
 
@@ -67,15 +70,15 @@ def follow_up(outcome: Outcome) -> FollowUp:
     was (C3-C6).
     """
     match outcome:
+        case Returned(result=Result(after_seconds=float() | int() as seconds)):
+            return FollowUp("requeue_after", forget=True, after_seconds=seconds)
+        case Returned(result=Result(backoff=True)):
+            return FollowUp("requeue", retry=True)
+        case Returned():
+            return _DONE
         case Failed(error=TerminalError()):
             return FollowUp("error")
         case Failed(error=ConnectionFailed() | ServerError()):
             return FollowUp("error", retry=True, retry_seconds_max=OUTAGE_RETRY_SECONDS_MAX)
         case Failed() | TimedOut():
             return FollowUp("error", retry=True)
-        case Returned(result=Result(after_seconds=float() | int() as seconds)):
-            return FollowUp("requeue_after", forget=True, after_seconds=seconds)
-        case Returned(result=Result(backoff=True)):
-            return FollowUp("requeue", retry=True)
-        case Returned():
-            return FollowUp("success", forget=True)

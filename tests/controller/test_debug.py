@@ -1,5 +1,7 @@
 """The debug page's entry of a controller."""
 
+from datetime import UTC, datetime
+
 from windlass.controller.controller import Controller
 from windlass.controller.debug import describe_controller
 from windlass.controller.latency import KEYS_MAX, STAGES, Trace
@@ -7,13 +9,15 @@ from windlass.controller.spec import ControllerSpec
 from windlass.controller.statistics import FailedRun
 from windlass.informers.keys import Key
 
+NOW = datetime(2026, 8, 1, 12, 0, 0, 125_000, tzinfo=UTC)
+
 
 async def nothing(ctx, request):
     return None
 
 
 def trace(**fields):
-    known = {"time": "t", "reconcile_id": "id-1", "reason": "added", "attempt": 0, "result": "success", "writes": 0}
+    known = {"time": NOW, "reconcile_id": "id-1", "reason": "added", "attempt": 0, "result": "success", "writes": 0}
     stages = {"arrival": None, "queue": 0.25, "cache": None, "run": 0.5, "write": None, "retry": None}
     return Trace(**{**known, **stages, **fields})
 
@@ -73,7 +77,7 @@ async def test_the_debug_page_says_where_the_time_went_in_all_and_in_the_last_ru
         {"queue": 2000.0, "run": 0.5},
     ]
     assert page["traces"]["ns/a"][0] | {"seconds": None} == {
-        "time": "t",
+        "time": "2026-08-01T12:00:00.125+00:00",
         "reconcile_id": "id-1",
         "reason": "added",
         "attempt": 0,

@@ -16,7 +16,7 @@ NOW = datetime(2026, 8, 1, 12, 0, 10, tzinfo=UTC)
 
 def trace(number=0, **stages):
     known = {"arrival": None, "queue": 0.0, "cache": None, "run": 0.0, "write": None, "retry": None}
-    return Trace("t", str(number), "added", 0, "success", 0, **{**known, **stages})
+    return Trace(NOW, str(number), "added", 0, "success", 0, **{**known, **stages})
 
 
 def make(**metadata):

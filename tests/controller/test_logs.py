@@ -6,11 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from windlass.controller.context import Context
-from windlass.controller.controller import Controller
-from windlass.controller.logs import JsonFormatter
+from windlass.controller.logs import JsonFormatter, RunLog
 from windlass.controller.request import Request
-from windlass.controller.spec import ControllerSpec
 from windlass.informers.keys import Key
 
 
@@ -60,13 +57,8 @@ def test_an_error_comes_with_its_traceback_in_the_same_line():
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
 def test_what_a_reconciler_logs_carries_its_run(caplog, level):
     """C15: by the id, the lines of one run are found among those of all."""
-
-    async def reconcile(ctx: Context, request: Request) -> None:
-        """Never run here."""
-
-    controller = Controller(ControllerSpec(name="pods", reconcile=reconcile, watches=()))
     with caplog.at_level(logging.DEBUG):
-        log = controller._log(Request(Key("ns", "a"), "added", "id-1"))
+        log = RunLog(logging.getLogger("windlass.controller"), "pods", Request(Key("ns", "a"), "added", "id-1"))
         log.log(level, "looking", extra={"shard": 7})
     (made,) = caplog.records
     found = line(made)
