@@ -6,13 +6,12 @@ This module does not know servers, credentials or retries.
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
 
 import attrs
 import msgspec
 
 from windlass.informers.keys import Key
-from windlass.informers.resources import Resource
+from windlass.informers.resources import Resource, quoted
 
 __all__ = (
     "FieldValidation",
@@ -63,7 +62,9 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as they go on the wire."""
-        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+        if not self.query:
+            return self.path
+        return f"{self.path}?{'&'.join([f'{quoted(name)}={quoted(value)}' for name, value in self.query])}"
 
     @property
     def verb(self) -> str:
@@ -98,9 +99,16 @@ class WriteOptions:
 
     def query(self) -> list[tuple[str, str]]:
         """As query parameters."""
-        pairs = [("fieldManager", self.field_manager), ("dryRun", "All" if self.dry_run else None)]
-        pairs += [("fieldValidation", self.field_validation), ("force", "true" if self.force else None)]
-        return [(name, value) for name, value in pairs if value]
+        pairs = []
+        if self.field_manager:
+            pairs.append(("fieldManager", self.field_manager))
+        if self.dry_run:
+            pairs.append(("dryRun", "All"))
+        if self.field_validation:
+            pairs.append(("fieldValidation", self.field_validation))
+        if self.force:
+            pairs.append(("force", "true"))
+        return pairs
 
 
 @attrs.frozen
