@@ -24,7 +24,7 @@ from windlass.controller.recorder import EventType, Recorder
 from windlass.controller.request import Request
 from windlass.controller.scheme import Scheme
 from windlass.controller.status import rebase, status_patch
-from windlass.controller.subject import AnyObject, Subject, subject_of
+from windlass.controller.subject import AnyObject, Subject, subject_and_status, subject_of
 from windlass.controller.threads import run_in_thread
 from windlass.controller.upserts import Mutate, Target, Upserted, create_or_patch
 from windlass.informers.api import Api
@@ -191,9 +191,8 @@ class Context:
         for as long as its status does. False when the object is gone.
         """
         desired = _desired_status(obj, changes)
-        subject = subject_of(obj)
+        subject, current = self._subject_and_status(obj)
         resource = self.services.scheme.named(subject.api_version, subject.kind)
-        current = self._status_of(obj, resource)
         tries = 0
         while True:
             patch = status_patch(subject, current, desired, now=self.services.clock())
@@ -333,24 +332,25 @@ class Context:
             return None
         return live if live.uid == subject.uid else None
 
-    def _status_of(self, obj: AnyObject, resource: Resource) -> dict[str, Any]:
-        """The status that the object had when it was read, if possible with what the class does not know."""
+    def _subject_and_status(self, obj: AnyObject) -> tuple[Subject, dict[str, Any]]:
+        """With the status that the object had when it was read, if possible with what the class does not know."""
         if isinstance(obj, Object):
-            return _status_in(obj)
+            return subject_and_status(obj)
         try:
-            cached = self.services.cache.get(resource, obj.key)
+            cached = self.services.cache.get(type(obj), obj.key)
         except UnregisteredKind:
             cached = None
         if cached is not None and cached.resource_version == obj.metadata.resource_version:
-            return _status_in(cached)
+            return subject_and_status(cached)
         status: dict[str, Any] = _plain(unstructure(obj)).get("status") or {}
-        return status
+        return subject_of(obj), status
 
 
 def _desired_status(obj: AnyObject, changes: Mapping[str, object]) -> dict[str, Any]:
     """The changes under their names in JSON, as JSON values; None where a field is to go."""
     if isinstance(obj, Object):
-        return dict(_plain(changes))
+        plain: dict[str, Any] = _plain(changes)
+        return plain
     status: Any = getattr(obj, "status", None)
     if status is None:
         raise TypeError(f"{type(obj).__qualname__} has no status to write")
@@ -360,8 +360,7 @@ def _desired_status(obj: AnyObject, changes: Mapping[str, object]) -> dict[str, 
 
 
 def _status_in(obj: Object) -> dict[str, Any]:
-    status: dict[str, Any] = msgspec.json.decode(obj.status) if obj.status else {}
-    return status
+    return subject_and_status(obj)[1]
 
 
 def _plain(value: Any) -> Any:

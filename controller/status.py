@@ -50,7 +50,7 @@ def difference(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[s
         if value is None:
             if present:
                 changes[name] = None
-        elif isinstance(value, Mapping) and isinstance(current.get(name), Mapping):
+        elif isinstance(value, dict) and isinstance(current.get(name), dict):
             inner = difference(current[name], value)
             if inner:
                 changes[name] = inner

@@ -4,7 +4,7 @@ A reconciler holds typed instances (`CustomResource`) of its own kinds and `Obje
 about an object (owners, finalizers, status, events) see it through `subject_of` and need not care.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import msgspec
@@ -14,7 +14,7 @@ from windlass.informers.objects import Object
 from windlass.informers.resources import resource_of
 from windlass.informers.typed import CustomResource
 
-__all__ = ("AnyObject", "Subject", "subject_of")
+__all__ = ("AnyObject", "Subject", "subject_and_status", "subject_of")
 
 
 class _SeenMeta(msgspec.Struct):
@@ -27,7 +27,12 @@ class _Seen(msgspec.Struct, rename="camel"):
     kind: str = ""
 
 
+class _SeenWithStatus(_Seen, rename="camel"):
+    status: dict[str, Any] | None = None
+
+
 _SEEN = msgspec.json.Decoder(_Seen)
+_SEEN_WITH_STATUS = msgspec.json.Decoder(_SeenWithStatus)
 
 AnyObject: TypeAlias = Object | CustomResource
 
@@ -51,16 +56,7 @@ class Subject:
 def subject_of(obj: AnyObject) -> Subject:
     """The subject of an Object or of an instance of a registered class. Raises UnregisteredKind for other classes."""
     if isinstance(obj, Object):
-        seen = _SEEN.decode(obj.raw)  # at once, where each of the object's own properties would decode it again
-        return Subject(
-            api_version=seen.api_version,
-            kind=seen.kind,
-            key=obj.key,
-            uid=obj.uid,
-            resource_version=obj.resource_version,
-            finalizers=tuple(seen.metadata.finalizers or ()),
-            deleting=obj.deletion is not None,
-        )
+        return _subject(obj, _SEEN.decode(obj.raw))
     resource = resource_of(type(obj))
     metadata = obj.metadata
     return Subject(
@@ -71,4 +67,22 @@ def subject_of(obj: AnyObject) -> Subject:
         resource_version=metadata.resource_version,
         finalizers=metadata.finalizers,
         deleting=metadata.deletion_timestamp is not None,
+    )
+
+
+def subject_and_status(obj: Object) -> tuple[Subject, dict[str, Any]]:
+    """The subject and the status, empty where there is none, for the price of one look at the object's text."""
+    seen = _SEEN_WITH_STATUS.decode(obj.raw)
+    return _subject(obj, seen), seen.status or {}
+
+
+def _subject(obj: Object, seen: _Seen) -> Subject:
+    return Subject(
+        api_version=seen.api_version,
+        kind=seen.kind,
+        key=obj.key,
+        uid=obj.uid,
+        resource_version=obj.resource_version,
+        finalizers=tuple(seen.metadata.finalizers or ()),
+        deleting=obj.deletion is not None,
     )
