@@ -55,6 +55,8 @@ class Predicate:
 
     name: str
     opinion: Callable[[Change], Opinion]
+    # What `|` has put together, so that the question stays one call deep however many there are.
+    _alternatives: tuple[Callable[[Change], Opinion], ...] = attrs.field(default=(), eq=False)
 
     def __call__(self, change: Change) -> bool:
         """Whether the change should wake the key: no opinion passes."""
@@ -66,7 +68,8 @@ class Predicate:
 
     def __or__(self, other: "Predicate") -> "Predicate":
         """True if either says so; no opinion only if neither has one."""
-        return Predicate(f"({self.name} | {other.name})", _or(self.opinion, other.opinion))
+        alternatives = (*(self._alternatives or (self.opinion,)), *(other._alternatives or (other.opinion,)))
+        return Predicate(f"({self.name} | {other.name})", _any(alternatives), alternatives)
 
     def __invert__(self) -> "Predicate":
         """The opposite opinion; no opinion stays none."""
@@ -156,13 +159,16 @@ def _and(left: Callable[[Change], Opinion], right: Callable[[Change], Opinion]) 
     return opinion
 
 
-def _or(left: Callable[[Change], Opinion], right: Callable[[Change], Opinion]) -> Callable[[Change], Opinion]:
+def _any(alternatives: tuple[Callable[[Change], Opinion], ...]) -> Callable[[Change], Opinion]:
     def opinion(change: Change) -> Opinion:
-        mine = left(change)
-        if mine is True:
-            return True
-        theirs = right(change)
-        return mine if theirs is None else theirs
+        found: Opinion = None
+        for alternative in alternatives:
+            one = alternative(change)
+            if one:
+                return True
+            if one is False:
+                found = False
+        return found
 
     return opinion
 
