@@ -210,6 +210,8 @@ class _RefusedError(ValueError):
 
 def _strict(wanted: type, *accepted: type) -> _Hook:
     def structure(value: Any, _: Any) -> Any:
+        if type(value) is wanted:
+            return value
         # bool is an int in Python and not in JSON.
         if isinstance(value, accepted) and (wanted is bool or not isinstance(value, bool)):
             return wanted(value)
@@ -263,10 +265,11 @@ def _attrs_structurer(cls: Any, converter: Any) -> _Hook:
     nullable = {names[field.name] for field in attrs.fields(base) if field.init and _admits_none(field.type)}
 
     def structure(value: Any, wanted: Any = cls) -> Any:
-        if isinstance(value, base):
-            return value
-        if not isinstance(value, Mapping):
-            raise _RefusedError(cls)
+        if type(value) is not dict:  # as decoding makes them; the rest is slower to tell
+            if isinstance(value, base):
+                return value
+            if not isinstance(value, Mapping):
+                raise _RefusedError(cls)
         if rest is not None:
             value = {
                 **{name: one for name, one in value.items() if name in known},
