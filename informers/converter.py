@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import msgspec
@@ -40,7 +40,10 @@ __all__ = (
     "parse_time",
     "register_scalar",
     "rest_of",
+    "structured",
 )
+
+T = TypeVar("T")
 
 _Hook = Callable[[Any, Any], Any]
 
@@ -315,8 +318,18 @@ def register_scalar(cls: type, *, read: Callable[[Any], Any], write: Callable[[A
             raise _RefusedError(cls) from None
 
     _TYPE_NAMES[cls] = noun
-    CONVERTER.register_structure_hook(cls, structure)
-    CONVERTER.register_unstructure_hook(cls, write)
+    for converter in (CONVERTER, _QUICK):
+        converter.register_structure_hook(cls, structure)
+        converter.register_unstructure_hook(cls, write)
+
+
+def structured(value: object, cls: type[T]) -> T:
+    """The instance of `cls` that a JSON value describes. Raises what `faults_of` explains."""
+    try:
+        return _QUICK.structure(value, cls)
+    except Exception:  # noqa: S110 - told below
+        pass
+    return CONVERTER.structure(value, cls)
 
 
 def _is_tuple(cls: Any) -> bool:
@@ -327,8 +340,8 @@ def _is_homogenous_tuple(cls: Any) -> bool:
     return get_origin(cls) is tuple and len(get_args(cls)) == 2 and get_args(cls)[1] is ...
 
 
-def _make() -> MsgspecJsonConverter:
-    converter = make_converter(detailed_validation=True)
+def _make(*, detailed: bool) -> MsgspecJsonConverter:
+    converter = make_converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _strict(str, str))
     converter.register_structure_hook(bool, _strict(bool, bool))
     converter.register_structure_hook(float, _strict(float, int, float))
@@ -368,4 +381,6 @@ def _as_dict(cls: Any) -> Any:
     return dict[get_args(cls)] if get_args(cls) else dict[str, Any]  # type: ignore[misc]  # built at run time
 
 
-CONVERTER = _make()
+CONVERTER = _make(detailed=True)
+# Refuses the same values, but at the first fault and without saying where: keeping track costs half as much again.
+_QUICK = _make(detailed=False)

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 from cattrs import BaseConverter
 
-from windlass.informers.converter import CONVERTER, JsonName, Rest, attrs_unstructurer, faults_of
+from windlass.informers.converter import CONVERTER, JsonName, Rest, attrs_unstructurer, faults_of, structured
 from windlass.informers.errors import StructureError
 from windlass.informers.keys import Key
 from windlass.informers.resources import Resource, resource_of
@@ -84,7 +84,7 @@ def structure(raw: bytes | Mapping[str, Any], cls: type[T]) -> T:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StructureError(cls.__name__, [f"$: expected JSON, found {raw[:80]!r} ({error})"]) from error
     try:
-        return CONVERTER.structure(value, cls)
+        return structured(value, cls)
     except Exception as error:
         faults = faults_of(error, value, cls)
         raise StructureError(_subject(value, cls), faults) from error
