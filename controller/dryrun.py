@@ -5,12 +5,13 @@ refusals. What it would have stored is logged, one record a request. Whoever wri
 """
 
 import logging
-from typing import Final
-
-from aiohttp import ClientResponse
+from typing import TYPE_CHECKING, Final
 
 from windlass.informers.client import Client
 from windlass.informers.requests import Request
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
 
 __all__ = ("DryRunClient",)
 
@@ -23,7 +24,7 @@ class DryRunClient(Client):
 
     dry_run = True
 
-    async def _opened(self, request: Request, *, calls: bool) -> ClientResponse:
+    async def _opened(self, request: Request, *, calls: bool) -> "ClientResponse":
         """See Client; a write is sent as a dry run, and logged when the server would have accepted it."""
         if request.is_safe:
             return await super()._opened(request, calls=calls)
