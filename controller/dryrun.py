@@ -5,13 +5,11 @@ refusals. What it would have stored is logged, one record a request. Whoever wri
 """
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from windlass.informers.client import Client
+from windlass.informers.http.connection import Connection
 from windlass.informers.requests import Request
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 __all__ = ("DryRunClient",)
 
@@ -24,13 +22,13 @@ class DryRunClient(Client):
 
     dry_run = True
 
-    async def _opened(self, request: Request, *, calls: bool) -> "ClientResponse":
+    async def _answered(self, request: Request, *, whole: bool) -> Connection:
         """See Client; a write is sent as a dry run, and logged when the server would have accepted it."""
         if request.is_safe:
-            return await super()._opened(request, calls=calls)
-        response = await super()._opened(request.dry(), calls=calls)
+            return await super()._answered(request, whole=whole)
+        connection = await super()._answered(request.dry(), whole=whole)
         _LOG.info("dry run: %s would be done%s", request.what, _body(request))
-        return response
+        return connection
 
 
 def _body(request: Request) -> str:

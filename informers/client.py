@@ -1,7 +1,8 @@
 """A client sends request values to one server and gives back bytes; whatever goes wrong is a member of our error tree.
 
-Two pools of connections: watches, each of which holds its connection for minutes, can never starve calls. Connecting is
-bounded, and so is silence between bytes; the whole of a response is not, for a large list may take its time (R17).
+Watches hold their connections for minutes and can never starve calls, for there are as many connections as are asked
+for at once. Connecting is bounded, and so is silence between bytes; the whole of a response is not, for a large list
+may take its time (R17).
 
 This module does not know what the bytes mean.
 """
@@ -9,23 +10,32 @@ This module does not know what the bytes mean.
 import asyncio
 import logging
 import re
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Protocol, Self
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import attrs
-from yarl import URL
 
 from windlass.informers.cluster import Cluster
-from windlass.informers.errors import ApiError, ConnectionFailed, ServerError, TooManyRequests, Unauthorized
-from windlass.informers.reasons import reason_of
+from windlass.informers.errors import (
+    ApiError,
+    ConfigError,
+    ConnectionFailed,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+)
+from windlass.informers.http.address import Address
+from windlass.informers.http.connection import Connection
+from windlass.informers.http.dialing import Dialer
+from windlass.informers.http.fields import Fields
+from windlass.informers.http.head import Heads
+from windlass.informers.http.pool import Pool
+from windlass.informers.http.reasons import NoAnswer, reason_of
 from windlass.informers.requests import Request
-from windlass.informers.sockets import Sockets
 from windlass.informers.wire import Source
 
 __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
@@ -33,6 +43,7 @@ __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
 log = logging.getLogger(__name__)
 
 WARNINGS_MAX = 1000  # distinct texts remembered, each of which is logged once
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
@@ -86,14 +97,11 @@ class Stream:
         Raises ConnectionFailed when the connection breaks or nothing comes for `silence_seconds`.
         """
         try:
-            if isinstance(self.content, aiohttp.StreamReader) and self.content.is_eof():
-                return await self.content.readany()  # all of it is here, so a timer would be set for nothing
-            async with asyncio.timeout(silence_seconds):
-                return await self.content.readany()
+            return await self.content.read(silence_seconds)
         except TimeoutError as error:
             message = f"{self.request.what}: {self._address} was silent for {silence_seconds:.0f} s"
             raise ConnectionFailed(message, request=self.request) from error
-        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+        except (NoAnswer, OSError) as error:
             message = f"{self.request.what}: the stream from {self._address} broke: {reason_of(error)}"
             raise ConnectionFailed(message, request=self.request) from error
 
@@ -124,29 +132,24 @@ class Client:
         self.streaming_lists: bool | None = None  # learnt by informers: does this server offer sendInitialEvents?
         self._timeouts = timeouts
         self._retries = retries
-        self._calls: aiohttp.ClientSession | None = None
-        self._streams: aiohttp.ClientSession | None = None
-        self._certificate: tuple[str, str] | None = None
-        self._retired: list[aiohttp.ClientSession] = []
-        self._sockets = Sockets()
-        self._proxy = cluster.proxy or _proxy_of_environment(cluster.server)
+        self._pool: Pool | None = None
+        self._heads: Heads | None = None
+        self._way: tuple[Cluster, tuple[str, str] | None] = (cluster, None)
+        self._retired: list[Pool] = []
         self._warnings: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self.cluster.credentials.header()
-        self._open()
+        self._pool = self._open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sessions = [session for session in (self._calls, self._streams, *self._retired) if session is not None]
-        self._calls = self._streams = None
-        self._retired = []
-        for session in sessions:
-            await session.close()
-        await self._sockets.end()
-        await asyncio.sleep(0)  # transports close in the loop's next turn; without it the loop may end before
+        pools = [pool for pool in (self._pool, *self._retired) if pool is not None]
+        self._pool, self._retired = None, []
+        for pool in pools:
+            await pool.close()
 
     async def send(self, request: Request, *, retries: int | None = None) -> Response:
         """Send, and return the complete answer.
@@ -165,22 +168,21 @@ class Client:
             left -= 1
             await asyncio.sleep(delay)
 
-    def stream(self, request: Request, *, calls: bool = False) -> AbstractAsyncContextManager[Stream]:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Stream]:
         """Send, and hand out the body as it comes. No retries but one after a 401. Raises as `send` does."""
         if self.cluster.wire is None:
-            return self._stream(request, calls=calls)
-        return self.cluster.wire.carry(request, lambda: self._stream(request, calls=calls))
+            return self._stream(request)
+        return self.cluster.wire.carry(request, lambda: self._stream(request))
 
     async def _answer(self, request: Request) -> Response:
         if self.cluster.wire is not None:
-            async with self.stream(request, calls=True) as stream:
+            async with self.stream(request) as stream:
                 return await self._whole(stream)
-        # What `stream` does, without its generator, for every call of every reconciler comes through here.
-        response = await self._opened(request, calls=True)
+        connection = await self._answered(request, whole=True)
         try:
-            return await self._whole(self._stream_of(request, response))
+            return Response(connection.status, Fields(connection.fields), connection.take())
         finally:
-            _give_up(response)
+            connection.finish()
 
     async def _whole(self, stream: Stream) -> Response:
         parts = []
@@ -189,79 +191,66 @@ class Client:
         return Response(stream.status, stream.headers, parts[0] if len(parts) == 1 else b"".join(parts))
 
     @asynccontextmanager
-    async def _stream(self, request: Request, *, calls: bool) -> AsyncIterator[Stream]:
-        response = await self._opened(request, calls=calls)
+    async def _stream(self, request: Request) -> AsyncIterator[Stream]:
+        connection = await self._answered(request, whole=False)
         try:
-            yield self._stream_of(request, response)
+            yield Stream(connection.status, Fields(connection.fields), request, connection, self.cluster.server)
         finally:
-            _give_up(response)
+            connection.finish()
 
-    def _stream_of(self, request: Request, response: aiohttp.ClientResponse) -> Stream:
-        return Stream(response.status, response.headers, request, response.content, self.cluster.server)
-
-    async def _opened(self, request: Request, *, calls: bool) -> aiohttp.ClientResponse:
-        """The answer's head; every request passes here, once."""
+    async def _answered(self, request: Request, *, whole: bool) -> Connection:
+        """A connection that has the answer's head, or all of it; every request passes here, once."""
         header = await self.cluster.credentials.header()
         try:
-            return await self._exchange(request, header, calls=calls)
+            return await self._exchange(request, header, whole=whole)
         except Unauthorized as error:
             fresh = await self.cluster.credentials.header(refused=header)
             if fresh is None or fresh == header:
                 raise
             self._again(request, error)
-            return await self._exchange(request, fresh, calls=calls)
+            return await self._exchange(request, fresh, whole=whole)
 
-    async def _exchange(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
+    async def _exchange(self, request: Request, authorization: str | None, *, whole: bool) -> Connection:
         loop = asyncio.get_running_loop()
         started = loop.time()
         code = "<error>"
         try:
-            response = await self._request(request, authorization, calls=calls)
-            code = str(response.status)
-            if "Warning" in response.headers:
-                self._hear(request, response.headers.getall("Warning"))
-            if response.status >= 300:
-                raise await self._refusal(request, response)
-            return response
+            connection = await self._request(request, authorization, whole=whole)
+            code = str(connection.status)
+            self._hear(request, connection)
+            if connection.status >= 300:
+                raise await self._refusal(request, connection)
+            return connection
         finally:
             if self.observer is not None:
                 self.observer.called(request, code, loop.time() - started)
 
-    async def _request(self, request: Request, authorization: str | None, *, calls: bool) -> aiohttp.ClientResponse:
-        session = self._session(calls=calls)
-        headers = {"Accept": request.accept}
-        if authorization is not None:
-            headers["Authorization"] = authorization
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
+    async def _request(self, request: Request, authorization: str | None, *, whole: bool) -> Connection:
+        pool, heads = self._current()
         try:
-            # Connecting has its own, shorter limit; a peer that accepts and then says nothing runs into this one (R16).
-            async with asyncio.timeout(self._timeouts.connect_seconds + self._timeouts.silence_seconds):
-                return await session.request(
-                    request.method,
-                    URL(self.cluster.server + request.target, encoded=True),
-                    data=request.body,
-                    headers=headers,
-                    proxy=self._proxy,
-                    server_hostname=self.cluster.tls_server_name,
-                    allow_redirects=False,
-                )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise self._failed(request, error, sent=False) from error
-        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
+            sent = _bytes(heads, request, authorization)
+        except ValueError as error:
+            raise ConfigError(f"{request.what}: {error}") from error
+        try:
+            return await pool.ask(
+                sent, self._timeouts.silence_seconds, whole=whole, idempotent=request.method in _IDEMPOTENT
+            )
+        except NoAnswer as error:
+            raise self._failed(request, error, sent=error.sent) from error
+        except OSError as error:  # silence is one
             raise self._failed(request, error, sent=True) from error
 
-    async def _refusal(self, request: Request, response: aiohttp.ClientResponse) -> ApiError:
+    async def _refusal(self, request: Request, connection: Connection) -> ApiError:
         try:
-            async with asyncio.timeout(self._timeouts.silence_seconds):
-                body = await response.read()
-        except (aiohttp.ClientError, OSError) as error:
+            await connection.whole(self._timeouts.silence_seconds)
+            body = connection.take()
+        except (NoAnswer, OSError) as error:
             raise self._failed(request, error, sent=True) from error
         finally:
-            response.release()
-        after = response.headers.get("Retry-After", "")
+            connection.finish()
+        after = Fields(connection.fields).get("Retry-After", "")
         seconds = float(after) if after.isdigit() else None
-        return ApiError.of(response.status, body, request=request, retry_after_seconds=seconds)
+        return ApiError.of(connection.status, body, request=request, retry_after_seconds=seconds)
 
     def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
         message = f"{request.what}: no answer from {self.cluster.server}: {reason_of(error)}"
@@ -271,69 +260,63 @@ class Client:
         if self.observer is not None:
             self.observer.retried(request, str(error.status_code))
 
-    def _hear(self, request: Request, headers: Iterable[str]) -> None:
-        for text in _WARNING.findall(", ".join(headers)):
-            if text not in self._warnings and len(self._warnings) < WARNINGS_MAX:
-                self._warnings.add(text)
-                log.warning("%s: the server warns: %s", request.what, re.sub(r"\\(.)", r"\1", text))
+    def _hear(self, request: Request, connection: Connection) -> None:
+        for name, value in connection.fields:
+            if len(name) != len(b"warning") or name.lower() != b"warning":
+                continue
+            for text in _WARNING.findall(value.decode("utf-8", "replace")):
+                if text not in self._warnings and len(self._warnings) < WARNINGS_MAX:
+                    self._warnings.add(text)
+                    log.warning("%s: the server warns: %s", request.what, re.sub(r"\\(.)", r"\1", text))
 
-    def _session(self, *, calls: bool) -> aiohttp.ClientSession:
-        if self._calls is None or self._streams is None:
+    def _current(self) -> tuple[Pool, Heads]:
+        if self._pool is None or self._heads is None:
             raise RuntimeError("the client is not open: use `async with client:`")
-        if self.cluster.credentials.certificate != self._certificate:
+        cluster, certificate = self._way
+        if self.cluster is not cluster or self.cluster.credentials.certificate != certificate:
             # An exec plugin has issued a new certificate; running streams keep their connections until they end.
-            self._retired += [self._calls, self._streams]
-            self._open()
-        return self._calls if calls else self._streams
+            self._pool.retire()
+            self._retired = [pool for pool in (*self._retired, self._pool) if len(pool)]
+            self._pool = self._open()
+        return self._pool, self._heads
 
-    def _open(self) -> None:
-        self._certificate = self.cluster.credentials.certificate
-        self._calls, self._streams = self._new_session(), self._new_session()
-
-    def _new_session(self) -> aiohttp.ClientSession:
+    def _open(self) -> Pool:
+        self._way = (self.cluster, self.cluster.credentials.certificate)
+        address = _address("server", self.cluster.server)
+        proxy = self.cluster.proxy or _proxy_of_environment(address)
+        by = None if proxy is None else _address("proxy-url", proxy)
+        try:
+            self._heads = Heads(address, self.user_agent, proxy=None if address.tls else by)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         tls = self.cluster.ssl_context()
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ssl=tls if tls is not None else True,
-                keepalive_timeout=30.0,
-                socket_factory=self._sockets.open,
-            ),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                connect=None,
-                sock_connect=self._timeouts.connect_seconds,
-                sock_read=None,
-            ),
-            # Inflating costs more than a cluster's network does, and on this loop.
-            headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
-            # ~/.netrc, which comes with the environment's proxies there, must not meddle with our credentials.
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**18,
-        )
+        return Pool(Dialer(address, tls, self.cluster.tls_server_name, by, self._timeouts.connect_seconds))
 
     def __repr__(self) -> str:
-        return f"<Client {self.cluster.server} {'open' if self._calls is not None else 'closed'}>"
+        return f"<Client {self.cluster.server} {'open' if self._pool is not None else 'closed'}>"
 
 
-def _proxy_of_environment(server: str) -> str | None:
+def _address(field: str, url: str) -> Address:
+    try:
+        return Address.parse(url)
+    except ValueError as error:
+        raise ConfigError(f"{field}: {error}") from error
+
+
+def _proxy_of_environment(address: Address) -> str | None:
     """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say of this server."""
-    url = URL(server)
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    return getproxies().get(url.scheme)
+    return None if proxy_bypass(address.host) else getproxies().get(address.scheme)
 
 
-def _give_up(response: aiohttp.ClientResponse) -> None:
-    """Give the connection back after the whole body; else drop it, without the farewell that TLS would wait for."""
-    connection = response.connection
-    if connection is None or response.content.at_eof():
-        response.release()
-        return
-    if connection.transport is not None:
-        connection.transport.abort()
-    response.close()
+def _bytes(heads: Heads, request: Request, authorization: str | None) -> bytes:
+    """The request as it goes on the wire. Raises ValueError for what cannot stand in a head."""
+    fields = [("Accept", request.accept)]
+    if authorization is not None:
+        fields.append(("Authorization", authorization))
+    if request.body is None:
+        return heads.head(request.method, request.target, *fields)
+    fields.append(("Content-Type", request.content_type))
+    return heads.head(request.method, request.target, *fields, length=len(request.body)) + request.body
 
 
 def _retry_after(request: Request, error: ApiError) -> float | None:

@@ -21,8 +21,11 @@ Onward: TypeAlias = "Callable[[], AbstractAsyncContextManager[Stream]]"
 class Source(Protocol):
     """Where the bytes of an answer come from."""
 
-    async def readany(self) -> bytes:
-        """The next bytes, as many as there are; b"" at the clean end. Raises OSError when the connection breaks."""
+    async def read(self, silence_seconds: float) -> bytes:
+        """The next bytes, as many as there are; b"" at the clean end.
+
+        Raises TimeoutError when nothing comes for so long, another OSError when the connection breaks.
+        """
 
 
 class Wire(Protocol):

@@ -164,7 +164,7 @@ class ScriptedClient:
         return Response(200, {}, encode({"major": major, "minor": minor}))
 
     @asynccontextmanager
-    async def stream(self, request, *, calls=False):
+    async def stream(self, request):
         cluster = self._cluster
         cluster.requests.append(request)
         cluster.opened_at.append(asyncio.get_running_loop().time())

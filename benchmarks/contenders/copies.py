@@ -152,12 +152,12 @@ class _Expiring:
     expired: asyncio.Event
     over: bool = False
 
-    async def readany(self) -> bytes:
+    async def read(self, silence_seconds: float) -> bytes:
         """The next bytes."""
         if self.over:
             return b""
         muted = asyncio.ensure_future(self.muted.wait())
-        reading = asyncio.ensure_future(self.content.readany())
+        reading = asyncio.ensure_future(self.content.read(silence_seconds))
         try:
             await asyncio.wait((muted, reading), return_when=asyncio.FIRST_COMPLETED)
             if not muted.done():

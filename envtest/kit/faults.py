@@ -199,10 +199,10 @@ class _Broken:
         self._content = content
         self._left = cut.after_events
 
-    async def readany(self) -> bytes:
+    async def read(self, silence_seconds: float) -> bytes:
         given = b""
         while self._left and not given:
-            chunk = await self._content.readany()
+            chunk = await self._content.read(silence_seconds)
             if not chunk:
                 return b""
             lines = chunk.splitlines(keepends=True)

@@ -43,6 +43,6 @@ class Replayed:
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = iter([part for part in parts if part])
 
-    async def readany(self) -> bytes:
+    async def read(self, silence_seconds: float) -> bytes:  # noqa: ARG002 - there is none
         """The next part."""
         return next(self._parts, b"")

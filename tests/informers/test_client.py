@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import aiohttp
 import pytest
 from aiohttp import web
 from fault_proxy import FaultProxy
@@ -23,6 +22,7 @@ from windlass.informers.errors import (
     TooManyRequests,
 )
 from windlass.informers.framing import LineSplitter
+from windlass.informers.http.reasons import NoAnswer
 from windlass.informers.keys import Key
 from windlass.informers.requests import ListOptions
 
@@ -253,7 +253,7 @@ async def test_a_refused_connection_names_the_address_and_was_not_sent():
         ) as caught:
             await client.send(GET)
     assert caught.value.sent is False
-    assert isinstance(caught.value.__cause__, aiohttp.ClientError), "the cause is kept, and does not leak"
+    assert isinstance(caught.value.__cause__, NoAnswer), "the cause is kept, and does not leak"
 
 
 async def test_connecting_has_a_limit_of_its_own_and_what_ran_into_it_was_not_sent():
@@ -539,8 +539,8 @@ async def test_a_new_certificate_opens_new_connections_and_leaves_running_stream
     credentials = Issuing()
     async with serving(handler, credentials=credentials) as client, client.stream(WATCH) as stream:
         assert await stream.read(1.0) == b"one"
-        before = client._calls
+        before = client._pool
         credentials.certificate = ("cert-2", "key-2")
         assert (await client.send(GET)).body == b"served"
-        assert client._calls is not before
+        assert client._pool is not before
         assert await stream.read(1.0) == b"two"

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
 from windlass.informers import requests
@@ -12,8 +11,8 @@ from windlass.informers.builtins import Pod
 from windlass.informers.client import Client, Timeouts
 from windlass.informers.cluster import Cluster
 from windlass.informers.errors import ConnectionFailed
+from windlass.informers.http.reasons import reason_of
 from windlass.informers.keys import Key
-from windlass.informers.reasons import reason_of
 
 GET = requests.get(Pod, Key("default", "a"))
 
@@ -69,7 +68,7 @@ async def test_a_port_where_nobody_listens_refuses_the_connection():
 
 
 def test_a_name_that_nobody_knows_keeps_the_resolvers_words():
-    error = aiohttp.ClientConnectorDNSError(None, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     assert reason_of(error) == "Name or service not known"
 
 
@@ -82,4 +81,5 @@ def test_an_error_without_words_is_named_by_its_class():
 
 
 def test_the_words_of_a_system_error_are_the_systems():
+    assert reason_of(OSError(110, "Connect call failed ('10.0.0.1', 443)")) == "Connection timed out"
     assert reason_of(OSError(104, "read: whatever")) == "Connection reset by peer"

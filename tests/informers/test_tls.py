@@ -2,12 +2,8 @@
 
 import asyncio
 import base64
-import contextlib
-import gc
 import json
-import socket
 import ssl
-import threading
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +12,8 @@ from aiohttp import web
 from certificates import Authority
 from scripted_cluster import running, until
 from servers import control_plane_binaries
+from silent_tls import silent_tls, sockets_to
+from tunnels import tunnel
 
 from windlass.envtest.controlplane import ControlPlane
 from windlass.informers import requests
@@ -158,50 +156,13 @@ async def _answers(client, expected):
     return (await client.send(GET)).body == expected
 
 
-@asynccontextmanager
-async def tunnel():
-    """A proxy that knows CONNECT alone; the address and the targets that were asked for."""
-    asked = []
-
-    async def copy(reader, writer):
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(65536):
-                writer.write(chunk)
-                await writer.drain()
-
-    async def accept(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        method, target, _ = head.split(b" ", 2)
-        asked.append((method.decode(), target.decode()))
-        host, _, port = target.decode().partition(":")
-        up_reader, up_writer = await asyncio.open_connection(host, int(port))
-        open_transports.update((writer.transport, up_writer.transport))
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.wait(
-            [asyncio.create_task(copy(reader, up_writer)), asyncio.create_task(copy(up_reader, writer))],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        writer.close()
-        up_writer.close()
-
-    open_transports = set()
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-    finally:
-        server.close()
-        for transport in open_transports:
-            transport.abort()
-        await asyncio.sleep(0)
-
-
 async def test_tls_goes_through_a_proxy_from_end_to_end(tmp_path):
     authority = Authority(tmp_path)
     async with tls_server(authority) as port, tunnel() as (address, asked):
         config = kubeconfig(port, authority, certified(authority.issue("/CN=ada")), **{"proxy-url": address})
         async with Client(Cluster.from_dict(config)) as client:
             assert (await client.send(GET)).body == b"ada"
-    assert asked == [("CONNECT", f"127.0.0.1:{port}")]
+    assert [head.split(b"\r\n")[0] for head in asked] == [b"CONNECT 127.0.0.1:%d HTTP/1.1" % port]
 
 
 async def test_a_real_server_knows_us_by_our_certificate_alone(tmp_path):
@@ -221,47 +182,10 @@ async def test_a_real_server_knows_us_by_our_certificate_alone(tmp_path):
 async def test_no_socket_outlives_the_client_whose_request_was_cancelled(tmp_path):
     """TLS says farewell and waits for the peer's: whoever ended the loop then left the socket to the collector."""
     authority = Authority(tmp_path)
-    with silent_tls_server(authority) as (port, asked):
+    with silent_tls(authority) as (port, asked):
         async with Client(Cluster.from_dict(kubeconfig(port, authority, {}))) as client:
             request = asyncio.ensure_future(client.send(GET))
             await until(asked.is_set)
             request.cancel()
             await asyncio.wait([request])
         assert sockets_to(port) == []
-
-
-@contextlib.contextmanager
-def silent_tls_server(authority):
-    """The port of a server that reads the beginning of one request and then nothing; an event of its having done so."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*authority.issue("/CN=server", names="IP:127.0.0.1"))
-    asked, over = threading.Event(), threading.Event()
-
-    def answer():
-        peer, _ = listener.accept()
-        with context.wrap_socket(peer, server_side=True) as talk:
-            talk.recv(16)
-            asked.set()
-            over.wait()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-        thread = threading.Thread(target=answer)
-        thread.start()
-        try:
-            yield listener.getsockname()[1], asked
-        finally:
-            over.set()
-            thread.join()
-
-
-def sockets_to(port):
-    """The open sockets of this process that are connected to the port."""
-    # isinstance would ask each object for its class, and some answer with a warning.
-    sockets = [one for one in gc.get_objects() if type(one) is socket.socket and one.family == socket.AF_INET]
-    found = []
-    for candidate in sockets:
-        with contextlib.suppress(OSError):
-            if candidate.getpeername()[1] == port:
-                found.append(candidate)
-    return found

@@ -73,7 +73,7 @@ class Pieces:
         self._pieces.extend(pieces)
         self._more.set()
 
-    async def readany(self) -> bytes:
+    async def read(self, silence_seconds: float) -> bytes:
         while not self._pieces:
             if self._ends:
                 return b""

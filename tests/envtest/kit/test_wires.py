@@ -39,4 +39,4 @@ async def test_the_wire_that_was_put_last_is_outermost():
 
 async def test_a_read_answer_is_given_again_part_by_part_and_then_ends():
     content = Replayed([b"one", b"", b"two"])
-    assert [await content.readany() for _ in range(4)] == [b"one", b"two", b"", b""]
+    assert [await content.read(1.0) for _ in range(4)] == [b"one", b"two", b"", b""]

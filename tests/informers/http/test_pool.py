@@ -1,0 +1,241 @@
+"""Connections are kept while both sides want that, made when there is none, and gone when the pool is closed."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import attrs
+import pytest
+from scripted_cluster import until
+
+from windlass.informers.http import pool as pools
+from windlass.informers.http.address import Address
+from windlass.informers.http.dialing import Dialer
+from windlass.informers.http.pool import Pool
+from windlass.informers.http.reasons import NoAnswer
+
+pytestmark = pytest.mark.realtime
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+PATIENCE = 20.0
+
+
+@attrs.define
+class Peer:
+    """A server that answers the n-th request of all with the n-th line of its script, and hangs up after None."""
+
+    script: list
+    asked: list = attrs.field(factory=list)
+    """Which connection each request came over."""
+    writers: list = attrs.field(factory=list)
+
+    async def talk(self, reader, writer):
+        self.writers.append(writer)
+        number = len(self.writers)
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.asked.append(number)
+                answer = self.script.pop(0)
+                if answer is None:
+                    break
+                writer.write(answer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def between(*script):
+    peer = Peer(list(script))
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(peer.talk, "127.0.0.1", 0))
+        pool = Pool(Dialer(Address("http", "127.0.0.1", server.sockets[0].getsockname()[1])))
+        stack.push_async_callback(pool.close)
+        yield pool, peer
+
+
+async def body(pool, *, idempotent=True, silence=PATIENCE):
+    connection = await pool.ask(GET, silence, whole=True, idempotent=idempotent)
+    try:
+        return connection.take()
+    finally:
+        connection.finish()
+
+
+async def test_one_connection_carries_exchanges_that_follow_each_other():
+    async with between(OK, OK, OK) as (pool, peer):
+        assert [await body(pool) for _ in range(3)] == [b"ok"] * 3
+        assert peer.asked == [1, 1, 1]
+        assert repr(pool).endswith("connections=1 idle=1>")
+
+
+async def test_exchanges_at_the_same_time_have_a_connection_each():
+    async with between(OK, OK, OK) as (pool, peer):
+        assert await asyncio.gather(*(body(pool) for _ in range(3))) == [b"ok"] * 3
+        assert sorted(peer.asked) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", OK + b"HTTP/1.1 408 Late\r\n\r\n"],
+    ids=["close", "more than was asked for"],
+)
+async def test_a_connection_that_is_not_to_be_trusted_is_not_used_again(answer):
+    async with between(answer, OK) as (pool, peer):
+        assert [await body(pool), await body(pool)] == [b"ok"] * 2
+        assert peer.asked == [1, 2]
+
+
+async def test_a_server_that_speaks_without_being_asked_is_left():
+    async with between(OK, OK) as (pool, peer):
+        await body(pool)
+        peer.writers[0].write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        await until(lambda: not len(pool))
+        assert await body(pool) == b"ok"
+        assert peer.asked == [1, 2]
+
+
+async def test_a_server_that_hangs_up_while_the_connection_rests_is_not_noticed_by_the_next_request():
+    async with between(OK, OK) as (pool, peer):
+        await body(pool)
+        peer.writers[0].close()
+        await until(lambda: not len(pool))
+        assert await body(pool, idempotent=False) == b"ok"
+        assert peer.asked == [1, 2]
+
+
+async def test_a_server_that_hangs_up_on_a_rested_connection_is_asked_again_what_may_be_asked_twice():
+    """RFC 9112, 9.3.1: it may have performed a request that it did not answer."""
+    async with between(OK, None, OK) as (pool, peer):
+        await body(pool)
+        assert await body(pool) == b"ok"
+        assert peer.asked == [1, 1, 2]
+    async with between(OK, None, OK) as (pool, peer):
+        await body(pool)
+        with pytest.raises(NoAnswer, match="the connection was closed before the answer"):
+            await body(pool, idempotent=False)
+        assert peer.asked == [1, 1]
+
+
+async def test_a_new_connection_that_is_hung_up_on_is_an_answer():
+    async with between(None, OK) as (pool, peer):
+        with pytest.raises(NoAnswer, match="the connection was closed before the answer"):
+            await body(pool)
+        assert peer.asked == [1]
+
+
+async def test_an_answer_that_has_begun_is_not_asked_for_again():
+    async with between(OK, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nha", OK) as (pool, peer):
+        await body(pool)
+        asking = asyncio.ensure_future(body(pool))
+        await until(lambda: len(peer.asked) == 2)
+        peer.writers[0].close()
+        with pytest.raises(NoAnswer, match="the connection was cut within the answer"):
+            await asking
+        assert peer.asked == [1, 1]
+
+
+async def test_bytes_that_came_before_a_break_are_handed_out_before_it_is_told():
+    async with between(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nha") as (pool, peer):
+        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        peer.writers[0].close()
+        await until(connection.over.done)
+        assert await connection.read(PATIENCE) == b"ha"
+        for _ in range(2):  # and each time
+            with pytest.raises(NoAnswer, match="the connection was cut within the answer"):
+                await connection.read(PATIENCE)
+
+
+async def test_silence_is_counted_from_the_last_byte():
+    async with between(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n") as (pool, peer):
+        asking = asyncio.ensure_future(body(pool, silence=0.4))
+        await until(lambda: peer.asked)
+        for _ in range(4):
+            await asyncio.sleep(0.2)
+            peer.writers[0].write(b"a")
+            assert not asking.done()
+        with pytest.raises(TimeoutError):
+            await asking
+
+
+async def test_a_shorter_silence_after_a_longer_one_is_noticed():
+    async with between(OK, b"") as (pool, _):
+        await body(pool, silence=3600.0)
+        with pytest.raises(TimeoutError):
+            await body(pool, silence=0.05)
+
+
+async def test_a_reader_that_does_not_read_stops_the_server_and_misses_nothing():
+    size = 2**25  # more than the kernel's buffers hold
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
+    async with between(answer) as (pool, peer):
+        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        await until(lambda: connection.waiting_bytes > 2**19)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert connection.waiting_bytes < 2**21
+        assert peer.writers[0].transport.get_write_buffer_size() > 2**22
+        read = 0
+        while part := await connection.read(PATIENCE):
+            read += len(part)
+        assert read == size
+
+
+async def test_the_whole_of_an_answer_may_be_waited_for_after_its_head():
+    size = 2**22
+    async with between(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size) as (pool, _):
+        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        await until(lambda: connection.waiting_bytes > 2**19)
+        await connection.whole(PATIENCE)
+        assert len(connection.take()) == size
+
+
+async def test_a_request_that_was_answered_before_it_was_read_ends_the_connection():
+    async with between(OK, OK) as (pool, peer):
+        connection = await pool.ask(GET + b"a" * 2**25, PATIENCE, whole=True, idempotent=False)
+        connection.finish()
+        assert not connection.open
+        assert await body(pool) == b"ok"
+        assert peer.asked == [1, 2]
+
+
+async def test_a_connection_does_not_rest_for_ever(monkeypatch):
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.05)
+    async with between(OK, OK, OK) as (pool, peer):
+        await asyncio.gather(body(pool), body(pool))
+        await until(lambda: not len(pool))
+        assert await body(pool) == b"ok"
+        assert peer.asked[-1] == 3
+
+
+async def test_a_retired_pool_keeps_nothing_and_lets_exchanges_go_on():
+    async with between(OK, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha", OK) as (pool, peer):
+        await asyncio.gather(body(pool))
+        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        pool.retire()
+        peer.writers[0].write(b"lf")
+        assert await connection.read(PATIENCE) + await connection.read(PATIENCE) in (b"half", b"ha")
+        connection.finish()
+        await until(lambda: not len(pool))
+
+
+async def test_closing_ends_what_is_under_way():
+    async with between(b"") as (pool, peer):
+        asking = asyncio.ensure_future(body(pool))
+        await until(lambda: peer.asked)
+        await pool.close()
+        assert not len(pool)
+        with pytest.raises(NoAnswer):
+            await asking
+
+
+async def test_a_connection_that_is_made_after_the_pool_was_closed_is_closed_at_once():
+    async with between(OK) as (pool, peer):
+        asking = asyncio.ensure_future(body(pool))
+        await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(NoAnswer, match="the client was closed") as caught:
+            await asking
+        assert caught.value.sent is False
+        assert not peer.asked
