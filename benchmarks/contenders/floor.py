@@ -219,7 +219,10 @@ async def _race(task: Task, cluster: Cluster) -> None:
         elif task.scenario == "latency":
             await asyncio.sleep(0.1)
             meter.ready()
-        await floor.over.wait()
+        over = asyncio.create_task(floor.over.wait())
+        await asyncio.wait((over, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not over.done():
+            sys.exit("the server has ended the watch, and the floor opens no other")
         meter.stop()
         meter.report(**({"latencies_ms": floor.latencies} if task.scenario == "latency" else {}))
         for one in (watching, *workers):

@@ -141,9 +141,7 @@ async def raced(entry: Entry, wanted: Wanted, ground, failures: list[str]) -> li
     for rounds, names in wanted.fields(entry):
         began = datetime.now(UTC)
         try:
-            contenders = [contender(name) for name in names]
-            async with ground(course) as grounds:
-                found = await race(contenders, course, grounds, rounds=rounds)
+            found = await raced_again(course, [contender(name) for name in names], ground, rounds)
         except BenchmarkError as error:
             failures.append(f"{entry.name}: {error}")
             print(failures[-1], file=sys.stderr, flush=True)
@@ -151,8 +149,20 @@ async def raced(entry: Entry, wanted: Wanted, ground, failures: list[str]) -> li
         for row in found:
             rows.append({**row, "scenario": entry.name, "date": f"{began:%Y-%m-%d}", "machine": MACHINE})
             print(json.dumps(rows[-1]), flush=True)
-        print(f"{entry.name}: {(datetime.now(UTC) - began).total_seconds():.0f} s", file=sys.stderr, flush=True)
+        took = (datetime.now(UTC) - began).total_seconds()
+        print(f"{entry.name}, {', '.join(names)}: {took:.0f} s", file=sys.stderr, flush=True)
     return rows
+
+
+async def raced_again(course: Course, contenders: list[Contender], ground, rounds: int) -> list[dict]:
+    """A server may hang up on the floor, which then gives up: once that is bad luck."""
+    try:
+        async with ground(course) as grounds:
+            return await race(contenders, course, grounds, rounds=rounds)
+    except BenchmarkError as error:
+        print(f"{course.scenario}: {error}; once more", file=sys.stderr, flush=True)
+    async with ground(course) as grounds:
+        return await race(contenders, course, grounds, rounds=rounds)
 
 
 @asynccontextmanager
