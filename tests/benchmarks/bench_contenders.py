@@ -44,6 +44,24 @@ MACHINE = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.pytho
 
 
 @attrs.frozen
+class Heat:
+    """Those of an entry who race together."""
+
+    entry: Entry
+    objects: int
+    rounds: int
+    names: tuple[str, ...]
+
+    @property
+    def ground(self) -> tuple[str, int, str]:
+        """Heats with the same one share their widgets: the server, how many, and what is on it."""
+        kind = self.entry.scenario if self.entry.scenario in ("replay", "startup", "queue", "serving") else "widgets"
+        if self.entry.scenario == "reconcile" and "kopf" in self.names:
+            kind = "widgets that grow"  # by kopf's notes, so that they are not those of the others any more
+        return self.entry.server, self.objects, kind
+
+
+@attrs.frozen
 class Wanted:
     """What the command line asks for."""
 
@@ -52,23 +70,22 @@ class Wanted:
     library_rounds: int
     contenders: tuple[str, ...]
 
-    def size(self, entry: Entry) -> int:
-        return self.objects if entry.objects is None else entry.objects
-
-    def fields(self, entry: Entry) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Who races together, and how often: a library alone, so that its failure is nobody else's."""
+    def heats(self, entry: Entry) -> Iterator[Heat]:
+        """A library races alone, so that its failure is nobody else's."""
+        objects = self.objects if entry.objects is None else entry.objects
         asked = [one for one in entry.contenders if not self.contenders or one in self.contenders]
         if self.rounds and (together := tuple(one for one in asked if one not in LIBRARIES)):
-            yield self.rounds, together
+            yield Heat(entry, objects, self.rounds, together)
         if self.library_rounds:
-            yield from ((self.library_rounds, (one,)) for one in asked if one in LIBRARIES)
+            yield from (Heat(entry, objects, self.library_rounds, (one,)) for one in asked if one in LIBRARIES)
 
 
 def main() -> None:
     options = arguments()
     wanted = Wanted(options.objects, options.rounds, options.library_rounds, tuple(options.contender or ()))
     entries = [one for one in ENTRIES if one.name in (options.scenario or programme.NAMES)]
-    rows, failures = asyncio.run(measured(entries, wanted, write=options.write))
+    heats = [heat for entry in entries for heat in wanted.heats(entry)]
+    rows, failures = asyncio.run(measured(heats, write=options.write))
     for verdict in judged(rows):
         print(verdict)
     for failure in failures:
@@ -82,33 +99,30 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--library-rounds", type=int, default=3)
     parser.add_argument("--scenario", action="append", choices=programme.NAMES, help="may be repeated; default: all")
-    parser.add_argument("--contender", action="append", help="may be repeated; default: all of a scenario")
+    everyone = sorted({name for entry in ENTRIES for name in entry.contenders})
+    parser.add_argument("--contender", action="append", choices=everyone, help="may be repeated; default: all")
     parser.add_argument("--write", action="store_true")
     return parser.parse_args()
 
 
-async def measured(entries: Iterable[Entry], wanted: Wanted, *, write: bool) -> tuple[list[dict], list[str]]:
-    """All rows, and what went wrong. Entries of one server and size share their widgets."""
+async def measured(heats: Iterable[Heat], *, write: bool) -> tuple[list[dict], list[str]]:
+    """All rows, and what went wrong."""
     rows: list[dict] = []
     failures: list[str] = []
-    grounds: dict[tuple, list[Entry]] = {}
-    for entry in entries:
-        grounds.setdefault((entry.server, wanted.size(entry), kind_of_ground(entry)), []).append(entry)
+    grounds: dict[tuple, list[Heat]] = {}
+    for heat in heats:
+        grounds.setdefault(heat.ground, []).append(heat)
     for (server, objects, kind), together in grounds.items():
         with tempfile.TemporaryDirectory() as folder:
             async with cluster(server, Path(folder)) as kubeconfig:
                 with Console(stderr=True).status("preparing") as status:
                     async with opened(kind, Site(kubeconfig, objects, progress=status.update)) as ground:
-                        for entry in together:
-                            found = await raced(entry, wanted, ground, failures)
+                        for heat in together:
+                            found = await raced(heat, ground, failures)
                             rows += found
                             if write and found:
                                 figures.write(found)
     return rows, failures
-
-
-def kind_of_ground(entry: Entry) -> str:
-    return entry.scenario if entry.scenario in ("replay", "startup", "queue", "serving") else "widgets"
 
 
 @asynccontextmanager
@@ -133,24 +147,22 @@ async def opened(kind: str, site: Site) -> AsyncIterator[partial[Grounds]]:
                 )
 
 
-async def raced(entry: Entry, wanted: Wanted, ground, failures: list[str]) -> list[dict]:
-    objects = wanted.size(entry)
+async def raced(heat: Heat, ground, failures: list[str]) -> list[dict]:
+    entry, objects = heat.entry, heat.objects
     updates = {"latency": min(objects, round(entry.rate * entry.seconds)), "replay": objects}.get(entry.scenario, 0)
     course = Course(entry.scenario, objects=objects, rate=entry.rate, updates=updates)
-    rows = []
-    for rounds, names in wanted.fields(entry):
-        began = datetime.now(UTC)
-        try:
-            found = await raced_again(course, [contender(name) for name in names], ground, rounds)
-        except BenchmarkError as error:
-            failures.append(f"{entry.name}: {error}")
-            print(failures[-1], file=sys.stderr, flush=True)
-            continue
-        for row in found:
-            rows.append({**row, "scenario": entry.name, "date": f"{began:%Y-%m-%d}", "machine": MACHINE})
-            print(json.dumps(rows[-1]), flush=True)
-        took = (datetime.now(UTC) - began).total_seconds()
-        print(f"{entry.name}, {', '.join(names)}: {took:.0f} s", file=sys.stderr, flush=True)
+    began = datetime.now(UTC)
+    try:
+        found = await raced_again(course, [contender(name) for name in heat.names], ground, heat.rounds)
+    except BenchmarkError as error:
+        failures.append(f"{entry.name}: {error}")
+        print(failures[-1], file=sys.stderr, flush=True)
+        return []
+    rows = [{**row, "scenario": entry.name, "date": f"{began:%Y-%m-%d}", "machine": MACHINE} for row in found]
+    for row in rows:
+        print(json.dumps(row), flush=True)
+    took = (datetime.now(UTC) - began).total_seconds()
+    print(f"{entry.name}, {', '.join(heat.names)}: {took:.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
