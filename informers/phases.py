@@ -141,9 +141,11 @@ class Listing:
     whole: bool = False
 
 
-@attrs.frozen
-class Streaming:
-    """A watch that begins with the present state has been asked for, and is collected until its marked bookmark."""
+class Streaming(msgspec.Struct, frozen=True, gc=False):
+    """A watch that begins with the present state has been asked for, and is collected until its marked bookmark.
+
+    A struct, for one is made for each object, in a fifth of the time.
+    """
 
     memory: Memory
     version: str
@@ -161,7 +163,7 @@ class Opening:
 class Watching(msgspec.Struct, frozen=True, gc=False):
     """Events arrive. `replaying`: opened at no version, so ADDED events come in any order and say nothing (R11).
 
-    A struct, for one is made for each change, and in a fifth of the time.
+    A struct, for one is made for each change.
     """
 
     memory: Memory

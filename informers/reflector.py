@@ -156,7 +156,7 @@ def _stream_opened(state: Streaming, _: WatchOpened, now: float) -> _Move:
 
 
 def _heard(state: Streaming, now: float) -> Streaming:
-    return attrs.evolve(state, silent_at=now + state.memory.policy.streaming_silence_seconds)
+    return replace(state, silent_at=now + state.memory.policy.streaming_silence_seconds)
 
 
 def _stream_object(state: Streaming, event: ObjectSeen, now: float) -> _Move:

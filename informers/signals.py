@@ -169,8 +169,7 @@ class Wait:
     seconds_min: float = 0.0
 
 
-@attrs.frozen
-class Stage:
+class Stage(msgspec.Struct, frozen=True, gc=False):
     """Keep these aside, by key: they are part of a list that is not complete."""
 
     objects: Sequence[Object]

@@ -1,7 +1,7 @@
 """The reflector's decisions, one statement of the field at a time; no I/O, no time but the numbers given."""
 
-import attrs
 import pytest
+from msgspec import structs
 from scripted_cluster import widget
 
 from windlass.informers.phases import (
@@ -376,7 +376,7 @@ class TestStreamingList:
 
         assert wake_at(state) == 19.0, "something heard"
 
-        talking = attrs.evolve(state, silent_at=400.0)
+        talking = structs.replace(state, silent_at=400.0)
 
         assert wake_at(talking) == 300.0, "talking for ever does not help"
 
