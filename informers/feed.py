@@ -264,9 +264,9 @@ class Feed:
         except ProtocolError as error:
             self._feed(StreamEnded(failure_of(error)))
             return
-        slices = Slices()
+        slices = Slices() if len(lines) > 1 else None
         for line in lines:
-            if slices.over():
+            if slices is not None and slices.over():
                 await slices.rest()
             self._feed(self._parser.event(line))
             if self._commit is not None:
