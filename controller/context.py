@@ -341,7 +341,7 @@ class Context:
         except UnregisteredKind:
             cached = None
         if cached is not None and cached.resource_version == obj.metadata.resource_version:
-            return subject_and_status(cached)
+            return subject_of(obj), _status_in(cached)  # the copy may hold metadata alone, and call itself that
         status: dict[str, Any] = _plain(unstructure(obj)).get("status") or {}
         return subject_of(obj), status
 

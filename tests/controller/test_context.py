@@ -384,6 +384,18 @@ async def test_a_status_of_a_kind_that_is_not_cached_is_compared_with_the_instan
     assert await context(server).status(instance, phase="Lit") is False
 
 
+async def test_a_status_is_written_to_a_kind_of_which_the_cache_holds_metadata_alone():
+    """What is cached is the same version, and of another kind by its text."""
+    server = FakeServer()
+    instance = lamp(server, status={"phase": "Dark"}).as_(Lamp)
+    bare = server._object(
+        {**server.objects[LAMP, KEY], "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    )
+    server.cached = lambda kind, key: bare
+    assert await context(server).status(instance, phase="Lit") is True
+    assert status_in(server)["phase"] == "Lit"
+
+
 async def test_a_transition_that_was_written_is_recorded_and_nothing_else_is(tmp_path):
     server = FakeServer()
     path = tmp_path / "journal.jsonl"
