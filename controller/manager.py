@@ -16,8 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry
-
 from windlass.controller.assembly import Assembly, Wanted
 from windlass.controller.context import Services
 from windlass.controller.controller import Controller
@@ -26,7 +24,6 @@ from windlass.controller.errors import DuplicateName, GraceExceeded, LeadershipL
 from windlass.controller.exposure import exposure_fault
 from windlass.controller.faults import Faults
 from windlass.controller.handlers import Watch
-from windlass.controller.metrics import ControllerCollector
 from windlass.controller.names import namespace_fault
 from windlass.controller.offloading import BlockingReconciler
 from windlass.controller.pages import Page
@@ -50,10 +47,11 @@ from windlass.informers.cache import Cache
 from windlass.informers.client import Client
 from windlass.informers.cluster import Cluster
 from windlass.informers.keys import Key
-from windlass.informers.metrics import CallMetrics, InformerMetrics
 from windlass.informers.resources import Kind, Resource
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from windlass.controller.health import ProbeServer
 
 __all__ = ("Manager", "Runnable")
@@ -114,7 +112,6 @@ class Manager:
         faults.raise_all("this manager cannot be built")
         self.namespace = namespace
         self.settings = settings
-        self.registry = CollectorRegistry()
         self.recorder = Recorder(
             settings.field_manager,
             instance=f"{settings.field_manager}-{socket.gethostname()}",
@@ -129,8 +126,7 @@ class Manager:
         self._unelected: set[str] = set()
         self._pages: dict[str, Page] = {}
         self._assembly = Assembly(self.scheme, settings, self._claim, self._uid_of)
-        self.registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
-        self.registry.register(self._replicas.collector())
+        self.registry = self._new_registry()
         # The rest is there from the start on.
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
@@ -341,9 +337,22 @@ class Manager:
         state = "new" if self._stopping is None else "stopping" if self._stopping.is_set() else "running"
         return f"<Manager {state} controllers={len(self._controllers)} runnables={len(self._runnables)}>"
 
+    def _new_registry(self) -> "CollectorRegistry":
+        # Not sooner: who imports managers to write an operator needs no library of metrics yet.
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415
+
+        from windlass.controller.metrics import ControllerCollector, ReplicasCollector  # noqa: PLC0415
+
+        registry = CollectorRegistry()
+        registry.register(ControllerCollector(self._controllers.values, self.recorder, self.watchdog))
+        registry.register(ReplicasCollector(self._replicas))
+        return registry
+
     # The start, in order.
 
     async def _start(self) -> None:
+        from windlass.informers.metrics import CallMetrics, InformerMetrics  # noqa: PLC0415  # as in _new_registry
+
         settings = self.settings
         cluster = self._cluster or await Cluster.load(self._kubeconfig)
         calls = CallMetrics(self.registry, host=urlsplit(cluster.server).netloc)
@@ -353,24 +362,7 @@ class Manager:
         InformerMetrics(self.registry, lambda: cache.informers)
         api = self._api = Api(client, observer=cache)
         if settings.probe_port is not None:
-            # Not sooner: a web server's parts take 30 ms, and most who import managers ask for none.
-            from windlass.controller.health import ProbeServer  # noqa: PLC0415
-
-            self._probes = ProbeServer(
-                settings.probe_host,
-                settings.probe_port,
-                registry=self.registry,
-                controllers=self._controllers.values,
-                live={"loop": lambda: None, "leases": self._replicas.health},
-                ready={
-                    "started": self._readiness,
-                    "informers": lambda: cache.cut_off(settings.contact_timeout_seconds),
-                },
-                token=settings.probe_token,
-                details=self._loop_details,
-                pages=self._pages,
-            )
-            await self._stack.enter_async_context(self._probes)
+            await self._serve_probes(settings.probe_port, cache)
         self._parts = Parts(await self._stack.enter_async_context(asyncio.TaskGroup()), self._failed)
         self._services = Services(
             cache,
@@ -412,6 +404,27 @@ class Manager:
         await asyncio.sleep(0)  # every part has begun, so every part is stopped by its own clean-up
         self._started = True
         _LOG.info("started: %s", ", ".join(self._controllers) or "no controllers")
+
+    async def _serve_probes(self, port: int, cache: Cache) -> None:
+        settings = self.settings
+        # Not sooner: a web server's parts take 30 ms, and most who import managers ask for none.
+        from windlass.controller.health import ProbeServer  # noqa: PLC0415
+
+        self._probes = ProbeServer(
+            settings.probe_host,
+            port,
+            registry=self.registry,
+            controllers=self._controllers.values,
+            live={"loop": lambda: None, "leases": self._replicas.health},
+            ready={
+                "started": self._readiness,
+                "informers": lambda: cache.cut_off(settings.contact_timeout_seconds),
+            },
+            token=settings.probe_token,
+            details=self._loop_details,
+            pages=self._pages,
+        )
+        await self._stack.enter_async_context(self._probes)
 
     def _start_runnable(self, runnable: Runnable) -> None:
         def start() -> None:

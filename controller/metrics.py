@@ -15,9 +15,10 @@ from prometheus_client.registry import Collector
 from windlass.controller.controller import Controller
 from windlass.controller.histogram import Histogram
 from windlass.controller.recorder import Recorder
+from windlass.controller.replicas import Replicas
 from windlass.controller.watchdog import Watchdog
 
-__all__ = ("ControllerCollector",)
+__all__ = ("ControllerCollector", "ReplicasCollector")
 
 _RUN = "controller_runtime"
 _QUEUE = "workqueue"
@@ -44,6 +45,42 @@ class ControllerCollector(Collector):
         yield from _events(self._recorder)
         if self._watchdog is not None:
             yield from _blockages(self._watchdog, controllers)
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the families are only known when collected."""
+        return []
+
+
+class ReplicasCollector(Collector):
+    """Collects who leads, and how the keys are shared, under the field's names where it has any."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, in a fixed order."""
+        status = GaugeMetricFamily(
+            "leader_election_master_status", "1 while this process holds the Lease, 0 otherwise.", labels=["name"]
+        )
+        slow = CounterMetricFamily(
+            "leader_election_slowpath", "Renewals that had to read the Lease first.", labels=["name"]
+        )
+        shards = self._replicas.shards
+        for elector in (self._replicas.elector, None if shards is None else shards.elector):
+            if elector is not None:
+                status.add_metric([elector.name], 1.0 if elector.leads else 0.0)
+                slow.add_metric([elector.name], elector.slow_paths)
+        yield status
+        yield slow
+        if shards is not None:
+            members = GaugeMetricFamily("windlass_shard_members", "Members of the newest ring known.", labels=["name"])
+            members.add_metric([shards.sharding.name], len(shards.members))
+            yield members
+            settled = GaugeMetricFamily(
+                "windlass_shard_settled", "1 while no key waits for another member's word.", labels=["name"]
+            )
+            settled.add_metric([shards.sharding.name], 1.0 if shards.settled else 0.0)
+            yield settled
 
     def describe(self) -> list[Metric]:
         """Nothing: the families are only known when collected."""

@@ -5,12 +5,8 @@ and health. It does not know what the manager's parts are, beyond that they are 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from windlass.controller.election import Candidacy, LeaderElection
 from windlass.controller.elector import Elector, new_identity
@@ -95,10 +91,6 @@ class Replicas:
         found = [one.health() for one in electors if one is not None]
         return next((problem for problem in found if problem is not None), None)
 
-    def collector(self) -> Collector:
-        """The metrics, under the field's names where it has any."""
-        return _ReplicasCollector(self)
-
     def _lead(self, _: FencingToken) -> None:
         waiting, self._waiting = self._waiting, []
         for begin in waiting:
@@ -115,37 +107,3 @@ async def _check(leases: ApiLeases, name: str) -> None:
             f"the Lease {leases.namespace}/{name} may not be read: {error}; "
             "a role needs get, list, create, update and delete of leases.coordination.k8s.io there"
         ) from error
-
-
-class _ReplicasCollector(Collector):
-    def __init__(self, replicas: Replicas) -> None:
-        self._replicas = replicas
-
-    def collect(self) -> Iterator[Metric]:
-        """Every family, in a fixed order."""
-        status = GaugeMetricFamily(
-            "leader_election_master_status", "1 while this process holds the Lease, 0 otherwise.", labels=["name"]
-        )
-        slow = CounterMetricFamily(
-            "leader_election_slowpath", "Renewals that had to read the Lease first.", labels=["name"]
-        )
-        shards = self._replicas.shards
-        for elector in (self._replicas.elector, None if shards is None else shards.elector):
-            if elector is not None:
-                status.add_metric([elector.name], 1.0 if elector.leads else 0.0)
-                slow.add_metric([elector.name], elector.slow_paths)
-        yield status
-        yield slow
-        if shards is not None:
-            members = GaugeMetricFamily("windlass_shard_members", "Members of the newest ring known.", labels=["name"])
-            members.add_metric([shards.sharding.name], len(shards.members))
-            yield members
-            settled = GaugeMetricFamily(
-                "windlass_shard_settled", "1 while no key waits for another member's word.", labels=["name"]
-            )
-            settled.add_metric([shards.sharding.name], 1.0 if shards.settled else 0.0)
-            yield settled
-
-    def describe(self) -> list[Metric]:
-        """Nothing: the families are only known when collected."""
-        return []
