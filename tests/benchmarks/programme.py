@@ -45,10 +45,10 @@ _UNEXPLAINED: Final = (
     "kopf is left out: of 10 000 objects it told the updates 20 s late in a trial, and it is not known yet whether "
     "that is its way or the fault of how it is used here."
 )
+_BY_EVENTS: Final = "kopf holds no copy here: its handlers get each object as it comes."
 _TWO_WRITES: Final = (
-    "kopf holds no copy here: its handlers get each object as it comes. It writes notes of its own beside the status, "
-    "so there are two requests for each. It has 16 workers, too; each goes on to another object after 10 ms without "
-    "news."
+    f"{_BY_EVENTS} It writes notes of its own beside the status, so there are two requests for each. It has 16 "
+    "workers, too; each goes on to another object after 10 ms without news."
 )
 _NO_LOOP: Final = "client-go has no stall: its threads have no loop that could be held."
 _STREAMED: Final = (
@@ -75,7 +75,7 @@ ENTRIES: Final = (
     Entry("noop", "noop", (*THREE, *GO, *CLIENTS), note=_NO_LOOK),
     Entry("latency-100", "latency", (*THREE, *GO), rate=100.0, pictures=("p99_ms",)),
     Entry("latency", "latency", (*THREE, *GO, *CLIENTS), rate=300.0, pictures=("p99_ms",), note=_UNEXPLAINED),
-    Entry("replay", "replay", (*THREE, *GO, *CLIENTS), rate=1_000.0, pictures=_LATE, note=_UNEXPLAINED),
+    Entry("replay", "replay", (*THREE, *GO, *LIBRARIES), rate=1_000.0, pictures=_LATE, note=_BY_EVENTS),
     Entry("replay-5000", "replay", (*THREE, *GO), rate=5_000.0, pictures=_LATE, note=_TOO_FAST),
     Entry("informers", "informers", (*TWO, *GO), pictures=_GROWTH, note=_ONE_CONNECTION),
     Entry("relist-100000", "relist", (*TWO, *GO), objects=100_000, pictures=_GROWTH, note=_NO_LOOP),
