@@ -15,6 +15,7 @@ from aiohappyeyeballs import start_connection
 from windlass.informers.http.address import Address
 from windlass.informers.http.connection import Connection
 from windlass.informers.http.reasons import NoAnswer, reason_of
+from windlass.informers.http.tls import TlsTransport, secured
 
 __all__ = ("Dialer",)
 
@@ -36,12 +37,13 @@ class Dialer:
         connection = Connection()
         try:
             async with asyncio.timeout(self.seconds):
-                if self.proxy is None:
+                if self.proxy is not None:
+                    await self._by_proxy(connection, self.proxy)
+                elif self.tls is None:
                     await _reach(connection, self.address)
                 else:
-                    await self._by_proxy(connection, self.proxy)
-                if self.tls is not None:
-                    await _secure(connection, self.tls, self.tls_name or self.address.host)
+                    opened = await _opened(self.address)
+                    TlsTransport(await secured(opened, self.tls, self._name), connection)
         except TimeoutError as error:
             connection.abort()
             raise NoAnswer("Connection timeout", sent=False) from error
@@ -65,6 +67,11 @@ class Dialer:
             await connection.head(self.seconds)
         if not 200 <= connection.status < 300:
             raise NoAnswer(f"{where} answered {connection.status} to CONNECT {self.address.authority}", sent=False)
+        await _secure(connection, self.tls, self._name)
+
+    @property
+    def _name(self) -> str:
+        return self.tls_name or self.address.host
 
     def _connect(self, proxy: Address) -> bytes:
         """RFC 9110, 9.3.6."""
@@ -74,24 +81,26 @@ class Dialer:
         return "\r\n".join((*lines, "", "")).encode("ascii")
 
 
-async def _reach(connection: Connection, address: Address) -> None:
-    """Connect to the first address of the name that answers."""
-    loop = asyncio.get_running_loop()
+async def _opened(address: Address) -> socket.socket:
+    """A socket that is connected to the first address of the name that answers. Raises OSError."""
     try:  # a number needs no look-up, which would take a thread
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
+        loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     # asyncio's own race between addresses loses the winner's socket when it is cancelled just then.
     opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
-    await loop.create_connection(lambda: connection, sock=opened)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+async def _reach(connection: Connection, address: Address) -> None:
+    """Connect in plain."""
+    await asyncio.get_running_loop().create_connection(lambda: connection, sock=await _opened(address))
 
 
 async def _secure(connection: Connection, tls: ssl.SSLContext, name: str) -> None:
-    """Speak TLS from here on.
-
-    Not part of connecting, for asyncio would then own a socket that we do not know: a wait that is cancelled before the
-    handshake has begun leaves it open.
-    """
+    """Speak TLS from here on, by asyncio's means: over a proxy's TLS there is no socket to speak it on."""
     below = connection.transport
     above = await asyncio.get_running_loop().start_tls(below, connection, tls, server_hostname=name)
     if above is None:
