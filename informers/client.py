@@ -43,7 +43,6 @@ __all__ = ("CallObserver", "Client", "Response", "Stream", "Timeouts")
 log = logging.getLogger(__name__)
 
 WARNINGS_MAX = 1000  # distinct texts remembered, each of which is logged once
-_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
@@ -233,7 +232,7 @@ class Client:
             raise ConfigError(f"{request.what}: {error}") from error
         try:
             return await pool.ask(
-                sent, self._timeouts.silence_seconds, whole=whole, idempotent=request.method in _IDEMPOTENT
+                sent, self._timeouts.silence_seconds, whole=whole, safe=request.is_safe
             )
         except NoAnswer as error:
             raise self._failed(request, error, sent=error.sent) from error
@@ -243,14 +242,14 @@ class Client:
     async def _refusal(self, request: Request, connection: Connection) -> ApiError:
         try:
             await connection.whole(self._timeouts.silence_seconds)
-            body = connection.take()
+            status, fields, body = connection.status, connection.fields, connection.take()
         except (NoAnswer, OSError) as error:
             raise self._failed(request, error, sent=True) from error
         finally:
             connection.finish()
-        after = Fields(connection.fields).get("Retry-After", "")
+        after = Fields(fields).get("Retry-After", "")
         seconds = float(after) if after.isdigit() else None
-        return ApiError.of(connection.status, body, request=request, retry_after_seconds=seconds)
+        return ApiError.of(status, body, request=request, retry_after_seconds=seconds)
 
     def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
         message = f"{request.what}: no answer from {self.cluster.server}: {reason_of(error)}"

@@ -28,11 +28,12 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._retired = False
 
-    async def ask(self, request: bytes, silence_seconds: float, *, whole: bool, idempotent: bool) -> Connection:
+    async def ask(self, request: bytes, silence_seconds: float, *, whole: bool, safe: bool) -> Connection:
         """A connection that has the answer's head, or all of it. Whoever has read what it wants calls its `finish`.
 
-        A server may hang up on a connection that rests, just when it is used again. A request that is `idempotent`
-        (RFC 9110, 9.2.2) is then sent over another one. Raises NoAnswer, and TimeoutError for silence.
+        A server may hang up on a connection that rests, just when it is used again. A request that is `safe` (RFC 9110,
+        9.2.1), so that it does not matter whether the server has performed it, is then sent over another one. Raises
+        NoAnswer, and TimeoutError for silence.
         """
         while True:
             connection = self._at_rest()
@@ -44,7 +45,7 @@ class Pool:
                 await (connection.whole if whole else connection.head)(silence_seconds)
             except NoAnswer:
                 connection.abort()
-                if fresh or not idempotent or connection.status:
+                if fresh or not safe or connection.status:
                     raise
             except BaseException:
                 connection.abort()

@@ -304,4 +304,4 @@ async def test_an_operator_outlives_a_restart_of_the_api_server(tmp_path):
                 await place.api.create(Greeting, place.greeting("new", "after"))
                 await eventually(lambda: _is(text_of(place, "new"), "after"), seconds=40.0)
                 await place.api.patch(Greeting, place.key("old"), {"spec": {"text": "changed"}})
-                await eventually(lambda: _is(text_of(place, "old"), "changed"))
+                await eventually(lambda: _is(text_of(place, "old"), "changed"), seconds=40.0)

@@ -47,7 +47,7 @@ async def answering(tls=None):
 async def body(dialer):
     pool = Pool(dialer)
     try:
-        connection = await pool.ask(GET, PATIENCE, whole=True, idempotent=True)
+        connection = await pool.ask(GET, PATIENCE, whole=True, safe=True)
         return connection.take()
     finally:
         await pool.close()
@@ -132,7 +132,7 @@ async def test_a_wait_that_is_cancelled_in_any_turn_of_the_loop_leaves_no_socket
         while not done:
             turn += 1
             pool = Pool(Dialer(Address("https", "127.0.0.1", port), trusting(authority)))
-            asking = asyncio.ensure_future(pool.ask(GET, PATIENCE, whole=True, idempotent=True))
+            asking = asyncio.ensure_future(pool.ask(GET, PATIENCE, whole=True, safe=True))
             for _ in range(turn):
                 await asyncio.sleep(0)
             done = asking.done()

@@ -75,8 +75,8 @@ def between(request, authority):
     return opened
 
 
-async def body(pool, *, idempotent=True, silence=PATIENCE):
-    connection = await pool.ask(GET, silence, whole=True, idempotent=idempotent)
+async def body(pool, *, safe=True, silence=PATIENCE):
+    connection = await pool.ask(GET, silence, whole=True, safe=safe)
     try:
         return connection.take()
     finally:
@@ -121,7 +121,7 @@ async def test_a_server_that_hangs_up_while_the_connection_rests_is_not_noticed_
         await body(pool)
         peer.writers[0].close()
         await until(lambda: not len(pool))
-        assert await body(pool, idempotent=False) == b"ok"
+        assert await body(pool, safe=False) == b"ok"
         assert peer.asked == [1, 2]
 
 
@@ -134,7 +134,7 @@ async def test_a_server_that_hangs_up_on_a_rested_connection_is_asked_again_what
     async with between(OK, None, OK) as (pool, peer):
         await body(pool)
         with pytest.raises(NoAnswer, match="the connection was closed before the answer"):
-            await body(pool, idempotent=False)
+            await body(pool, safe=False)
         assert peer.asked == [1, 1]
 
 
@@ -158,7 +158,7 @@ async def test_an_answer_that_has_begun_is_not_asked_for_again(between):
 
 async def test_bytes_that_came_before_a_break_are_handed_out_before_it_is_told(between):
     async with between(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nha") as (pool, peer):
-        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
         peer.writers[0].close()
         await until(connection.over.done)
         assert await connection.read(PATIENCE) == b"ha"
@@ -190,7 +190,7 @@ async def test_a_reader_that_does_not_read_stops_the_server_and_misses_nothing(b
     size = 2**25  # more than the kernel's buffers hold
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
     async with between(answer) as (pool, _):
-        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
         await until(lambda: connection.waiting_bytes > 2**19)
         for _ in range(50):
             await asyncio.sleep(0)
@@ -204,7 +204,7 @@ async def test_a_reader_that_does_not_read_stops_the_server_and_misses_nothing(b
 async def test_the_whole_of_an_answer_may_be_waited_for_after_its_head(between):
     size = 2**22
     async with between(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size) as (pool, _):
-        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
         await until(lambda: connection.waiting_bytes > 2**19)
         await connection.whole(PATIENCE)
         assert len(connection.take()) == size
@@ -212,7 +212,7 @@ async def test_the_whole_of_an_answer_may_be_waited_for_after_its_head(between):
 
 async def test_a_request_that_was_answered_before_it_was_read_ends_the_connection(between):
     async with between(OK, OK) as (pool, peer):
-        connection = await pool.ask(GET + b"a" * 2**25, PATIENCE, whole=True, idempotent=False)
+        connection = await pool.ask(GET + b"a" * 2**25, PATIENCE, whole=True, safe=False)
         connection.finish()
         assert not connection.open
         assert await body(pool) == b"ok"
@@ -231,7 +231,7 @@ async def test_a_connection_does_not_rest_for_ever(between, monkeypatch):
 async def test_a_retired_pool_keeps_nothing_and_lets_exchanges_go_on(between):
     async with between(OK, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha", OK) as (pool, peer):
         await asyncio.gather(body(pool))
-        connection = await pool.ask(GET, PATIENCE, whole=False, idempotent=True)
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
         pool.retire()
         peer.writers[0].write(b"lf")
         assert await connection.read(PATIENCE) + await connection.read(PATIENCE) in (b"half", b"ha")
