@@ -231,9 +231,7 @@ class Client:
         except ValueError as error:
             raise ConfigError(f"{request.what}: {error}") from error
         try:
-            return await pool.ask(
-                sent, self._timeouts.silence_seconds, whole=whole, safe=request.is_safe
-            )
+            return await pool.ask(sent, self._timeouts.silence_seconds, whole=whole, safe=request.is_safe)
         except NoAnswer as error:
             raise self._failed(request, error, sent=error.sent) from error
         except OSError as error:  # silence is one
