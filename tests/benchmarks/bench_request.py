@@ -16,8 +16,9 @@ import sys
 import time
 
 from aiohttp import web
-from bench_serving import PATHS, bare_application
+from bench_serving import PATHS
 
+from windlass.benchmarks.contenders import bare
 from windlass.serving import Endpoint, LinearModel, ModelRepository
 
 LEAST = 1.1
@@ -66,7 +67,7 @@ async def microseconds(server: web.Server, request: bytes) -> float:
 
 async def measure(path: str, body: bytes) -> dict[str, float]:
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    runner = web.AppRunner(bare_application(), access_log=None)
+    runner = web.AppRunner(bare.application(), access_log=None)
     await runner.setup()
     repository = ModelRepository()
     repository.add("linear", LinearModel())

@@ -75,7 +75,9 @@ ENTRIES: Final = (
     Entry("noop", "noop", (*THREE, *GO, *CLIENTS), note=_NO_LOOK),
     Entry("latency-100", "latency", (*THREE, *GO), rate=100.0, pictures=("p99_ms",)),
     Entry("latency", "latency", (*THREE, *GO, *CLIENTS), rate=300.0, pictures=("p99_ms",), note=_UNEXPLAINED),
-    Entry("replay", "replay", (*THREE, "windlass-uvloop", *GO, *LIBRARIES), rate=1_000.0, pictures=_LATE, note=_BY_EVENTS),
+    Entry(
+        "replay", "replay", (*THREE, "windlass-uvloop", *GO, *LIBRARIES), rate=1_000.0, pictures=_LATE, note=_BY_EVENTS
+    ),
     Entry("replay-5000", "replay", (*THREE, *GO), rate=5_000.0, pictures=_LATE, note=_TOO_FAST),
     Entry("informers", "informers", (*TWO, *GO), pictures=_GROWTH, note=_ONE_CONNECTION),
     Entry("relist-100000", "relist", (*TWO, *GO), objects=100_000, pictures=_GROWTH, note=_NO_LOOP),

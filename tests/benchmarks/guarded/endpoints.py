@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from bench_request import Nowhere
-from bench_serving import PATHS, bare_application
+from bench_serving import PATHS
 from guarded.copies import Slice
 
+from windlass.benchmarks.contenders import bare
 from windlass.benchmarks.widgets import DEFINITION, GROUP, widget
 from windlass.envtest.apiserver import ApiServer
 from windlass.serving import Endpoint, LinearModel, ModelRepository
@@ -60,7 +61,7 @@ class Connection:
 async def inferring() -> AsyncIterator[tuple[Slice, Slice]]:
     """A v2 request in JSON."""
     path, value = PATHS["v2"]
-    runner = web.AppRunner(bare_application(), access_log=None)
+    runner = web.AppRunner(bare.application(), access_log=None)
     await runner.setup()
     repository = ModelRepository()
     repository.add("linear", LinearModel())
