@@ -75,7 +75,6 @@ class TlsTransport(asyncio.Transport):
         if not self._reading and not self._closing:
             self._reading = True
             self._loop.add_reader(self._number, self._read)
-            self._loop.call_soon(self._read)  # OpenSSL may hold bytes of a record, of which the socket says nothing
 
     def _read(self) -> None:
         if self._unsent and not self._writing:
@@ -103,9 +102,12 @@ class TlsTransport(asyncio.Transport):
                 return
 
     def _more(self) -> bool:
-        """Whether another read would find something. Asking costs a quarter of a read in vain."""
-        if self._closing or self._socket.pending():
-            return not self._closing
+        """Whether another read would find something. Asking costs a quarter of a read in vain.
+
+        Each read takes a whole record, so OpenSSL holds nothing back of which the socket says nothing.
+        """
+        if self._closing:
+            return False
         fcntl.ioctl(self._number, termios.FIONREAD, self._there)
         return self._there[0] > 0
 

@@ -1,13 +1,16 @@
 """Connections are kept while both sides want that, made when there is none, and gone when the pool is closed."""
 
 import asyncio
+import random
 import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 
 import attrs
 import pytest
 from certificates import Authority
 from scripted_cluster import until
+from seeds import announced_seed
 
 from windlass.informers.http import pool as pools
 from windlass.informers.http.address import Address
@@ -24,7 +27,10 @@ PATIENCE = 20.0
 
 @attrs.define
 class Peer:
-    """A server that answers the n-th request of all with the n-th line of its script, and hangs up after None."""
+    """A server that answers the n-th request of all with the n-th line of its script, and hangs up after None.
+
+    A number is answered with the digest of so many bytes of a body, which it is slow to read.
+    """
 
     script: list
     asked: list = attrs.field(factory=list)
@@ -40,6 +46,10 @@ class Peer:
                 answer = self.script.pop(0)
                 if answer is None:
                     break
+                if isinstance(answer, int):
+                    await asyncio.sleep(0.05)
+                    digest = sha256(await reader.readexactly(answer)).hexdigest().encode()
+                    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(digest), digest)
                 writer.write(answer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -217,6 +227,16 @@ async def test_a_request_that_was_answered_before_it_was_read_ends_the_connectio
         assert not connection.open
         assert await body(pool) == b"ok"
         assert peer.asked == [1, 2]
+
+
+async def test_a_body_that_the_socket_does_not_take_at_once_arrives_whole(between):
+    sent = random.Random(announced_seed()).randbytes(2**24)
+    async with between(len(sent), OK) as (pool, peer):
+        connection = await pool.ask(GET + sent, PATIENCE, whole=True, safe=False)
+        assert connection.take() == sha256(sent).hexdigest().encode()
+        connection.finish()
+        assert await body(pool) == b"ok"
+        assert peer.asked == [1, 1], "nothing is left of it in the connection"
 
 
 async def test_a_connection_does_not_rest_for_ever(between, monkeypatch):
