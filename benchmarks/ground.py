@@ -132,7 +132,8 @@ class Site:
             yield api, namespace
 
     def _kubeconfig(self) -> Path:
-        return self.kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
+        # Absolute, for contenders may run in a folder of their own.
+        return (self.kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()).absolute()
 
     def _told(self, verb: str) -> Callable[[int], None]:
         def tell(count: int) -> None:

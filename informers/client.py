@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Protocol, Self
-from urllib.request import getproxies, proxy_bypass
 
 import attrs
 
@@ -29,11 +28,13 @@ from windlass.informers.errors import (
     Unauthorized,
 )
 from windlass.informers.http.address import Address
+from windlass.informers.http.body import Body
 from windlass.informers.http.connection import Connection
 from windlass.informers.http.dialing import Dialer
 from windlass.informers.http.fields import Fields
 from windlass.informers.http.head import Heads
 from windlass.informers.http.pool import Pool
+from windlass.informers.http.proxies import proxy_of_environment
 from windlass.informers.http.reasons import NoAnswer, reason_of
 from windlass.informers.requests import Request
 from windlass.informers.wire import Source
@@ -138,6 +139,8 @@ class Client:
         self._warnings: set[str] = set()
 
     async def __aenter__(self) -> Self:
+        if self._pool is not None:
+            raise RuntimeError("the client is open already")
         await self.cluster.credentials.header()
         self._pool = self._open()
         return self
@@ -192,10 +195,11 @@ class Client:
     @asynccontextmanager
     async def _stream(self, request: Request) -> AsyncIterator[Stream]:
         connection = await self._answered(request, whole=False)
+        body = Body(connection)
         try:
-            yield Stream(connection.status, Fields(connection.fields), request, connection, self.cluster.server)
+            yield Stream(connection.status, Fields(connection.fields), request, body, self.cluster.server)
         finally:
-            connection.finish()
+            body.leave()
 
     async def _answered(self, request: Request, *, whole: bool) -> Connection:
         """A connection that has the answer's head, or all of it; every request passes here, once."""
@@ -226,6 +230,8 @@ class Client:
 
     async def _request(self, request: Request, authorization: str | None, *, whole: bool) -> Connection:
         pool, heads = self._current()
+        if pool.loop is not asyncio.get_running_loop():
+            raise RuntimeError("the client belongs to another event loop, and cannot be used from here")
         try:
             sent = _bytes(heads, request, authorization)
         except ValueError as error:
@@ -246,7 +252,7 @@ class Client:
         finally:
             connection.finish()
         after = Fields(fields).get("Retry-After", "")
-        seconds = float(after) if after.isdigit() else None
+        seconds = float(after) if after.isascii() and after.isdigit() else None
         return ApiError.of(status, body, request=request, retry_after_seconds=seconds)
 
     def _failed(self, request: Request, error: Exception, *, sent: bool) -> ConnectionFailed:
@@ -280,9 +286,10 @@ class Client:
     def _open(self) -> Pool:
         self._way = (self.cluster, self.cluster.credentials.certificate)
         address = _address("server", self.cluster.server)
-        proxy = self.cluster.proxy or _proxy_of_environment(address)
-        by = None if proxy is None else _address("proxy-url", proxy)
+        if address.user is not None:
+            raise ConfigError(f"server: {address}: expected no name and password, which belong to the user's entry")
         try:
+            by = _address("proxy-url", self.cluster.proxy) if self.cluster.proxy else proxy_of_environment(address)
             self._heads = Heads(address, self.user_agent, proxy=None if address.tls else by)
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -298,11 +305,6 @@ def _address(field: str, url: str) -> Address:
         return Address.parse(url)
     except ValueError as error:
         raise ConfigError(f"{field}: {error}") from error
-
-
-def _proxy_of_environment(address: Address) -> str | None:
-    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say of this server."""
-    return None if proxy_bypass(address.host) else getproxies().get(address.scheme)
 
 
 def _bytes(heads: Heads, request: Request, authorization: str | None) -> bytes:

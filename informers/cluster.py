@@ -101,7 +101,7 @@ class Cluster:
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """A fresh TLS context for this cluster; None for plain HTTP. Raises ConfigError for unusable files."""
-        if not self.server.startswith("https"):
+        if not self.server.lower().startswith("https:"):
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file)

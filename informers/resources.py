@@ -43,12 +43,16 @@ class Resource:
         """The URL path of the collection, of one object, or of its subresource.
 
         The namespace is left out for cluster-scoped resources and for a list across all namespaces (None or "").
+        Raises ValueError for a name or namespace that would make it the path of something else: a DELETE of an object
+        without a name is one of all objects.
         """
         path = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         if namespace and self.namespaced:
+            _check(self, "namespace", namespace)
             path += f"/namespaces/{quoted(namespace, safe=':')}"
         path += f"/{self.plural}"
-        if name:
+        if name is not None:
+            _check(self, "name", name)
             path += f"/{quoted(name, safe=':')}"
             if subresource:
                 path += f"/{subresource}"
@@ -56,6 +60,11 @@ class Resource:
 
     def __str__(self) -> str:
         return f"{self.plural}.{self.version}.{self.group}" if self.group else f"{self.plural}.{self.version}"
+
+
+def _check(resource: Resource, field: str, segment: str) -> None:
+    if segment in ("", ".", ".."):
+        raise ValueError(f"{resource}: expected the {field} of an object, found {segment!r}")
 
 
 Kind: TypeAlias = Union[Resource, "type[CustomResource]"]

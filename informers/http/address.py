@@ -30,6 +30,8 @@ class Address:
     @classmethod
     def parse(cls, url: str) -> Self:
         """The address that a URL names. Raises ValueError, saying what was expected."""
+        if not url.isprintable() or " " in url:  # some of it would be dropped in silence
+            raise ValueError(f"expected http(s)://HOST[:PORT][/PATH] without blanks, found {_shown(url)!r}")
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
@@ -39,14 +41,16 @@ class Address:
             raise ValueError(f"expected http(s)://HOST[:PORT][/PATH], found {_shown(url)!r}")
         try:
             # Names beyond ASCII are asked for, and shown to the server, in the spelling of the DNS.
-            host = host if host.isascii() else host.encode("idna").decode("ascii")
+            spelt = host.encode("idna").decode("ascii")
+            host = host if host.isascii() else spelt
         except UnicodeError as error:
             raise ValueError(f"the host {host!r} is no name: {error}") from None
         if not _PATH.fullmatch(parts.path):
             raise ValueError(f"expected a path of printable ASCII, found {parts.path!r}")
         name = unquote(parts.username or "")
         user = f"{name}:{unquote(parts.password or '')}" if parts.username is not None else None
-        return cls(parts.scheme, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"), user)
+        port = _PORTS[parts.scheme] if port is None else port
+        return cls(parts.scheme, host, port, parts.path.rstrip("/"), user)
 
     @property
     def tls(self) -> bool:

@@ -9,7 +9,7 @@ This module does not know names, TLS or how a connection comes about.
 import asyncio
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final
+from typing import Final, cast
 
 from windlass.informers.http.reader import Reader
 from windlass.informers.http.reasons import NoAnswer, reason_of
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes) -> None:
         """Begin an exchange."""
         self._busy = True
-        self._reader.begin()
+        self._reader.begin(bodiless=request.startswith(b"HEAD "))
         self.transport.write(request)
 
     async def head(self, silence_seconds: float) -> None:
@@ -134,6 +134,8 @@ class Connection(asyncio.Protocol):
         return reader.size > 0 if goal is _Goal.PART else reader.status > 0
 
     async def _reach(self, goal: _Goal, silence_seconds: float) -> None:
+        if self._waiter is not None:
+            raise RuntimeError("another task waits for this answer already")
         while not self._reached(goal):
             if self._broken is not None:
                 raise NoAnswer(str(self._broken)) from self._broken.__cause__
@@ -180,8 +182,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""

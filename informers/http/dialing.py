@@ -32,6 +32,10 @@ class Dialer:
     proxy: Address | None = None
     seconds: float = 10.0
 
+    def __attrs_post_init__(self) -> None:
+        if self.address.tls != (self.tls is not None):  # a token must not go out in plain
+            raise ValueError(f"{self.address}: expected a TLS context for https and none for http")
+
     async def dial(self) -> Connection:
         """A connection over which requests can be sent. Raises NoAnswer."""
         connection = Connection()

@@ -22,7 +22,7 @@ class Pool:
 
     def __init__(self, dialer: Dialer) -> None:
         self.dialer = dialer
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []  # the longest rested first
         self._made: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +87,7 @@ class Pool:
             return
         self._idle.append(connection)
         if self._timer is None:
-            self._timer = self._loop.call_at(connection.idle_since + IDLE_SECONDS, self._sweep)
+            self._timer = self.loop.call_at(connection.idle_since + IDLE_SECONDS, self._sweep)
 
     def _at_rest(self) -> Connection | None:
         while self._idle:
@@ -98,13 +98,13 @@ class Pool:
 
     def _sweep(self) -> None:
         self._timer = None
-        latest = self._loop.time() - IDLE_SECONDS
+        latest = self.loop.time() - IDLE_SECONDS
         rested = [connection for connection in self._idle if connection.idle_since <= latest]
         self._idle = self._idle[len(rested) :]
         for connection in rested:
             connection.abort()
         if self._idle:
-            self._timer = self._loop.call_at(self._idle[0].idle_since + IDLE_SECONDS, self._sweep)
+            self._timer = self.loop.call_at(self._idle[0].idle_since + IDLE_SECONDS, self._sweep)
 
     def __len__(self) -> int:
         return len(self._made)

@@ -18,6 +18,7 @@ class Reader:
     """The answer that is coming in on one connection."""
 
     __slots__ = (
+        "_bodiless",
         "_fed",
         "_head",
         "_keep",
@@ -36,8 +37,9 @@ class Reader:
         """Whether there were bytes that belong to no answer."""
         self.begin()
 
-    def begin(self) -> None:
-        """Get ready for the next answer."""
+    def begin(self, *, bodiless: bool = False) -> None:
+        """Get ready for the next answer. One to HEAD has no body, whatever its head says."""
+        self._bodiless = bodiless
         self.status = 0
         """0 until the head is complete."""
         self.fields: list[tuple[bytes, bytes]] = []
@@ -101,6 +103,7 @@ class Reader:
         status = self._parser.get_status_code()
         if status >= 200 and not self.complete:
             self.status, self.fields = status, self._head
+            self.complete = self._bodiless  # the parser waits for a body, so it is of no more use
         self._head = []
 
     def on_body(self, part: bytes) -> None:

@@ -15,6 +15,7 @@ from windlass.informers.cluster import Cluster
 from windlass.informers.credentials import StaticHeader
 from windlass.informers.errors import (
     ApiError,
+    ConfigError,
     ConnectionFailed,
     Forbidden,
     InformersError,
@@ -544,3 +545,77 @@ async def test_a_new_certificate_opens_new_connections_and_leaves_running_stream
         assert (await client.send(GET)).body == b"served"
         assert client._pool is not before
         assert await stream.read(1.0) == b"two"
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_object_without_a_name_is_not_its_collection(name):
+    """A DELETE of it would be one of all objects."""
+    for build in (requests.get, requests.delete):
+        with pytest.raises(ValueError, match=r"pods\.v1: expected the name of an object, found"):
+            build(Pod, Key("default", name))
+        with pytest.raises(ValueError, match=r"pods\.v1: expected the namespace of an object, found '\.\.'"):
+            build(Pod, Key("..", "a"))
+
+
+async def test_a_stream_that_was_left_reads_nobody_elses_answer():
+    async def handler(request):
+        await asyncio.sleep(0.05)
+        return web.Response(text=request.path)
+
+    async with serving(handler) as client:
+        async with client.stream(WATCH) as stream:
+            while await stream.read(5.0):
+                pass
+        asking = asyncio.ensure_future(client.send(GET))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionFailed, match="no longer read"):
+            await stream.read(5.0)
+        assert (await asking).body == GET.path.encode()
+
+
+async def test_a_client_is_entered_once_at_a_time():
+    async with serving(_only("Bearer t")) as client:
+        with pytest.raises(RuntimeError, match="the client is open already"):
+            await client.__aenter__()
+        assert (await client.send(GET)).body == b"in"
+    async with client:  # and again afterwards
+        pass
+
+
+async def test_a_client_is_not_used_from_another_loop():
+    async with serving(_only("Bearer t")) as client:
+        await client.send(GET)
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            await asyncio.to_thread(lambda: asyncio.run(client.send(GET)))
+        assert (await client.send(GET)).body == b"in"
+
+
+@pytest.mark.parametrize(
+    ("server", "proxy", "words"),
+    [
+        ("cluster.example", None, "server: expected http"),
+        ("https://ada:secret@cluster.example", None, "server: https://cluster.example:443: expected no name and pass"),
+        ("https://cluster.example", "socks5://a", "proxy-url: expected http"),
+    ],
+)
+async def test_an_address_that_is_none_is_refused_when_the_client_is_opened(server, proxy, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        async with Client(Cluster(server, proxy=proxy)):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_scheme_in_capitals_is_the_same_scheme():
+    """A token would go out in plain otherwise."""
+    assert Cluster("HTTPS://cluster.example").ssl_context() is not None
+
+
+@pytest.mark.parametrize("after", ["\u00b2", "-1", "soon"])
+async def test_a_time_to_come_back_that_is_no_number_is_none(after):
+    async def handler(request):
+        return web.Response(status=503, headers={"Retry-After": after})
+
+    async with serving(handler) as client:
+        with pytest.raises(ServerError) as caught:
+            await client.send(GET)
+    assert caught.value.retry_after_seconds is None

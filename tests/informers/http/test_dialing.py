@@ -6,6 +6,7 @@ import socket
 import ssl
 
 import pytest
+import uvloop
 from certificates import Authority
 from silent_tls import sockets_to
 from tunnels import tunnel
@@ -105,7 +106,8 @@ async def test_a_proxy_that_opens_no_tunnel_is_named_with_its_answer(authority):
 async def test_a_proxy_that_is_not_there_is_named(authority, scheme):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Address("http", "127.0.0.1", listener.getsockname()[1])
-    dialer = Dialer(Address(scheme, "cluster.example", 443), trusting(authority), proxy=proxy)
+    tls = trusting(authority) if scheme == "https" else None
+    dialer = Dialer(Address(scheme, "cluster.example", 443), tls, proxy=proxy)
     words = f"the proxy {proxy.authority} cannot be reached: Connection refused"
     with pytest.raises(NoAnswer, match=words):
         await body(dialer)
@@ -123,6 +125,28 @@ async def test_a_server_behind_a_tunnel_is_not_trusted_for_the_tunnels_sake(auth
         dialer = Dialer(Address("https", "127.0.0.1", port), trusting(Authority(tmp_path)), proxy=Address.parse(url))
         with pytest.raises(NoAnswer, match=r"^certificate verify failed: "):
             await body(dialer)
+
+
+@pytest.mark.parametrize("way", ["plain", "TLS", "tunnel"])
+def test_every_way_leads_there_on_uvloop_as_well(authority, way):
+    async def asked():
+        tls = way != "plain"
+        async with answering(served_by(authority) if tls else None) as port, tunnel() as (url, _):
+            dialer = Dialer(
+                Address("https" if tls else "http", "127.0.0.1", port),
+                trusting(authority) if tls else None,
+                proxy=Address.parse(url) if way == "tunnel" else None,
+            )
+            return await body(dialer)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(asked()) == b"ok"
+
+
+@pytest.mark.parametrize(("scheme", "given"), [("https", False), ("http", True)])
+def test_nothing_goes_out_in_plain_that_was_meant_for_tls(authority, scheme, given):
+    with pytest.raises(ValueError, match="expected a TLS context for https and none for http"):
+        Dialer(Address(scheme, "a", 1), trusting(authority) if given else None)
 
 
 async def test_a_wait_that_is_cancelled_in_any_turn_of_the_loop_leaves_no_socket(authority):

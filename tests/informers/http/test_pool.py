@@ -278,3 +278,23 @@ async def test_a_connection_that_is_made_after_the_pool_was_closed_is_closed_at_
             await asking
         assert caught.value.sent is False
         assert not peer.asked
+
+
+async def test_the_answer_to_head_has_no_body_and_ends_the_connection(between):
+    async with between(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", OK) as (pool, peer):
+        connection = await pool.ask(GET.replace(b"GET", b"HEAD"), PATIENCE, whole=True, safe=True)
+        assert (connection.status, connection.take()) == (200, b"")
+        connection.finish()
+        assert await body(pool) == b"ok"
+        assert peer.asked == [1, 2]
+
+
+async def test_a_second_reader_is_refused_and_the_first_goes_on(between):
+    async with between(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n") as (pool, peer):
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
+        reading = asyncio.ensure_future(connection.read(PATIENCE))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another task waits for this answer already"):
+            await connection.read(PATIENCE)
+        peer.writers[0].write(b"ok")
+        assert await reading == b"ok"
