@@ -56,7 +56,10 @@ def _version() -> str:
 
 @attrs.frozen
 class Timeouts:
-    """Seconds. `silence_seconds` bounds the wait for the first byte and between bytes; there is no total."""
+    """Seconds. `connect_seconds` bounds the way to the server: name, TCP, proxy and TLS together.
+
+    `silence_seconds` bounds the wait for the first byte, sending included, and between bytes; there is no total.
+    """
 
     connect_seconds: float = 10.0
     silence_seconds: float = 60.0
@@ -156,7 +159,8 @@ class Client:
     async def send(self, request: Request, *, retries: int | None = None) -> Response:
         """Send, and return the complete answer.
 
-        Raises ApiError for a refusal, ConnectionFailed when there is no answer.
+        Raises ApiError for a refusal, ConnectionFailed when there is no answer, ConfigError for a request that cannot
+        be written as HTTP.
         """
         left = self._retries if retries is None else retries
         while True:
@@ -293,8 +297,11 @@ class Client:
             self._heads = Heads(address, self.user_agent, proxy=None if address.tls else by)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        tls = self.cluster.ssl_context()
-        return Pool(Dialer(address, tls, self.cluster.tls_server_name, by, self._timeouts.connect_seconds))
+        tls, name = self.cluster.ssl_context(), self.cluster.tls_server_name
+        try:
+            return Pool(Dialer(address, tls, name, by, self._timeouts.connect_seconds))
+        except ValueError as error:
+            raise ConfigError(f"tls-server-name: {error}") from error
 
     def __repr__(self) -> str:
         return f"<Client {self.cluster.server} {'open' if self._pool is not None else 'closed'}>"

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-__all__ = ("Address",)
+__all__ = ("Address", "spelled")
 
 _PORTS = {"http": 80, "https": 443}
 _PATH = re.compile(r"[!-~]*")
@@ -39,12 +39,7 @@ class Address:
             raise ValueError(f"expected http(s)://HOST[:PORT][/PATH], found {_shown(url)!r}: {error}") from None
         if parts.scheme not in _PORTS or not host or parts.query or parts.fragment:
             raise ValueError(f"expected http(s)://HOST[:PORT][/PATH], found {_shown(url)!r}")
-        try:
-            # Names beyond ASCII are asked for, and shown to the server, in the spelling of the DNS.
-            spelt = host.encode("idna").decode("ascii")
-            host = host if host.isascii() else spelt
-        except UnicodeError as error:
-            raise ValueError(f"the host {host!r} is no name: {error}") from None
+        host = spelled(host)
         if not _PATH.fullmatch(parts.path):
             raise ValueError(f"expected a path of printable ASCII, found {parts.path!r}")
         name = unquote(parts.username or "")
@@ -79,6 +74,15 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.origin}{self.prefix}"
+
+
+def spelled(host: str) -> str:
+    """The name as the DNS and certificates have it. Raises ValueError for what can be the name of no host."""
+    try:
+        spelt = host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"the host {host!r} is no name: {error}") from None
+    return host if host.isascii() else spelt
 
 
 def _shown(url: str) -> str:

@@ -17,7 +17,6 @@ from windlass.informers.http.reasons import NoAnswer, reason_of
 __all__ = ("Connection",)
 
 _HIGH: Final = 2**19  # bytes that nobody has taken: more are not read from the socket
-_LOW: Final = 2**17
 
 
 class _Goal(IntEnum):
@@ -109,7 +108,8 @@ class Connection(asyncio.Protocol):
         """End the exchange. Unless it was complete, and the server stays, that is the end of the connection."""
         self._busy = False
         self.idle_since = self._loop.time()
-        if not (self.open and self._reader.reusable) or self.transport.get_write_buffer_size():
+        clean = self._reader.reusable and not self._paused  # nobody would go on reading
+        if not (self.open and clean) or self.transport.get_write_buffer_size():
             self.abort()
         elif self.rested is not None:
             self.rested(self)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import attrs
 from aiohappyeyeballs import start_connection
 
-from windlass.informers.http.address import Address
+from windlass.informers.http.address import Address, spelled
 from windlass.informers.http.connection import Connection
 from windlass.informers.http.reasons import NoAnswer, reason_of
 from windlass.informers.http.tls import TlsTransport, secured
@@ -35,6 +35,8 @@ class Dialer:
     def __attrs_post_init__(self) -> None:
         if self.address.tls != (self.tls is not None):  # a token must not go out in plain
             raise ValueError(f"{self.address}: expected a TLS context for https and none for http")
+        if self.tls_name is not None:
+            spelled(self.tls_name)  # TLS would refuse it, and leave the socket open
 
     async def dial(self) -> Connection:
         """A connection over which requests can be sent. Raises NoAnswer."""

@@ -86,10 +86,8 @@ class TlsTransport(asyncio.Transport):
                 data = self._socket.recv(_RECORD)
             except ssl.SSLWantReadError:
                 return
-            except (
-                ssl.SSLWantWriteError
-            ):  # the server asks for new keys (RFC 8446, 4.6.3), and the answer does not go out
-                self._watch_writing()
+            except ssl.SSLWantWriteError:
+                self._watch_writing()  # the server asks for new keys (RFC 8446, 4.6.3), and the answer does not go out
                 return
             except OSError as error:
                 self._close(error)

@@ -143,6 +143,12 @@ def test_every_way_leads_there_on_uvloop_as_well(authority, way):
         assert runner.run(asked()) == b"ok"
 
 
+@pytest.mark.parametrize("name", [".example", "a..b"])
+def test_a_name_that_no_certificate_can_have_is_refused(authority, name):
+    with pytest.raises(ValueError, match="is no name"):
+        Dialer(Address("https", "127.0.0.1", 1), trusting(authority), tls_name=name)
+
+
 @pytest.mark.parametrize(("scheme", "given"), [("https", False), ("http", True)])
 def test_nothing_goes_out_in_plain_that_was_meant_for_tls(authority, scheme, given):
     with pytest.raises(ValueError, match="expected a TLS context for https and none for http"):

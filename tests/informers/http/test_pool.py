@@ -211,6 +211,16 @@ async def test_a_reader_that_does_not_read_stops_the_server_and_misses_nothing(b
         assert read == size
 
 
+async def test_an_answer_left_unread_does_not_silence_the_next_on_its_connection(between):
+    size = 2**19 + 1000  # complete with the piece that is one too many to go on reading
+    async with between(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size, OK) as (pool, _):
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=True)
+        await until(lambda: connection.waiting_bytes == size)
+        connection.finish()
+        connection = await pool.ask(GET, PATIENCE, whole=False, safe=False)
+        assert await connection.read(PATIENCE) == b"ok"
+
+
 async def test_the_whole_of_an_answer_may_be_waited_for_after_its_head(between):
     size = 2**22
     async with between(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size) as (pool, _):
