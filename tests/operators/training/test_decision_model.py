@@ -202,6 +202,9 @@ def told_apart(before, after):
     return told_wrongly(after.record)
 
 
+ALWAYS = {"intent before effect": intent_first, "an honest journal": HONEST, "kstatus": told_apart}
+
+
 @functools.cache
 def told_wrongly(record):
     job = job_of(record)
@@ -240,12 +243,7 @@ def test_no_interleaving_skips_a_phase_leaves_the_end_or_publishes_what_has_not_
         bounds=bounds,
         environment=trainer,
     )
-    held = {
-        "intent before effect": intent_first,
-        "no model that has not passed": proven_first,
-        "an honest journal": HONEST,
-        "kstatus": told_apart,
-    }
+    held = ALWAYS | {"no model that has not passed": proven_first}
 
     reached = PHASES.reached("TrainingJob", setting, held)
     assert reached == set(MACHINE.states) - STEERED - {"Promoting"} - ({"Failed"} if passes else AFTER)
@@ -267,12 +265,7 @@ def test_no_interleaving_leaves_a_trainer_at_work_on_a_job_that_is_suspended_or_
         bounds=Bounds(crashes=1, stale=0, versions=20),
         environment=user,
     )
-    held = {
-        "nothing at work": at_rest,
-        "intent before effect": intent_first,
-        "an honest journal": HONEST,
-        "kstatus": told_apart,
-    }
+    held = ALWAYS | {"nothing at work": at_rest}
 
     reached = PHASES.reached("TrainingJob, steered", setting, held)
     assert reached == set(MACHINE.states) - {"Failed", "Promoting", other}
